@@ -1,0 +1,2 @@
+//! The `hookpoint` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! hookpoint-example-plugin

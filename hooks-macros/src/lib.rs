@@ -1,0 +1,58 @@
+//! Attribute macros of Hookpoint.
+use proc_macro::TokenStream;
+
+mod points;
+
+/// Placeholder until the expansion lands: returns the function untouched.
+#[proc_macro_attribute]
+pub fn hooked(_args: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}
+
+/// The same for crates that depend on the runtime and not on the facade.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn runtime_hooked(_args: TokenStream, item: TokenStream) -> TokenStream {
+    item
+}
+
+/// Generates the body of `hooks_runtime::point`: the enum of the built-in points and its tables.
+#[doc(hidden)]
+#[proc_macro]
+pub fn builtin_points(_input: TokenStream) -> TokenStream {
+    use quote::{format_ident, quote};
+    let variants: Vec<_> = points::POINTS.iter().map(|(_, v)| format_ident!("{v}")).collect();
+    let names: Vec<_> = points::POINTS.iter().map(|(n, _)| *n).collect();
+    let docs: Vec<_> = names.iter().map(|n| format!("`{n}`")).collect();
+    let alias: Vec<_> = points::ALIASES.iter().map(|(a, _, _)| *a).collect();
+    let alias_point: Vec<_> = points::ALIASES.iter().map(|(_, v, _)| format_ident!("{v}")).collect();
+    let alias_phase: Vec<_> = points::ALIASES.iter().map(|(_, _, p)| format_ident!("{p}")).collect();
+    let groups = points::GROUPS;
+    quote! {
+        /// A named place where hooks may run: one of the built-in points, or a point of somebody else's.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum HookPoint {
+            #(#[doc = #docs] #variants,)*
+            /// A point outside the built-in list, by its name.
+            Custom(std::borrow::Cow<'static, str>),
+        }
+        /// Every built-in point, in the order of the reference.
+        pub const BUILTIN: &[HookPoint] = &[#(HookPoint::#variants),*];
+        /// First name segments that only built-in points may use.
+        pub const RESERVED_GROUPS: &[&str] = &[#(#groups),*];
+        const NAMES: &[&str] = &[#(#names),*];
+        /// Names of the predecessor's hook points: `(alias, point, phase)`.
+        pub const ALIASES: &[(&str, HookPoint, Phase)] = &[#((#alias, HookPoint::#alias_point, Phase::#alias_phase)),*];
+        impl HookPoint {
+            /// The dotted name, for example `tool.execute`.
+            pub fn name(&self) -> &str {
+                match self {
+                    #(HookPoint::#variants => #names,)*
+                    HookPoint::Custom(name) => name,
+                }
+            }
+        }
+    }
+    .into()
+}
