@@ -1,1 +1,12 @@
-//! hooks-runtime
+//! The runtime of Hookpoint: hook points, sites, hooks, and the executor that joins them.
+
+pub mod answer;
+pub mod error;
+pub mod point;
+pub mod refusal;
+
+pub use answer::{AskRequest, HookResult, IntoAnswer, Reach, Replacement, Restriction, Vote};
+pub use error::{ArgError, HookError};
+pub use hooks_macros::runtime_hooked as hooked;
+pub use point::{HookPoint, Phase};
+pub use refusal::HookRefusal;
