@@ -21,12 +21,21 @@ pub fn runtime_hooked(_args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn builtin_points(_input: TokenStream) -> TokenStream {
     use quote::{format_ident, quote};
-    let variants: Vec<_> = points::POINTS.iter().map(|(_, v)| format_ident!("{v}")).collect();
+    let variants: Vec<_> = points::POINTS
+        .iter()
+        .map(|(_, v)| format_ident!("{v}"))
+        .collect();
     let names: Vec<_> = points::POINTS.iter().map(|(n, _)| *n).collect();
     let docs: Vec<_> = names.iter().map(|n| format!("`{n}`")).collect();
     let alias: Vec<_> = points::ALIASES.iter().map(|(a, _, _)| *a).collect();
-    let alias_point: Vec<_> = points::ALIASES.iter().map(|(_, v, _)| format_ident!("{v}")).collect();
-    let alias_phase: Vec<_> = points::ALIASES.iter().map(|(_, _, p)| format_ident!("{p}")).collect();
+    let alias_point: Vec<_> = points::ALIASES
+        .iter()
+        .map(|(_, v, _)| format_ident!("{v}"))
+        .collect();
+    let alias_phase: Vec<_> = points::ALIASES
+        .iter()
+        .map(|(_, _, p)| format_ident!("{p}"))
+        .collect();
     let groups = points::GROUPS;
     quote! {
         /// A named place where hooks may run: one of the built-in points, or a point of somebody else's.

@@ -102,14 +102,27 @@ pub(crate) const ALIASES: &[(&str, &str, &str)] = &[
     ("BeforeEventEmit", "EventPublish", "Pre"),
     ("AfterEventEmit", "EventPublish", "Post"),
     ("EventHandlerError", "EventDeliver", "Error"),
-    ("PerformanceThresholdExceeded", "PerformanceThreshold", "Pre"),
+    (
+        "PerformanceThresholdExceeded",
+        "PerformanceThreshold",
+        "Pre",
+    ),
     ("MemoryUsageHigh", "PerformanceMemory", "Pre"),
     ("CpuUsageHigh", "PerformanceCpu", "Pre"),
 ];
 
 /// First segments that belong to the built-in points.
 pub(crate) const GROUPS: &[&str] = &[
-    "agent", "model", "tool", "workflow", "state", "session", "event", "system", "performance", "script",
+    "agent",
+    "model",
+    "tool",
+    "workflow",
+    "state",
+    "session",
+    "event",
+    "system",
+    "performance",
+    "script",
 ];
 
 /// Why `name` cannot be the name of a point, or `None` if it can.
@@ -118,10 +131,14 @@ pub(crate) const GROUPS: &[&str] = &[
 /// first segment of the author's own.
 pub(crate) fn reject(name: &str) -> Option<String> {
     if name.is_empty() {
-        return Some("a hook point needs a name, for example `tool.execute` or `billing.charge`".into());
+        return Some(
+            "a hook point needs a name, for example `tool.execute` or `billing.charge`".into(),
+        );
     }
     let well_formed = name.split('.').all(|s| {
-        !s.is_empty() && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        !s.is_empty()
+            && s.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
     });
     if !well_formed || !name.contains('.') {
         return Some(format!(
@@ -142,7 +159,9 @@ pub(crate) fn reject(name: &str) -> Option<String> {
     // One letter off a reserved group is a typo, not a new namespace.
     let near = nearest(name, POINTS.iter().map(|(n, _)| *n));
     if distance(name, near) == 1 {
-        return Some(format!("`{name}` is not a built-in hook point; did you mean `{near}`?"));
+        return Some(format!(
+            "`{name}` is not a built-in hook point; did you mean `{near}`?"
+        ));
     }
     None
 }

@@ -80,11 +80,16 @@ impl HookResult {
     }
     /// Ask before going on.
     pub fn ask(question: impl Into<String>) -> Self {
-        HookResult::Ask(AskRequest { question: question.into() })
+        HookResult::Ask(AskRequest {
+            question: question.into(),
+        })
     }
     /// Refuse and end the innermost run.
     pub fn halt(reason: impl Into<String>) -> Self {
-        HookResult::Halt { reason: reason.into(), reach: Reach::Run }
+        HookResult::Halt {
+            reason: reason.into(),
+            reach: Reach::Run,
+        }
     }
     /// Answer with a value of the site's own result type (`T` of `Result<T, E>`).
     pub fn replace<T: Any + Send>(value: T) -> Self {
@@ -96,7 +101,10 @@ impl HookResult {
     }
     /// Answer from the cache under `key`.
     pub fn cache(key: impl Into<String>, ttl: Duration) -> Self {
-        HookResult::Cache { key: key.into(), ttl }
+        HookResult::Cache {
+            key: key.into(),
+            ttl,
+        }
     }
     /// Let another component answer.
     pub fn redirect(to: impl Into<String>) -> Self {
@@ -104,7 +112,10 @@ impl HookResult {
     }
     /// Run the body again.
     pub fn retry(delay: Duration, max_attempts: u32) -> Self {
-        HookResult::Retry { delay, max_attempts }
+        HookResult::Retry {
+            delay,
+            max_attempts,
+        }
     }
 
     /// The word for this answer in records and tables.
@@ -152,15 +163,24 @@ impl Vote {
     }
     /// Refuse if `condition` holds.
     pub fn cancel_if(condition: bool, reason: impl Into<String>) -> Self {
-        if condition { Vote::Cancel(reason.into()) } else { Vote::Pass }
+        if condition {
+            Vote::Cancel(reason.into())
+        } else {
+            Vote::Pass
+        }
     }
     /// Ask before going on.
     pub fn ask(question: impl Into<String>) -> Self {
-        Vote::Ask(AskRequest { question: question.into() })
+        Vote::Ask(AskRequest {
+            question: question.into(),
+        })
     }
     /// Refuse and end the innermost run.
     pub fn halt(reason: impl Into<String>) -> Self {
-        Vote::Halt { reason: reason.into(), reach: Reach::Run }
+        Vote::Halt {
+            reason: reason.into(),
+            reach: Reach::Run,
+        }
     }
 
     /// The word for this vote in records and tables.
@@ -238,7 +258,10 @@ pub enum Replacement {
 impl Replacement {
     /// A value of the site's own result type.
     pub fn typed<T: Any + Send>(value: T) -> Self {
-        Replacement::Typed { value: Box::new(value), type_name: std::any::type_name::<T>() }
+        Replacement::Typed {
+            value: Box::new(value),
+            type_name: std::any::type_name::<T>(),
+        }
     }
 }
 

@@ -26,7 +26,9 @@ pub enum HookError {
     #[error("no answer within {0:?}")]
     Timeout(Duration),
     /// An asynchronous hook was not ready at a synchronous site.
-    #[error("an asynchronous hook had to wait at a synchronous site; make the site async or add `blocking` to its attribute")]
+    #[error(
+        "an asynchronous hook had to wait at a synchronous site; make the site async or add `blocking` to its attribute"
+    )]
     WouldBlock,
     /// The hook panicked.
     #[error("the hook panicked: {0}")]
@@ -40,13 +42,17 @@ pub enum HookError {
         cause: Box<str>,
     },
     /// Hooks cause calls that ask hooks that cause calls, too deep or too many.
-    #[error("hooks caused {what}; a hook that calls hooked functions is probably calling itself through another")]
+    #[error(
+        "hooks caused {what}; a hook that calls hooked functions is probably calling itself through another"
+    )]
     Depth {
         /// Which limit was reached, in words.
         what: Box<str>,
     },
     /// Built without the feature `enabled`: no hook can ever run.
-    #[error("hookpoint was built without its feature `enabled`: hooks never run; enable it in Cargo.toml")]
+    #[error(
+        "hookpoint was built without its feature `enabled`: hooks never run; enable it in Cargo.toml"
+    )]
     Disabled,
     /// No such built-in point.
     #[error("`{name}` is not a hook point{}", suggestion.as_deref().map(|s| format!("; did you mean `{s}`?")).unwrap_or_default())]
@@ -65,7 +71,9 @@ pub enum HookError {
         why: Box<str>,
     },
     /// An id that is taken.
-    #[error("there already is a hook `{id}`, registered at {first}; the second one is at {second}: give one of them another id")]
+    #[error(
+        "there already is a hook `{id}`, registered at {first}; the second one is at {second}: give one of them another id"
+    )]
     Duplicate {
         /// The id.
         id: Box<str>,
@@ -89,7 +97,9 @@ pub enum HookError {
         why: Box<str>,
     },
     /// A change that a required hook does not allow.
-    #[error("hook `{id}` is required by the configuration: it cannot be {action}; remove it from the required hooks first")]
+    #[error(
+        "hook `{id}` is required by the configuration: it cannot be {action}; remove it from the required hooks first"
+    )]
     Required {
         /// The hook.
         id: Box<str>,
@@ -218,7 +228,9 @@ pub enum ArgError {
         wanted: Box<str>,
     },
     /// The body has consumed the value.
-    #[error("argument `{name}` was moved into the body; declare `args_after` on the hook to keep a copy (its type must be `Clone`)")]
+    #[error(
+        "argument `{name}` was moved into the body; declare `args_after` on the hook to keep a copy (its type must be `Clone`)"
+    )]
     Moved {
         /// The argument.
         name: Box<str>,
@@ -268,5 +280,9 @@ pub enum ArgError {
 }
 
 fn list(items: &[String]) -> String {
-    if items.is_empty() { "none".into() } else { items.join(", ") }
+    if items.is_empty() {
+        "none".into()
+    } else {
+        items.join(", ")
+    }
 }

@@ -87,12 +87,18 @@ impl serde::Serialize for HookPoint {
 /// assert_eq!(point::alias("ToolError"), Some((HookPoint::ToolExecute, Phase::Error)));
 /// ```
 pub fn alias(name: &str) -> Option<(HookPoint, Phase)> {
-    ALIASES.iter().find(|(a, _, _)| *a == name).map(|(_, point, phase)| (point.clone(), *phase))
+    ALIASES
+        .iter()
+        .find(|(a, _, _)| *a == name)
+        .map(|(_, point, phase)| (point.clone(), *phase))
 }
 
 /// The name among `candidates` that is closest to `name`, if any is close enough to be what was meant.
 pub fn suggest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let (distance, best) = candidates.into_iter().map(|c| (edit_distance(name, c), c)).min()?;
+    let (distance, best) = candidates
+        .into_iter()
+        .map(|c| (edit_distance(name, c), c))
+        .min()?;
     (distance <= 1 + name.len() / 4).then_some(best)
 }
 

@@ -44,7 +44,10 @@ impl HookRefusal {
     }
     /// The other hooks that objected, as `(id, reason)`.
     pub fn others(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.others.iter().map(|(hook, reason)| (&**hook, &**reason))
+        self.0
+            .others
+            .iter()
+            .map(|(hook, reason)| (&**hook, &**reason))
     }
     /// Whether the body ran: the result was withheld after it, so its effect must be taken as done.
     pub fn executed(&self) -> bool {
@@ -64,8 +67,16 @@ impl fmt::Debug for HookRefusal {
 
 impl fmt::Display for HookRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = if self.0.executed { "result withheld" } else { "refused" };
-        write!(f, "{} {verb} by hook `{}`: {}", self.0.point, self.0.hook, self.0.reason)
+        let verb = if self.0.executed {
+            "result withheld"
+        } else {
+            "refused"
+        };
+        write!(
+            f,
+            "{} {verb} by hook `{}`: {}",
+            self.0.point, self.0.hook, self.0.reason
+        )
     }
 }
 

@@ -1,0 +1,131 @@
+//! Hook sites: the annotated functions, each a `static` with its place in the source.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// What is known of a site when it is compiled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SiteInfo {
+    /// Name of its hook point.
+    pub point: &'static str,
+    /// `module::function`, as in a backtrace.
+    pub path: &'static str,
+    /// Source file, as the compiler names it.
+    pub file: &'static str,
+    /// Line of the function's name, from 1.
+    pub line: u32,
+    /// The crate that it is in.
+    pub package: &'static str,
+    /// That crate's version.
+    pub version: &'static str,
+    /// What hooks see, in the order of the parameters.
+    pub args: &'static [ArgInfo],
+    /// Names of the extra facts (`fields(…)`).
+    pub fields: &'static [&'static str],
+    /// The return type as written.
+    pub returns: &'static str,
+    /// What the site can carry.
+    pub flags: SiteFlags,
+}
+
+/// One argument of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgInfo {
+    /// The name that hooks use.
+    pub name: &'static str,
+    /// Its type as written.
+    pub ty: &'static str,
+    /// Whether it is passed as `&T` or `&mut T`.
+    pub by: ArgMode,
+}
+
+/// How an argument is passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArgMode {
+    /// By value: gone once the body has run.
+    Value,
+    /// `&T`: readable in every phase.
+    Shared,
+    /// `&mut T`: the body or its result may keep it, so gone once the body has run.
+    Exclusive,
+}
+
+/// What a site can carry, as far as its tokens say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct SiteFlags {
+    /// An `async fn` (or a future that is hooked).
+    pub is_async: bool,
+    /// Hooks may only watch.
+    pub observe: bool,
+    /// Passes only with a grant.
+    pub closed: bool,
+    /// The body can run again with the same arguments.
+    pub repeatable: bool,
+    /// Has a resolver for `Redirect`.
+    pub redirect: bool,
+    /// Asynchronous hooks may park the caller of this synchronous site.
+    pub blocking: bool,
+}
+
+impl SiteInfo {
+    /// For the macro: `point`, `path`, `file`, `line`, `package`, `version`.
+    #[doc(hidden)]
+    #[allow(clippy::too_many_arguments)]
+    pub const fn new(
+        point: &'static str,
+        path: &'static str,
+        file: &'static str,
+        line: u32,
+        package: &'static str,
+        version: &'static str,
+        args: &'static [ArgInfo],
+        fields: &'static [&'static str],
+        returns: &'static str,
+        flags: SiteFlags,
+    ) -> Self {
+        SiteInfo {
+            point,
+            path,
+            file,
+            line,
+            package,
+            version,
+            args,
+            fields,
+            returns,
+            flags,
+        }
+    }
+}
+
+const IDLE: u8 = 0;
+const UNREGISTERED: u8 = 1;
+
+/// One annotated function.
+pub struct HookSite {
+    state: AtomicU8,
+    info: SiteInfo,
+}
+
+impl HookSite {
+    /// For the macro: a site that no registry has seen yet.
+    #[doc(hidden)]
+    pub const fn new(info: SiteInfo) -> Self {
+        HookSite {
+            state: AtomicU8::new(UNREGISTERED),
+            info,
+        }
+    }
+
+    /// Whether nobody listens: one relaxed load.
+    #[inline(always)]
+    pub fn is_idle(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// What is known of the site.
+    pub fn info(&self) -> &SiteInfo {
+        &self.info
+    }
+}
