@@ -1,21 +1,37 @@
 //! Attribute macros of Hookpoint.
+//!
+//! Table of contents: [`parse`] reads what is written, [`analyze`] says what it means, [`validate`] refuses
+//! what cannot be, [`capture`] chooses how hooks see a value, [`expand`] writes the code. [`errors`] and
+//! [`fallback`] see to it that the user's item survives every mistake.
 use proc_macro::TokenStream;
 
+mod analyze;
+mod capture;
+mod crate_path;
+mod errors;
+mod expand;
+mod fallback;
+mod hooked;
+mod hygiene;
+mod parse;
 mod points;
+mod text;
+mod validate;
 
-/// Placeholder until the expansion lands: returns the function untouched.
+use crate_path::Facade;
+
+/// Turns a function into a hook site.
 #[proc_macro_attribute]
-pub fn hooked(_args: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
+    hooked::hooked(args.into(), item.into(), Facade::Hookpoint).into()
 }
 
 /// The same for crates that depend on the runtime and not on the facade.
 #[doc(hidden)]
 #[proc_macro_attribute]
-pub fn runtime_hooked(_args: TokenStream, item: TokenStream) -> TokenStream {
-    item
+pub fn runtime_hooked(args: TokenStream, item: TokenStream) -> TokenStream {
+    hooked::hooked(args.into(), item.into(), Facade::Runtime).into()
 }
-
 /// Generates the body of `hooks_runtime::point`: the enum of the built-in points and its tables.
 #[doc(hidden)]
 #[proc_macro]

@@ -1,12 +1,27 @@
 //! What expanded code calls. Not part of the public interface: it may change in any release, together with
 //! the macro, whose version is locked to the runtime's.
 
+mod bind;
+mod probe;
+mod ret;
 mod run;
 
 pub use inventory;
 
+pub use crate::refusal::HookRefusal;
 pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
+pub use bind::{
+    NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display, nest, point_name, resolver,
+};
+pub use probe::{
+    Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain, Pr, Yes,
+    probe, view_mut, view_opt, view_ref,
+};
+pub use ret::{
+    FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusedWith, RetFallback, RetOf, must_refuse, only_watch,
+    refuse_with, ret_of, ret_of_async, returns,
+};
 pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,
     run_sync, run_sync_repeat,

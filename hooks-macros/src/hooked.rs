@@ -1,0 +1,86 @@
+//! `#[hooked]` from end to end.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, quote_spanned};
+use syn::spanned::Spanned;
+
+use crate::analyze::{self, Class, Model};
+use crate::crate_path::Facade;
+use crate::errors::Errors;
+use crate::expand::{self, Expansion};
+use crate::hygiene::here;
+use crate::parse::{Function, HookedArgs};
+use crate::{fallback, validate};
+
+/// The expansion; on any mistake the user's item as it was, and all errors.
+pub(crate) fn hooked(args: TokenStream, item: TokenStream, facade: Facade) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = HookedArgs::parse(args, &mut errors);
+    match fallback::keyword(&item) {
+        Some(keyword) if keyword == "fn" => {}
+        other => {
+            errors.at(
+                other
+                    .as_ref()
+                    .map_or_else(Span::call_site, proc_macro2::Ident::span),
+                "expected a function with a body, or an `impl` block",
+            );
+            return fallback::keep(item, errors);
+        }
+    }
+    let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
+        return fallback::keep(item, errors);
+    };
+    match one_function(function, &args, facade, &mut errors) {
+        Some(expanded) if errors.is_empty() && cfg!(feature = "enabled") => expanded,
+        _ => fallback::keep(item, errors),
+    }
+}
+
+fn one_function(
+    mut function: Function,
+    args: &HookedArgs,
+    facade: Facade,
+    errors: &mut Errors,
+) -> Option<TokenStream> {
+    validate::function(&function, args, errors);
+    validate::arguments(args, errors);
+    function.body.as_ref()?;
+    let value_span = match &function.sig.output {
+        syn::ReturnType::Default => function.sig.ident.span(),
+        syn::ReturnType::Type(_, ty) => ty.span(),
+    };
+    let written = expand::written(&function);
+    let (class, value) = analyze::class(&function, args);
+    let params = analyze::params(&mut function);
+    validate::model(&function, args, class, &params, errors);
+    let shown = if matches!(class, Class::Future | Class::BoxedFuture) {
+        Vec::new()
+    } else {
+        analyze::shown(args, &params)
+    };
+    let model = Model {
+        repeatable: analyze::repeatable(&function, args, class, &params),
+        class,
+        shown,
+        value,
+        value_span,
+        written,
+        params,
+    };
+    let krate = args
+        .krate
+        .clone()
+        .unwrap_or_else(|| facade.path())
+        .into_token_stream();
+    let private = quote_spanned!(here()=> #krate::__private);
+    Some(
+        Expansion {
+            function: &function,
+            args,
+            model: &model,
+            private,
+        }
+        .item(),
+    )
+}

@@ -1,0 +1,137 @@
+//! How the expansion ties arguments and body together, and the facts it collects.
+//!
+//! Arguments travel as nested pairs, `(a, (b, ()))`: one shape for every number of them. The body becomes a
+//! closure over such a tuple, called from two places (idle and active), whose parameter types the compiler
+//! infers from the arguments themselves: writing them down is impossible for `impl Trait` and changes the
+//! meaning of elided lifetimes.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use serde_json::Value;
+
+use super::probe::Dup;
+
+/// The type of an argument tuple, without a value of it.
+pub struct Types<A>(PhantomData<fn() -> A>);
+
+/// No arguments.
+pub const NIL: Types<()> = Types(PhantomData);
+
+/// One more argument in front.
+#[inline(always)]
+pub fn nest<A, B>(_: &A, _: Types<B>) -> Types<(A, B)> {
+    Types(PhantomData)
+}
+
+/// The body of a site that runs at most once: forces `FnOnce`, so that it may give away what it captured.
+#[inline(always)]
+pub fn bind<A, R, F: FnOnce(A) -> R>(_: Types<A>, body: F) -> F {
+    body
+}
+
+/// The body of a repeatable site.
+#[inline(always)]
+pub fn bind_mut<A, R, F: FnMut(A) -> R>(_: Types<A>, body: F) -> F {
+    body
+}
+
+/// A copy of one argument for another attempt, if its type is `Clone`.
+pub fn dup<T, C: Dup<T>>(value: &T, _: C) -> Option<T> {
+    C::dup(value)
+}
+
+/// The heap place of an active asynchronous call: the idle path must not pay for its size.
+pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
+    Box::pin(future)
+}
+
+/// Gives a closure written in `redirect = …` its signature, so that `to` is known to be any `&str`.
+pub fn resolver<G, F: FnMut(&str) -> Option<G>>(resolve: F) -> F {
+    resolve
+}
+
+/// `args(name = &place)`: what the expression borrows lies in the arguments, not in a temporary.
+pub fn borrowed<'a, S: 'a, T: ?Sized>(source: S, find: impl FnOnce(S) -> &'a T) -> &'a T {
+    find(source)
+}
+
+/// `args(name = value)`: the value is kept in a place of the caller's.
+pub fn computed<S, T>(source: S, compute: impl FnOnce(S) -> T) -> T {
+    compute(source)
+}
+
+/// `fields(name = value)`.
+pub fn fact<T: serde::Serialize + ?Sized>(value: &T) -> Value {
+    serde_json::to_value(value)
+        .unwrap_or_else(|error| Value::String(format!("<cannot be shown: {error}>")))
+}
+
+/// `fields(name = %value)`.
+pub fn fact_display<T: std::fmt::Display + ?Sized>(value: &T) -> Value {
+    Value::String(value.to_string())
+}
+
+/// `fields(name = ?value)`.
+pub fn fact_debug<T: std::fmt::Debug + ?Sized>(value: &T) -> Value {
+    Value::String(format!("{value:?}"))
+}
+
+/// The name of a point that the attribute took from a constant; checked when the constant is evaluated.
+pub const fn point_name(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    let (mut i, mut dots, mut segment) = (0, 0, 0);
+    while i < bytes.len() {
+        match bytes[i] {
+            b'.' if segment > 0 => {
+                dots += 1;
+                segment = 0;
+            }
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => segment += 1,
+            _ => panic!(
+                "this constant is not a hook point name: write dotted lower-case segments, for example `billing.charge`"
+            ),
+        }
+        i += 1;
+    }
+    if dots == 0 || segment == 0 {
+        panic!(
+            "this constant is not a hook point name: write dotted lower-case segments, for example `billing.charge`"
+        );
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_point_name_is_checked() {
+        assert_eq!(point_name("billing.x_1.charge"), "billing.x_1.charge");
+        for bad in [
+            "",
+            "billing",
+            "billing.",
+            ".x",
+            "a..b",
+            "Billing.x",
+            "a b.c",
+        ] {
+            assert!(
+                std::panic::catch_unwind(|| point_name(bad)).is_err(),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_fact_that_cannot_be_serialised_says_so() {
+        let map = std::collections::HashMap::from([((1, 2), 3)]);
+        let Value::String(text) = fact(&map) else {
+            panic!("a text")
+        };
+        assert!(text.contains("key must be a string"), "{text}");
+        assert_eq!(fact(&[1, 2]), serde_json::json!([1, 2]));
+    }
+}

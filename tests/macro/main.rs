@@ -1,0 +1,3 @@
+//! What `#[hooked]` does to a function: nothing while nobody listens, and everything a hook needs else.
+
+mod compiles;
