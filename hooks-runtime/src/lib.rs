@@ -1,12 +1,37 @@
 //! The runtime of Hookpoint: hook points, sites, hooks, and the executor that joins them.
+//!
+//! A function with the attribute [`hooked`] is a *site* of a hook *point*. When it is called, the hooks that a
+//! *registry* has for the point are asked: *intercepts* may change arguments and results, *guards* vote on
+//! what is sealed, *observers* are told when the call is done.
 
+// The attribute expands to `::hooks_runtime::…`, here too.
+extern crate self as hooks_runtime;
+
+mod ambient;
 pub mod answer;
+pub mod approve;
+mod catalogue;
+pub mod clock;
+pub mod condition;
+pub mod context;
+pub mod digest;
+pub mod discovery;
 pub mod error;
+mod executor;
+pub mod hook;
+pub mod pattern;
 pub mod point;
 #[doc(hidden)]
 pub mod private;
+pub mod record;
 pub mod refusal;
+#[doc(hidden)]
+pub mod registry;
+pub mod scope;
+pub mod sink;
 pub mod site;
+#[cfg(feature = "test")]
+pub mod test;
 #[doc(hidden)]
 pub mod view;
 
@@ -14,8 +39,25 @@ pub mod view;
 pub use private as __private;
 
 pub use answer::{AskRequest, HookResult, IntoAnswer, Reach, Replacement, Restriction, Vote};
+pub use approve::{Approval, ApprovalRequest, Approver};
+pub use async_trait::async_trait;
+pub use catalogue::sites;
+pub use clock::Clock;
+pub use condition::Condition;
+pub use context::{GuardContext, HookContext, Plan};
+pub use digest::Digest;
+pub use discovery::{HookRegistration, link_time_hooks};
 pub use error::{ArgError, HookError};
+pub use hook::{Hook, HookMetadata, Mode, OnFailure, Origin, Priority, Role, Source, SyncHook};
 pub use hooks_macros::runtime_hooked as hooked;
+pub use inventory;
 pub use point::{HookPoint, Phase};
+pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
 pub use refusal::HookRefusal;
+pub use registry::{
+    Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life, PreparedHook, SiteReport,
+    Target, Verification, hooks,
+};
+pub use scope::{Halted, HookScope, inherit, spawn};
+pub use sink::{Interest, Signal, Sink};
 pub use site::{HookSite, SiteInfo};

@@ -1,6 +1,9 @@
 //! Hook sites: the annotated functions, each a `static` with its place in the source.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+
+use crate::registry::{HookSet, SnapshotCell};
 
 /// What is known of a site when it is compiled.
 #[derive(Debug)]
@@ -101,11 +104,16 @@ impl SiteInfo {
 
 const IDLE: u8 = 0;
 const UNREGISTERED: u8 = 1;
+const ACTIVE: u8 = 2;
 
 /// One annotated function.
 pub struct HookSite {
     state: AtomicU8,
+    /// Hooks of live scopes that match this site.
+    scoped: AtomicUsize,
     info: SiteInfo,
+    /// The hooks of the global registry; made when the site is first active, kept for ever.
+    sets: OnceLock<SnapshotCell<HookSet>>,
 }
 
 impl HookSite {
@@ -114,7 +122,9 @@ impl HookSite {
     pub const fn new(info: SiteInfo) -> Self {
         HookSite {
             state: AtomicU8::new(UNREGISTERED),
+            scoped: AtomicUsize::new(0),
             info,
+            sets: OnceLock::new(),
         }
     }
 
@@ -127,5 +137,36 @@ impl HookSite {
     /// What is known of the site.
     pub fn info(&self) -> &SiteInfo {
         &self.info
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.state.load(Ordering::Acquire) != UNREGISTERED
+    }
+
+    pub(crate) fn sets(&self) -> &SnapshotCell<HookSet> {
+        self.sets.get_or_init(SnapshotCell::default)
+    }
+
+    /// Drops the published set, so that the next call builds one.
+    pub(crate) fn invalidate(&self) {
+        if let Some(sets) = self.sets.get() {
+            sets.invalidate();
+        }
+    }
+
+    pub(crate) fn add_scoped(&self, by: isize) {
+        self.scoped.fetch_add(by as usize, Ordering::SeqCst);
+    }
+
+    /// Sets idle or active; `listened` says whether the global registry has something for this site.
+    pub(crate) fn set_state(&self, listened: bool, forced: bool) {
+        let active = listened || forced || self.info.flags.closed || self.scoped.load(Ordering::SeqCst) != 0;
+        self.state.store(if active { ACTIVE } else { IDLE }, Ordering::SeqCst);
+    }
+}
+
+impl std::fmt::Debug for HookSite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "HookSite({} at {}:{})", self.info.point, self.info.file, self.info.line)
     }
 }

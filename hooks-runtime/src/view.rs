@@ -255,6 +255,16 @@ impl Kept {
         unsafe { RawView::new(RawPtr::new(pointer), self.table, Access::Read, false) }
     }
 
+    /// A view to read and change the kept value.
+    ///
+    /// # Safety
+    /// The view is not used after `self` is dropped, and nobody else uses the value meanwhile.
+    pub unsafe fn view_mut(&mut self) -> RawView {
+        let pointer = (&raw mut *self.value).cast::<()>();
+        // SAFETY: as in `view`; the value is `Send`, so the only user may be on any thread.
+        unsafe { RawView::new(RawPtr::new(pointer), self.table, Access::Write, true) }
+    }
+
     /// The value itself.
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.value
@@ -266,3 +276,17 @@ fn thread_mark() -> usize {
     thread_local!(static MARK: u8 = const { 0 });
     MARK.with(|mark| std::ptr::from_ref(mark).addr())
 }
+
+/// The table of JSON values, for calls whose arguments came as JSON.
+pub static JSON_TABLE: ViewTable = ViewTable {
+    type_name: std::any::type_name::<Value>,
+    type_id: Some(TypeId::of::<Value>),
+    // SAFETY (each): the table is only used with pointers to a `Value`, by the contract of `RawView::new`.
+    to_json: Some(|pointer| Ok(unsafe { &*pointer.get::<Value>() }.clone())),
+    set_json: Some(|pointer, value| {
+        unsafe { *pointer.get::<Value>() = value };
+        Ok(())
+    }),
+    debug: Some(|pointer, f| fmt::Debug::fmt(unsafe { &*pointer.get::<Value>() }, f)),
+    clone: Some(|pointer| Box::new(unsafe { &*pointer.get::<Value>() }.clone())),
+};

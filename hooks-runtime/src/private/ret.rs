@@ -116,6 +116,7 @@ pub fn returns<R, K: Kind<R>, O: Caps<K::Ok>, X: Caps<K::Err>>(
         refuse,
         replace: replace::<R, K, O>,
         replaceable: O::Typed::ON || O::De::ON,
+        cacheable: O::TABLE.clone.is_some() || (O::TABLE.to_json.is_some() && O::De::ON),
     }
 }
 

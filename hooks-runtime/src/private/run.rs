@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use crate::answer::Replacement;
+use crate::answer::{Replacement, Restriction};
 use crate::error::HookError;
+use crate::executor::{Act, Call, Can, InBody, Loaded, Settled, Wait};
 use crate::refusal::HookRefusal;
 use crate::site::HookSite;
 use crate::view::RawView;
@@ -52,6 +53,8 @@ pub struct ReturnOps<R> {
     pub replace: fn(Replacement) -> Result<R, HookError>,
     /// Whether a typed replacement of that type, or JSON, can ever succeed.
     pub replaceable: bool,
+    /// Whether an `Ok` value can be kept: cloned (`Clone + Send + 'static`), or written and read as JSON.
+    pub cacheable: bool,
 }
 
 /// Makes `Redirect` possible: finds the component and calls it with this call's arguments.
@@ -107,19 +110,52 @@ where
     }
 }
 
+/// A body, and whether it can run more than once.
+trait Body<A> {
+    type Out;
+    fn call(&mut self, args: A) -> Self::Out;
+    /// A copy of the arguments for another attempt, if body and argument types allow one.
+    fn dup(&self, args: &A) -> Result<A, &'static str>;
+}
+
+struct Once<F>(Option<F>);
+
+impl<A, R, F: FnOnce(A) -> R> Body<A> for Once<F> {
+    type Out = R;
+    fn call(&mut self, args: A) -> R {
+        let body = self.0.take().expect("only a repeatable body is called again, see `dup`");
+        body(args)
+    }
+    fn dup(&self, _args: &A) -> Result<A, &'static str> {
+        Err("the body cannot run again: it takes `&mut` or consumes `self`; see `retry` in the attribute's reference")
+    }
+}
+
+struct Repeat<F, D>(F, D);
+
+impl<A, R, F: FnMut(A) -> R, D: Fn(&A) -> Option<A>> Body<A> for Repeat<F, D> {
+    type Out = R;
+    fn call(&mut self, args: A) -> R {
+        (self.0)(args)
+    }
+    fn dup(&self, args: &A) -> Result<A, &'static str> {
+        (self.1)(args).ok_or("the body cannot run again: an argument that is passed by value is not `Clone`")
+    }
+}
+
 /// An active call of a synchronous site whose body runs at most once.
 #[cold]
 #[inline(never)]
 pub fn run_sync<A, R, const N: usize>(
-    _site: &'static HookSite,
-    _facts: Facts,
+    site: &'static HookSite,
+    facts: Facts,
     args: A,
     body: impl FnOnce(A) -> R,
-    _views: impl FnMut(&mut A) -> [RawView; N],
-    _ret: ReturnOps<R>,
-    _redirect: impl Redirect<A, Out = R>,
+    views: impl FnMut(&mut A) -> [RawView; N],
+    ret: ReturnOps<R>,
+    redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    body(args)
+    sync(site, facts, args, Once(Some(body)), views, ret, redirect)
 }
 
 /// The same for a body that can run again; `dup` copies the sealed arguments if their types allow.
@@ -127,42 +163,249 @@ pub fn run_sync<A, R, const N: usize>(
 #[inline(never)]
 #[allow(clippy::too_many_arguments)]
 pub fn run_sync_repeat<A, R, const N: usize>(
-    _site: &'static HookSite,
-    _facts: Facts,
+    site: &'static HookSite,
+    facts: Facts,
     args: A,
-    mut body: impl FnMut(A) -> R,
-    _views: impl FnMut(&mut A) -> [RawView; N],
-    _dup: impl Fn(&A) -> Option<A>,
-    _ret: ReturnOps<R>,
-    _redirect: impl Redirect<A, Out = R>,
+    body: impl FnMut(A) -> R,
+    views: impl FnMut(&mut A) -> [RawView; N],
+    dup: impl Fn(&A) -> Option<A>,
+    ret: ReturnOps<R>,
+    redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    body(args)
+    sync(site, facts, args, Repeat(body, dup), views, ret, redirect)
 }
 
 /// An active call of an asynchronous site whose body runs at most once.
 pub async fn run_async<A, R, F: Future<Output = R>, const N: usize>(
-    _site: &'static HookSite,
-    _facts: Facts,
+    site: &'static HookSite,
+    facts: Facts,
     args: A,
     body: impl FnOnce(A) -> F,
-    _views: impl FnMut(&mut A) -> [RawView; N],
-    _ret: ReturnOps<R>,
-    _redirect: impl Redirect<A, Out: Future<Output = R>>,
+    views: impl FnMut(&mut A) -> [RawView; N],
+    ret: ReturnOps<R>,
+    redirect: impl Redirect<A, Out: Future<Output = R>>,
 ) -> R {
-    body(args).await
+    asynchronous(site, facts, args, Once(Some(body)), views, ret, redirect).await
 }
 
 /// The same for a body that can run again.
 #[allow(clippy::too_many_arguments)]
 pub async fn run_async_repeat<A, R, F: Future<Output = R>, const N: usize>(
-    _site: &'static HookSite,
-    _facts: Facts,
+    site: &'static HookSite,
+    facts: Facts,
     args: A,
-    mut body: impl FnMut(A) -> F,
-    _views: impl FnMut(&mut A) -> [RawView; N],
-    _dup: impl Fn(&A) -> Option<A>,
-    _ret: ReturnOps<R>,
-    _redirect: impl Redirect<A, Out: Future<Output = R>>,
+    body: impl FnMut(A) -> F,
+    views: impl FnMut(&mut A) -> [RawView; N],
+    dup: impl Fn(&A) -> Option<A>,
+    ret: ReturnOps<R>,
+    redirect: impl Redirect<A, Out: Future<Output = R>>,
 ) -> R {
-    body(args).await
+    asynchronous(site, facts, args, Repeat(body, dup), views, ret, redirect).await
+}
+
+fn can<R, A, X: Redirect<A>>(site: &HookSite, ret: &ReturnOps<R>, _redirect: &X) -> Can {
+    Can {
+        refuse: ret.refuse.is_some(),
+        replace: ret.replaceable,
+        cache: ret.cacheable,
+        redirect: X::POSSIBLE,
+        repeat: if site.info().flags.repeatable {
+            Ok(())
+        } else {
+            Err("the body cannot run again; see `retry` in the attribute's reference")
+        },
+    }
+}
+
+/// The one shape of a call; [`asynchronous`] is its twin with awaits. Everything that does not depend on
+/// the user's types is in [`Call`].
+fn sync<A, R, B, X, const N: usize>(
+    site: &'static HookSite,
+    facts: Facts,
+    mut args: A,
+    mut body: B,
+    mut views: impl FnMut(&mut A) -> [RawView; N],
+    ret: ReturnOps<R>,
+    mut redirect: X,
+) -> R
+where
+    B: Body<A, Out = R>,
+    X: Redirect<A, Out = R>,
+{
+    let Some(set) = Loaded::of(site) else { return body.call(args) };
+    let mut call = Call::begin(site.info(), &set, facts, can(site, &ret, &redirect));
+    let mut seen = views(&mut args);
+    call.prepare(&mut seen);
+    call.propose_sync(&mut seen);
+    let mut planned = call.plan_value(&ret);
+    let mut keep = None;
+    let (mut value, redirected) = loop {
+        let mut parts = planned.as_mut().map(ret.parts);
+        call.decide_sync(&mut seen, parts.as_mut());
+        match call.act(&seen) {
+            Act::Refuse(refusal) => return ret.refused(refusal),
+            Act::Planned => match planned.take() {
+                Some(value) => break (value, None),
+                None => call.plan_lost(),
+            },
+            Act::Cached => {
+                if let Some(value) = call.cached(&ret) {
+                    break (value, None);
+                }
+                keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
+                let mut value = call.in_body(|| body.call(args));
+                call.store(&(ret.parts)(&mut value));
+                break (value, None);
+            }
+            Act::Redirect(to) => {
+                keep = call.keep(|| body.dup(&args));
+                match call.in_redirect(|| redirect.call(&to, args)) {
+                    Ok(value) => {
+                        call.hand_over(&mut seen);
+                        break (value, Some(to));
+                    }
+                    Err(back) => {
+                        args = back;
+                        seen = views(&mut args);
+                        call.prepare(&mut seen);
+                        call.no_such_component(&to);
+                    }
+                }
+            }
+            Act::Run => {
+                keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
+                break (call.in_body(|| body.call(args)), None);
+            }
+        }
+    };
+    loop {
+        let mut parts = (ret.parts)(&mut value);
+        match call.settle_sync(&mut seen, &mut parts) {
+            Settled::Keep => {}
+            Settled::Replace(replacement) => call.replace(&ret, &mut value, replacement),
+            Settled::Retry(delay) => {
+                if let Some(again) = call.again(&mut keep, |kept| body.dup(kept)) {
+                    call.wait_sync_for(delay);
+                    value = match &redirected {
+                        None => call.in_body(|| body.call(again)),
+                        Some(to) => match call.in_redirect(|| redirect.call(to, again)) {
+                            Ok(value) => value,
+                            Err(_gone) => value,
+                        },
+                    };
+                    continue;
+                }
+            }
+        }
+        let mut parts = (ret.parts)(&mut value);
+        call.release_sync(&mut seen, &mut parts);
+        if call.restriction > Restriction::None {
+            let refusal = call.refuse();
+            return ret.refused(refusal);
+        }
+        call.deliver(&parts, redirected.is_some());
+        return value;
+    }
+}
+
+/// [`sync`] with awaits.
+async fn asynchronous<A, R, B, F, X, const N: usize>(
+    site: &'static HookSite,
+    facts: Facts,
+    mut args: A,
+    mut body: B,
+    mut views: impl FnMut(&mut A) -> [RawView; N],
+    ret: ReturnOps<R>,
+    mut redirect: X,
+) -> R
+where
+    F: Future<Output = R>,
+    B: Body<A, Out = F>,
+    X: Redirect<A, Out: Future<Output = R>>,
+{
+    let Some(set) = Loaded::of(site) else { return body.call(args).await };
+    let mut call = Call::begin(site.info(), &set, facts, can(site, &ret, &redirect));
+    let mut seen = views(&mut args);
+    call.prepare(&mut seen);
+    call.propose(&mut seen, Wait::Async).await;
+    let mut planned = call.plan_value(&ret);
+    let mut keep = None;
+    let (mut value, redirected) = loop {
+        let mut parts = planned.as_mut().map(ret.parts);
+        call.decide(&mut seen, parts.as_mut(), Wait::Async).await;
+        match call.act(&seen) {
+            Act::Refuse(refusal) => return ret.refused(refusal),
+            Act::Planned => match planned.take() {
+                Some(value) => break (value, None),
+                None => call.plan_lost(),
+            },
+            Act::Cached => {
+                if let Some(value) = call.cached(&ret) {
+                    break (value, None);
+                }
+                keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
+                let mut value = InBody::new(&mut call, || body.call(args), false).await;
+                call.store(&(ret.parts)(&mut value));
+                break (value, None);
+            }
+            Act::Redirect(to) => {
+                keep = call.keep(|| body.dup(&args));
+                match redirect.call(&to, args) {
+                    Ok(future) => {
+                        call.hand_over(&mut seen);
+                        break (InBody::new(&mut call, || future, true).await, Some(to));
+                    }
+                    Err(back) => {
+                        args = back;
+                        seen = views(&mut args);
+                        call.prepare(&mut seen);
+                        call.no_such_component(&to);
+                    }
+                }
+            }
+            Act::Run => {
+                keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
+                break (InBody::new(&mut call, || body.call(args), false).await, None);
+            }
+        }
+    };
+    loop {
+        let mut parts = (ret.parts)(&mut value);
+        match call.settle(&mut seen, &mut parts).await {
+            Settled::Keep => {}
+            Settled::Replace(replacement) => call.replace(&ret, &mut value, replacement),
+            Settled::Retry(delay) => {
+                if let Some(again) = call.again(&mut keep, |kept| body.dup(kept)) {
+                    call.wait_for(delay).await;
+                    value = match &redirected {
+                        None => InBody::new(&mut call, || body.call(again), false).await,
+                        Some(to) => match redirect.call(to, again) {
+                            Ok(future) => InBody::new(&mut call, || future, true).await,
+                            Err(_gone) => value,
+                        },
+                    };
+                    continue;
+                }
+            }
+        }
+        let mut parts = (ret.parts)(&mut value);
+        call.release(&mut seen, &mut parts).await;
+        if call.restriction > Restriction::None {
+            let refusal = call.refuse();
+            return ret.refused(refusal);
+        }
+        call.deliver(&parts, redirected.is_some());
+        return value;
+    }
+}
+
+impl<R> ReturnOps<R> {
+    fn refused(&self, refusal: HookRefusal) -> R {
+        let refuse = self.refuse.expect("a site that cannot refuse never has a verdict above none");
+        refuse(refusal)
+    }
 }

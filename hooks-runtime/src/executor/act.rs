@@ -1,0 +1,162 @@
+//! Carrying out the plan: the body, a planned value, a kept answer, another component, another attempt.
+
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use super::cache::{CacheKey, Stored};
+use super::call::Call;
+use super::wait::block_on;
+use crate::ambient;
+use crate::answer::Replacement;
+use crate::context::Plan;
+use crate::error::HookError;
+use crate::point::Phase;
+use crate::private::{Parts, ReturnOps};
+
+impl Call<'_> {
+    /// A planned replacement as a return value; one of another type is a failure of its hook.
+    pub(crate) fn plan_value<R>(&mut self, ret: &ReturnOps<R>) -> Option<R> {
+        let replacement = self.take_replacement()?;
+        match (ret.replace)(replacement) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.plan_failed(error);
+                None
+            }
+        }
+    }
+
+    /// A plan whose value is no longer there is no plan.
+    pub(crate) fn plan_lost(&mut self) {
+        self.plan_failed(HookError::Replacement("the planned value was used up".into()));
+    }
+
+    pub(crate) fn no_such_component(&mut self, to: &str) {
+        let why = format!("the site's resolver knows no component `{to}`");
+        self.plan_failed(HookError::Unsupported { answer: "redirect", why: why.into() });
+    }
+
+    fn cache_key(&self) -> Option<(CacheKey, Duration)> {
+        let (Plan::Cache { key, ttl }, Some(entry)) = (&self.plan, self.plan_by) else { return None };
+        let key = CacheKey {
+            point: self.meta.site.point,
+            path: self.meta.site.path,
+            component: self.meta.facts.component.clone(),
+            principal: self.link.as_ref().and_then(|l| l.principal.clone()),
+            hook: entry.id().into(),
+            key: key.clone(),
+        };
+        Some((key, *ttl))
+    }
+
+    /// The kept answer of a `Cache` plan.
+    pub(crate) fn cached<R>(&mut self, ret: &ReturnOps<R>) -> Option<R> {
+        let (key, _) = self.cache_key()?;
+        let answer = self.set.registry.cache.get(&key, self.now())?;
+        let value = (ret.replace)(answer).ok()?;
+        self.cache_hit = true;
+        Some(value)
+    }
+
+    /// Keeps the body's raw `Ok`, before any settling hook has touched it.
+    pub(crate) fn store(&mut self, parts: &Parts) {
+        let (Parts::Ok(view) | Parts::Plain(view)) = parts else { return };
+        let Some((key, ttl)) = self.cache_key() else { return };
+        let stored = match view.clone_value() {
+            Ok(kept) => Some(Stored::Typed(Mutex::new(kept))),
+            Err(_) => view.to_json().ok().map(Stored::Json),
+        };
+        match stored {
+            Some(stored) => self.set.registry.cache.put(key, stored, ttl, self.now()),
+            None => tracing::warn!(point = self.meta.site.point, "an answer could not be kept"),
+        }
+    }
+
+    /// A copy of the sealed arguments, if a hook of the set may ask for another attempt.
+    pub(crate) fn keep<A>(&mut self, dup: impl FnOnce() -> Result<A, &'static str>) -> Option<A> {
+        if !self.set.may_retry || self.can.repeat.is_err() {
+            return None;
+        }
+        match dup() {
+            Ok(copy) => Some(copy),
+            Err(why) => {
+                self.can.repeat = Err(why);
+                None
+            }
+        }
+    }
+
+    /// The arguments of the next attempt. A value that was planned or kept needs none: it would be the same.
+    pub(crate) fn again<A>(
+        &mut self,
+        keep: &mut Option<A>,
+        dup: impl FnOnce(&A) -> Result<A, &'static str>,
+    ) -> Option<A> {
+        let next = dup(keep.as_ref()?).ok();
+        let again = std::mem::replace(keep, next)?;
+        self.meta.attempt += 1;
+        Some(again)
+    }
+
+    pub(crate) fn wait_sync_for(&mut self, delay: Duration) {
+        block_on(self.wait_for(delay));
+    }
+
+    /// Waits between two attempts; that is nobody's work.
+    pub(crate) async fn wait_for(&mut self, delay: Duration) {
+        if delay > Duration::ZERO {
+            let started = self.now();
+            let sleep = self.meta.clock.sleep(delay);
+            sleep.await;
+            self.waited += self.now().saturating_duration_since(started);
+        }
+    }
+
+    /// Puts a replacement that was proposed after the body in the place of the value.
+    pub(crate) fn replace<R>(&mut self, ret: &ReturnOps<R>, value: &mut R, replacement: Replacement) {
+        let phase = if matches!((ret.parts)(value), Parts::Err(_)) { Phase::Error } else { Phase::Post };
+        match (ret.replace)(replacement) {
+            Ok(new) => {
+                *value = new;
+                self.plan_by = None;
+            }
+            Err(error) => self.replacement_failed(phase, error),
+        }
+    }
+}
+
+/// The body of an asynchronous site: the current call is set on each poll and the time in it is counted.
+pub(crate) struct InBody<'a, 's, F> {
+    call: &'a mut Call<'s>,
+    future: Pin<Box<F>>,
+    redirected: bool,
+}
+
+impl<'a, 's, F: Future> InBody<'a, 's, F> {
+    pub(crate) fn new(call: &'a mut Call<'s>, make: impl FnOnce() -> F, redirected: bool) -> Self {
+        call.executed = true;
+        call.inner_refusal = false;
+        InBody { call, future: Box::pin(make()), redirected }
+    }
+}
+
+impl<F: Future> Future for InBody<'_, '_, F> {
+    type Output = F::Output;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        let (id, root) = (this.call.meta.id, this.call.meta.root);
+        let started: Option<Instant> = this.call.recording.then(|| this.call.now());
+        let deeper = this.redirected.then(|| ambient::enter_hook(id, root, 0));
+        let inside = ambient::enter_call(id, root);
+        let polled = this.future.as_mut().poll(cx);
+        this.call.inner_refusal |= ambient::current().inner_refusal;
+        drop(inside);
+        drop(deeper);
+        if let Some(started) = started {
+            this.call.work += this.call.now().saturating_duration_since(started);
+        }
+        polled
+    }
+}

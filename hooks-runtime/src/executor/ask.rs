@@ -1,0 +1,302 @@
+//! Asking hooks, one after the other.
+//!
+//! [`Call::ask`] asks synchronous hooks in a plain loop and stops at the first asynchronous one; [`ask_all`]
+//! awaits that one and goes on. So there is one executor, and a call without asynchronous hooks never sees
+//! a future.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::call::Call;
+use super::verdict::plain;
+use super::wait::{AskFuture, Wait};
+use crate::ambient;
+use crate::answer::Restriction;
+use crate::context::{GuardContext, HookContext, Plan};
+use crate::error::HookError;
+use crate::hook::{Answer, Callee, Entry, Mode, Role};
+use crate::point::Phase;
+use crate::private::Parts;
+use crate::view::{Access, Kept, RawPtr, RawView, ViewTable};
+
+/// How long an asynchronous hook may take that sets no timeout of its own.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks the hooks of a list, asynchronous ones included.
+pub(crate) async fn ask_all<'s>(
+    call: &mut Call<'s>,
+    list: &'s [Arc<Entry>],
+    phase: Phase,
+    args: &mut [RawView],
+    mut result: Option<&mut Parts>,
+    wait: Wait,
+) {
+    let mut from = 0;
+    while let Some(at) = call.ask(list, from, phase, args, result.as_deref_mut()) {
+        ask_async(call, &list[at], phase, args, result.as_deref_mut(), wait).await;
+        from = at + 1;
+    }
+}
+
+async fn ask_async<'s>(
+    call: &mut Call<'s>,
+    entry: &'s Arc<Entry>,
+    phase: Phase,
+    args: &mut [RawView],
+    mut result: Option<&mut Parts>,
+    wait: Wait,
+) {
+    let limit = entry.meta.timeout.unwrap_or(DEFAULT_TIMEOUT);
+    let clock = call.meta.clock.clone();
+    let (id, root, started) = (call.meta.id, call.meta.root, clock.now());
+    let mut shadow = Shadow::of(entry, args, result.as_deref_mut());
+    let (args, result) = match &mut shadow {
+        Some(shadow) => (&mut shadow.args[..], shadow.result.as_mut()),
+        None => (args, result),
+    };
+    let mut plan_copy = Plan::Run;
+    let plan = if shadow_runs(entry) { &mut plan_copy } else { &mut call.plan };
+    let view = GuardContext { meta: &call.meta, entry, phase, args, result, plan };
+    let answer = match &entry.callee {
+        Callee::InterceptAsync(hook) => {
+            let mut cx = HookContext { view, locals: &mut call.locals };
+            let cx = &mut cx;
+            AskFuture::new(move || hook(cx), entry.serial, id, root, clock.clone(), limit, wait).await
+        }
+        Callee::GuardAsync(hook) => {
+            let mut cx = view;
+            let cx = &mut cx;
+            let vote = AskFuture::new(move || hook(cx), entry.serial, id, root, clock.clone(), limit, wait).await;
+            vote.map(Into::into)
+        }
+        Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => Ok(crate::answer::HookResult::Continue),
+    };
+    let elapsed = clock.now().saturating_duration_since(started);
+    call.take(entry, phase, answer, Some(elapsed));
+}
+
+impl<'s> Call<'s> {
+    /// Asks from `from` on; `Some(i)`: entry `i` is asynchronous and must be awaited by the caller.
+    pub(crate) fn ask(
+        &mut self,
+        list: &'s [Arc<Entry>],
+        from: usize,
+        phase: Phase,
+        args: &mut [RawView],
+        mut result: Option<&mut Parts>,
+    ) -> Option<usize> {
+        for (at, entry) in list.iter().enumerate().skip(from) {
+            if self.gated {
+                return None;
+            }
+            if entry.role() == Role::Guard && self.restriction == Restriction::Halt {
+                if self.recording {
+                    self.said.push(plain(entry, phase, "not asked", None));
+                }
+                continue;
+            }
+            if !self.takes_part(entry, phase, args, result.as_deref_mut()) {
+                continue;
+            }
+            self.meta.dirty.store(false, Ordering::Relaxed);
+            if entry.callee.is_async() {
+                return Some(at);
+            }
+            let started = (self.recording || entry.meta.timeout.is_some()).then(|| self.now());
+            let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
+            let elapsed = started.map(|t| self.now().saturating_duration_since(t));
+            self.take(entry, phase, late(entry, answer, elapsed), elapsed);
+        }
+        None
+    }
+
+    fn ask_sync(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], result: Option<&mut Parts>) -> Answer {
+        if shadow_runs(entry) {
+            return self.ask_shadow(entry, phase, args, result);
+        }
+        let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
+        let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan: &mut self.plan };
+        match &entry.callee {
+            Callee::Intercept(hook) => {
+                let mut cx = HookContext { view, locals: &mut self.locals };
+                caught(|| hook(&mut cx))
+            }
+            Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
+            Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
+                Ok(crate::answer::HookResult::Continue)
+            }
+        }
+    }
+
+    /// A hook in Shadow mode gets copies, so that nothing it does can count.
+    #[cold]
+    fn ask_shadow(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], mut result: Option<&mut Parts>) -> Answer {
+        let Some(mut shadow) = Shadow::of(entry, args, result.as_deref_mut()) else {
+            return Ok(crate::answer::HookResult::Continue);
+        };
+        let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
+        let plan = &mut Plan::Run;
+        let (args, result) = (&mut shadow.args[..], shadow.result.as_mut());
+        let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan };
+        match &entry.callee {
+            Callee::Intercept(hook) => {
+                let mut cx = HookContext { view, locals: &mut self.locals };
+                caught(|| hook(&mut cx))
+            }
+            Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
+            _ => Ok(crate::answer::HookResult::Continue),
+        }
+    }
+
+    /// Whether it is asked at all: not in calls that it causes itself, not for other components, not if a
+    /// condition does not hold, and only once if it says so.
+    fn takes_part(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], result: Option<&mut Parts>) -> bool {
+        let meta = &entry.meta;
+        if self.rehearsal && !meta.pure {
+            self.said.push(plain(entry, phase, "undecidable", None));
+            return false;
+        }
+        if entry.role() == Role::Intercept && is_running(entry.serial) {
+            return false;
+        }
+        if !meta.components.is_empty() {
+            let component = self.meta.facts.component.as_deref();
+            if !component.is_some_and(|name| meta.components.iter().any(|c| **c == *name)) {
+                return false;
+            }
+        }
+        if !meta.conditions.is_empty() {
+            match self.conditions_hold(entry, phase, args, result) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if self.recording {
+                        self.said.push(plain(entry, phase, "skip", None));
+                    }
+                    return false;
+                }
+                Err(error) => {
+                    self.meta.dirty.store(false, Ordering::Relaxed);
+                    self.fail(entry, phase, error, None);
+                    return false;
+                }
+            }
+        }
+        if meta.once && !self.rehearsal {
+            // One hook may be asked in several phases of the one call that it claimed.
+            if self.spent.iter().any(|e| e.serial == entry.serial) {
+                return true;
+            }
+            if entry.claimed.swap(true, Ordering::AcqRel) {
+                return false;
+            }
+            self.spent.push(entry);
+        }
+        true
+    }
+
+    fn conditions_hold(
+        &mut self,
+        entry: &'s Arc<Entry>,
+        phase: Phase,
+        args: &mut [RawView],
+        mut result: Option<&mut Parts>,
+    ) -> Result<bool, HookError> {
+        let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
+        for condition in &entry.meta.conditions {
+            let result = result.as_deref_mut();
+            let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan: &mut self.plan };
+            let holds = caught(|| condition.holds(&view)).map_err(|error| HookError::Condition {
+                condition: condition.describe().into(),
+                cause: error.to_string().into(),
+            })?;
+            if !holds {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn shadow_runs(entry: &Entry) -> bool {
+    entry.meta.mode == Mode::Shadow
+}
+
+fn is_running(serial: u32) -> bool {
+    let current = ambient::current();
+    current.depth > 0 && current.hooks[..usize::from(current.depth)].contains(&serial)
+}
+
+/// A late answer of a blocking hook cannot be stopped, but it does not count.
+fn late(entry: &Entry, answer: Answer, elapsed: Option<Duration>) -> Answer {
+    match (entry.meta.timeout, elapsed) {
+        (Some(limit), Some(elapsed)) if elapsed > limit => Err(HookError::Timeout(limit)),
+        _ => answer,
+    }
+}
+
+/// Runs a hook and turns its panic into a failure.
+pub(crate) fn caught<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
+    // What the hook may have left inconsistent is its own; the values of the call are checked by `dirty`.
+    catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|payload| Err(HookError::Panicked(message(&*payload))))
+}
+
+/// The text of a panic.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> Box<str> {
+    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).into(),
+        (_, Some(text)) => text.as_str().into(),
+        _ => "(no message)".into(),
+    }
+}
+
+/// Copies of a call's values for a hook whose answers do not count.
+struct Shadow {
+    args: Vec<RawView>,
+    result: Option<Parts>,
+    /// What the views point to; dropped after them.
+    _kept: Vec<Kept>,
+}
+
+impl Shadow {
+    fn of(entry: &Entry, args: &mut [RawView], result: Option<&mut Parts>) -> Option<Shadow> {
+        if !shadow_runs(entry) {
+            return None;
+        }
+        let mut kept = Vec::new();
+        let args = args.iter().map(|view| copy(view, &mut kept)).collect();
+        let result = result.map(|parts| match parts {
+            Parts::Plain(view) => Parts::Plain(copy(view, &mut kept)),
+            Parts::Ok(view) => Parts::Ok(copy(view, &mut kept)),
+            Parts::Err(view) => Parts::Err(copy(view, &mut kept)),
+        });
+        Some(Shadow { args, result, _kept: kept })
+    }
+}
+
+/// A view of a copy; of nothing, if the value cannot be copied.
+fn copy(view: &RawView, kept: &mut Vec<Kept>) -> RawView {
+    match view.clone_value() {
+        Ok(mut value) => {
+            // SAFETY: the copy is on the heap, is kept in the same `Shadow` as the view, and nobody else uses it.
+            let view = unsafe { value.view_mut() };
+            kept.push(value);
+            view
+        }
+        Err(_) => {
+            static NOTHING: ViewTable = ViewTable {
+                type_name: || "a value that cannot be copied for a hook in Shadow mode",
+                type_id: None,
+                to_json: None,
+                set_json: None,
+                debug: None,
+                clone: None,
+            };
+            // SAFETY: the table has no function that would use the pointer.
+            unsafe { RawView::new(RawPtr::new(std::ptr::null_mut::<()>()), &NOTHING, Access::Moved, true) }
+        }
+    }
+}
+

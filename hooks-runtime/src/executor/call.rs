@@ -1,0 +1,277 @@
+//! The state of one active call.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use super::verdict::Said;
+use crate::ambient::{self, MAX_CAUSED, MAX_DEPTH};
+use crate::answer::{Replacement, Restriction};
+use crate::catalogue;
+use crate::context::{CallMeta, Locals, Plan};
+use crate::error::HookError;
+use crate::hook::Entry;
+use crate::private::Facts;
+use crate::record::{ArgRecord, Outcome};
+use crate::refusal::HookRefusal;
+use crate::registry::{HookRegistry, HookSet, Snapshot};
+use crate::scope::Link;
+use crate::site::{HookSite, SiteInfo};
+use crate::view::{Access, Kept, RawView};
+
+/// What a site can carry, tokens and types taken together.
+#[derive(Clone, Copy)]
+pub(crate) struct Can {
+    pub(crate) refuse: bool,
+    pub(crate) replace: bool,
+    pub(crate) cache: bool,
+    pub(crate) redirect: bool,
+    /// `Err`: why the body cannot run again.
+    pub(crate) repeat: Result<(), &'static str>,
+}
+
+/// The set of hooks that a call started with.
+pub(crate) enum Loaded {
+    Site(Snapshot<'static, HookSet>),
+    Scope(Arc<HookSet>),
+}
+
+impl Deref for Loaded {
+    type Target = HookSet;
+    fn deref(&self) -> &HookSet {
+        match self {
+            Loaded::Site(set) => set,
+            Loaded::Scope(set) => set,
+        }
+    }
+}
+
+impl Loaded {
+    /// The set for a call that begins now; `None` if it would do nothing but run the body.
+    pub(crate) fn of(site: &'static HookSite) -> Option<Loaded> {
+        if !site.is_registered() {
+            catalogue::register(site);
+        }
+        if ambient::current().linked {
+            if let Some(link) = ambient::link() {
+                let halted = link.halted().is_some();
+                if let Some(set) = link.set(site.info()) {
+                    return (halted || !set.is_idle()).then_some(Loaded::Scope(set));
+                }
+                if halted {
+                    return Some(Loaded::global(site));
+                }
+            }
+        }
+        let set = Loaded::global(site);
+        (!set.is_idle()).then_some(set)
+    }
+
+    fn global(site: &'static HookSite) -> Loaded {
+        let build = || HookSet::build(site.info(), HookRegistry::global().inner(), &[]);
+        Loaded::Site(site.sets().load(build))
+    }
+}
+
+/// What to do with a call after the verdict.
+pub(crate) enum Act {
+    Run,
+    Planned,
+    Cached,
+    Redirect(String),
+    Refuse(HookRefusal),
+}
+
+/// One active call. Dropping it without an outcome means that its body panicked or its future was dropped.
+pub(crate) struct Call<'s> {
+    pub(crate) set: &'s HookSet,
+    pub(crate) meta: CallMeta,
+    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) can: Can,
+    pub(crate) said: Vec<Said<'s>>,
+    /// Where in `said` the votes of this stage (before or after the body) begin.
+    pub(crate) stage: usize,
+    pub(crate) restriction: Restriction,
+    pub(crate) granted: bool,
+    pub(crate) plan: Plan,
+    pub(crate) plan_by: Option<&'s Entry>,
+    /// A replacement proposed after the body, and a retry asked for.
+    pub(crate) replacement: Option<(&'s Entry, Replacement)>,
+    pub(crate) retry: Option<(Duration, u32)>,
+    pub(crate) inner_refusal: bool,
+    pub(crate) locals: Locals,
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) args: Vec<ArgRecord>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) refusal: Option<HookRefusal>,
+    pub(crate) executed: bool,
+    pub(crate) cache_hit: bool,
+    pub(crate) recording: bool,
+    /// Only hooks declared pure are asked, and nothing is recorded.
+    pub(crate) rehearsal: bool,
+    pub(crate) work: Duration,
+    pub(crate) waited: Duration,
+    /// A hook that runs once has run: it must be taken out.
+    pub(crate) spent: Vec<&'s Entry>,
+    pub(crate) gated: bool,
+}
+
+impl<'s> Call<'s> {
+    pub(crate) fn begin(site: &'static SiteInfo, set: &'s HookSet, facts: Facts, can: Can) -> Self {
+        let current = ambient::current();
+        let link = if current.linked { ambient::link() } else { None };
+        let id = ambient::next_call_id();
+        let recording = set.record_all;
+        let clock = set.registry.clock.clone();
+        let started = recording.then(|| clock.now());
+        let root = if current.root == 0 { id } else { current.root };
+        let mut call = Call {
+            set,
+            meta: CallMeta {
+                site,
+                id,
+                parent: current.call,
+                root,
+                correlation: link.as_ref().and_then(|l| l.correlation.clone()),
+                attempt: 1,
+                facts,
+                started,
+                clock,
+                dirty: AtomicBool::new(false),
+            },
+            link,
+            can,
+            said: Vec::new(),
+            stage: 0,
+            restriction: Restriction::None,
+            granted: false,
+            plan: Plan::Run,
+            plan_by: None,
+            replacement: None,
+            retry: None,
+            inner_refusal: false,
+            locals: Vec::new(),
+            kept: Vec::new(),
+            args: Vec::new(),
+            outcome: None,
+            refusal: None,
+            executed: false,
+            cache_hit: false,
+            recording,
+            rehearsal: false,
+            work: Duration::ZERO,
+            waited: Duration::ZERO,
+            spent: Vec::new(),
+            gated: false,
+        };
+        call.gate(current);
+        call
+    }
+
+    /// Rules that refuse before any hook is asked: a halted run, and hooks that cause too many calls.
+    fn gate(&mut self, current: ambient::Current) {
+        if let Some(halted) = self.link.as_ref().and_then(|l| l.halted()) {
+            let reason = format!("the run `{}` was halted by hook `{}`: {}", halted.run, halted.hook, halted.reason);
+            self.gated = true;
+            self.rule("hookpoint.halted", Restriction::Halt, reason, None);
+        } else if current.depth > 0 {
+            let what = if usize::from(current.depth) >= MAX_DEPTH {
+                format!("calls nested more than {MAX_DEPTH} deep")
+            } else if ambient::count_caused(self.meta.root) > MAX_CAUSED {
+                format!("more than {MAX_CAUSED} calls within one root call")
+            } else {
+                return;
+            };
+            let error = HookError::Depth { what: what.into() };
+            self.gated = true;
+            self.rule("hookpoint.depth", Restriction::Cancel, error.to_string(), Some(error.kind()));
+        }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.meta.clock.now()
+    }
+
+    /// At a site that hooks may only watch nothing can be written.
+    pub(crate) fn prepare(&self, args: &mut [RawView]) {
+        if !self.can.refuse {
+            args.iter_mut().for_each(|view| view.restrict(Access::Read));
+        }
+    }
+
+    /// A planned replacement, to be made a return value before the guards decide on it.
+    pub(crate) fn take_replacement(&mut self) -> Option<Replacement> {
+        match &mut self.plan {
+            Plan::Replace(value) => value.take(),
+            _ => None,
+        }
+    }
+
+    /// The plan turned out to be impossible: its hook has failed.
+    pub(crate) fn plan_failed(&mut self, error: HookError) {
+        self.plan = Plan::Run;
+        if let Some(entry) = self.plan_by.take() {
+            self.fail(entry, crate::point::Phase::Pre, error, None);
+        }
+    }
+
+    /// What was decided; the arguments are as sealed.
+    pub(crate) fn act(&mut self, args: &[RawView]) -> Act {
+        let refused = self.restriction > Restriction::None;
+        if self.recording || refused || !matches!(self.plan, Plan::Run) {
+            self.record_args(args);
+        }
+        if refused {
+            return Act::Refuse(self.refuse());
+        }
+        match &self.plan {
+            Plan::Run => Act::Run,
+            Plan::Replace(_) => Act::Planned,
+            Plan::Cache { .. } => Act::Cached,
+            Plan::Redirect { to } => Act::Redirect(to.clone()),
+        }
+    }
+
+    /// What hooks may see of the arguments once the body has them: shared references, and copies of the
+    /// rest if a hook declared that it wants them.
+    pub(crate) fn hand_over(&mut self, args: &mut [RawView]) {
+        for view in args.iter_mut().filter(|v| v.access() == Access::Write) {
+            let kept = if self.set.args_after { view.clone_value().ok() } else { None };
+            view.restrict(Access::Moved);
+            if let Some(kept) = kept {
+                // SAFETY: the copy is on the heap and lives in `self.kept` until the call is dropped; the
+                // views are used only in this call's steps.
+                *view = unsafe { kept.view() };
+                self.kept.push(kept);
+            }
+        }
+    }
+
+    /// Runs the body (or what stands in for it) as the current call.
+    pub(crate) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
+        let started = self.recording.then(|| self.now());
+        self.executed = true;
+        let inside = ambient::enter_call(self.meta.id, self.meta.root);
+        let result = body();
+        self.inner_refusal = ambient::current().inner_refusal;
+        drop(inside);
+        if let Some(started) = started {
+            self.work += self.now().saturating_duration_since(started);
+        }
+        result
+    }
+
+    /// Runs a redirected call: like a body, but it counts towards the depth, so that components that
+    /// redirect to each other come to an end.
+    pub(crate) fn in_redirect<R>(&mut self, call: impl FnOnce() -> R) -> R {
+        let deeper = ambient::enter_hook(self.meta.id, self.meta.root, 0);
+        let result = self.in_body(call);
+        drop(deeper);
+        result
+    }
+
+    pub(crate) fn finish(&mut self, outcome: Outcome) {
+        self.outcome.get_or_insert(outcome);
+    }
+}

@@ -1,0 +1,185 @@
+//! The steps before the body, and those after it.
+
+use std::time::Duration;
+
+use super::approval::approve;
+use super::ask::ask_all;
+use super::call::Call;
+use super::wait::{Wait, block_on, poll_ready};
+use crate::answer::{Replacement, Restriction};
+use crate::error::HookError;
+use crate::point::Phase;
+use crate::private::Parts;
+use crate::record::Outcome;
+use crate::view::RawView;
+
+/// What the intercepts after the body want.
+pub(crate) enum Settled {
+    Keep,
+    Replace(Replacement),
+    Retry(Duration),
+}
+
+impl<'s> Call<'s> {
+    /// How a synchronous site waits.
+    pub(crate) fn wait_sync(&self) -> Wait {
+        if self.meta.site.flags.blocking { Wait::Block } else { Wait::Never }
+    }
+
+    /// Drives a step at a synchronous site: with [`Wait::Never`] nothing in it is ever pending.
+    pub(crate) fn drive(wait: Wait, step: impl Future<Output = ()>) {
+        match wait {
+            Wait::Block => block_on(step),
+            Wait::Never | Wait::Async => {
+                let done = poll_ready(step);
+                debug_assert!(done.is_some(), "a step at a synchronous site was pending");
+            }
+        }
+    }
+
+    /// Step 1, synchronous hooks only.
+    pub(crate) fn propose_sync(&mut self, args: &mut [RawView]) {
+        if self.set.async_before {
+            let wait = self.wait_sync();
+            return Self::drive(wait, self.propose(args, wait));
+        }
+        self.ask(&self.set.pre, 0, Phase::Pre, args, None);
+    }
+
+    /// Step 1: every intercept, in order.
+    pub(crate) async fn propose(&mut self, args: &mut [RawView], wait: Wait) {
+        let list = &self.set.pre;
+        ask_all(self, list, Phase::Pre, args, None, wait).await;
+    }
+
+    /// Step 3 at a synchronous site.
+    pub(crate) fn decide_sync(&mut self, args: &mut [RawView], mut planned: Option<&mut Parts>) {
+        let wait = self.wait_sync();
+        if self.set.async_before {
+            return Self::drive(wait, self.decide(args, planned, wait));
+        }
+        self.ask(&self.set.guards, 0, Phase::Pre, args, planned.as_deref_mut());
+        self.require_grant();
+        if self.restriction == Restriction::Ask && !self.rehearsal {
+            Self::drive(wait, approve(self, args, planned, wait));
+        }
+    }
+
+    /// Step 3: every guard sees the sealed arguments and the plan; closed points need a grant.
+    pub(crate) async fn decide(&mut self, args: &mut [RawView], mut planned: Option<&mut Parts>, wait: Wait) {
+        let list = &self.set.guards;
+        ask_all(self, list, Phase::Pre, args, planned.as_deref_mut(), wait).await;
+        self.require_grant();
+        if self.restriction == Restriction::Ask && !self.rehearsal {
+            approve(self, args, planned, wait).await;
+        }
+    }
+
+    fn require_grant(&mut self) {
+        if self.gated || self.granted {
+            return;
+        }
+        if !self.set.registry.is_serving() {
+            let life = self.set.registry.life().as_str();
+            let reason = format!("the registry is {life}; calls need a grant until it serves");
+            self.rule("hookpoint.life", Restriction::Ask, reason, None);
+        } else if self.set.closed {
+            let reason = "the point is closed and no hook granted the call".to_owned();
+            self.rule("hookpoint.closed", Restriction::Ask, reason, None);
+        }
+    }
+
+    /// Step 5, first half, at a synchronous site.
+    pub(crate) fn settle_sync(&mut self, args: &mut [RawView], parts: &mut Parts) -> Settled {
+        let (phase, list) = self.begin_settle(parts);
+        if self.set.async_after {
+            let wait = self.wait_sync();
+            Self::drive(wait, ask_all(self, list, phase, args, Some(parts), wait));
+        } else {
+            self.ask(list, 0, phase, args, Some(parts));
+        }
+        self.settled()
+    }
+
+    /// Step 5, first half: intercepts in reverse order.
+    pub(crate) async fn settle(&mut self, args: &mut [RawView], parts: &mut Parts) -> Settled {
+        let (phase, list) = self.begin_settle(parts);
+        ask_all(self, list, phase, args, Some(parts), Wait::Async).await;
+        self.settled()
+    }
+
+    fn begin_settle(&mut self, parts: &mut Parts) -> (Phase, &'s [std::sync::Arc<crate::hook::Entry>]) {
+        self.stage = self.said.len();
+        self.restriction = Restriction::None;
+        if !self.can.refuse {
+            let (Parts::Plain(view) | Parts::Ok(view) | Parts::Err(view)) = parts;
+            view.restrict(crate::view::Access::Read);
+        }
+        match parts {
+            Parts::Err(_) => (Phase::Error, &self.set.error),
+            Parts::Plain(_) | Parts::Ok(_) => (Phase::Post, &self.set.post),
+        }
+    }
+
+    /// All were asked: refusals first, then another attempt while there are any, then a replacement.
+    fn settled(&mut self) -> Settled {
+        let replacement = self.replacement.take();
+        let retry = self.retry.take();
+        if self.restriction > Restriction::None {
+            return Settled::Keep;
+        }
+        if let Some((delay, max_attempts)) = retry {
+            if self.meta.attempt < max_attempts {
+                return Settled::Retry(delay);
+            }
+        }
+        match replacement {
+            Some((entry, value)) => {
+                self.plan_by = Some(entry);
+                Settled::Replace(value)
+            }
+            None => Settled::Keep,
+        }
+    }
+
+    /// A replacement after the body could not be made a return value.
+    pub(crate) fn replacement_failed(&mut self, phase: Phase, error: HookError) {
+        if let Some(entry) = self.plan_by.take() {
+            self.meta.dirty.store(false, std::sync::atomic::Ordering::Relaxed);
+            self.fail(entry, phase, error, None);
+        }
+    }
+
+    /// Step 5, second half, at a synchronous site.
+    pub(crate) fn release_sync(&mut self, args: &mut [RawView], parts: &mut Parts) {
+        if matches!(parts, Parts::Err(_)) {
+            return;
+        }
+        if self.set.async_after {
+            let wait = self.wait_sync();
+            return Self::drive(wait, ask_all(self, &self.set.guards_post, Phase::Post, args, Some(parts), wait));
+        }
+        self.ask(&self.set.guards_post, 0, Phase::Post, args, Some(parts));
+    }
+
+    /// Step 5, second half: guards vote on the sealed result that would be returned.
+    pub(crate) async fn release(&mut self, args: &mut [RawView], parts: &mut Parts) {
+        if !matches!(parts, Parts::Err(_)) {
+            ask_all(self, &self.set.guards_post, Phase::Post, args, Some(parts), Wait::Async).await;
+        }
+    }
+
+    /// The outcome of a call that was not refused.
+    pub(crate) fn deliver(&mut self, parts: &Parts, redirected: bool) {
+        let failed = matches!(parts, Parts::Err(_));
+        self.finish(match failed {
+            // The refusal of the component that answered instead is this call's refusal.
+            true if redirected && self.inner_refusal => Outcome::Refused,
+            true => Outcome::Failed,
+            false => Outcome::Returned,
+        });
+        if failed && self.inner_refusal {
+            crate::ambient::note_inner_refusal();
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! What hooks said, and what it comes to: the maximum of the restrictions, or of the grants.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::call::Call;
+use super::violation::violation;
+use crate::answer::{HookResult, Reach, Restriction, Vote};
+use crate::context::Plan;
+use crate::error::HookError;
+use crate::hook::{Answer, Entry, Mode, OnFailure};
+use crate::point::Phase;
+use crate::refusal::{HookRefusal, Refusal};
+
+/// One answer, as the record will show it.
+pub(crate) struct Said<'s> {
+    /// `None`: one of the runtime's own rules.
+    pub(crate) entry: Option<&'s Entry>,
+    pub(crate) rule: &'static str,
+    pub(crate) phase: Phase,
+    pub(crate) answer: &'static str,
+    pub(crate) restriction: Restriction,
+    pub(crate) reason: Option<Box<str>>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) note: Option<&'static str>,
+    pub(crate) elapsed: Option<Duration>,
+    /// Whether its restriction is part of the verdict.
+    pub(crate) counts: bool,
+}
+
+impl Said<'_> {
+    pub(crate) fn id(&self) -> &str {
+        self.entry.map_or(self.rule, Entry::id)
+    }
+}
+
+impl<'s> Call<'s> {
+    /// Takes a hook's answer in.
+    pub(crate) fn take(&mut self, entry: &'s Entry, phase: Phase, answer: Answer, elapsed: Option<Duration>) {
+        match answer {
+            Ok(HookResult::Continue) => {
+                if self.recording {
+                    self.said.push(plain(entry, phase, "continue", elapsed));
+                }
+            }
+            Err(error) => self.fail(entry, phase, error, elapsed),
+            Ok(answer) => match self.possible(entry, phase, &answer) {
+                Ok(()) => self.apply(entry, phase, answer, elapsed),
+                Err(error) => self.fail(entry, phase, error, elapsed),
+            },
+        }
+    }
+
+    /// Whether the answer can take effect here.
+    fn possible(&self, entry: &Entry, phase: Phase, answer: &HookResult) -> Result<(), HookError> {
+        let no = |why: &str| Err(HookError::Unsupported { answer: answer.word(), why: why.into() });
+        let settling = matches!(phase, Phase::Post | Phase::Error);
+        let changes = !matches!(answer, HookResult::Allow | HookResult::Ask(_) | HookResult::Cancel(_) | HookResult::Halt { .. });
+        if changes && !self.can.refuse {
+            return no("the site is an `observe` site: hooks may only watch it");
+        }
+        let recovers = matches!(answer, HookResult::Replace(_) | HookResult::Retry { .. }) && phase == Phase::Error;
+        if recovers && self.inner_refusal && !entry.meta.recover_refusals {
+            return no("the error comes from a refusal further inside; declare `recover_refusals` on the hook to override it");
+        }
+        match answer {
+            HookResult::Continue | HookResult::Cancel(_) | HookResult::Halt { .. } => Ok(()),
+            HookResult::Allow | HookResult::Ask(_) if phase != Phase::Pre => no("it is a vote on a call that has not run yet: give it in phase pre"),
+            HookResult::Allow | HookResult::Ask(_) => Ok(()),
+            HookResult::Cache { .. } | HookResult::Redirect { .. } if phase != Phase::Pre => {
+                no("the body has run already: propose it in phase pre")
+            }
+            HookResult::Retry { .. } if !settling => no("nothing has run yet: ask for it in phase post or error"),
+            HookResult::Replace(_) if !self.can.replace => {
+                no("the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it")
+            }
+            HookResult::Cache { .. } if !self.can.cache => {
+                no("the result type can neither be cloned nor written and read as JSON")
+            }
+            HookResult::Redirect { .. } if !self.can.redirect => {
+                no("the site has no resolver: add `redirect = …` to its attribute")
+            }
+            HookResult::Retry { .. } => match self.can.repeat {
+                Ok(()) if !entry.meta.may_retry => no("declare `may_retry` on the hook, so that calls keep a copy of their arguments"),
+                Ok(()) => Ok(()),
+                Err(why) => no(why),
+            },
+            HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => Ok(()),
+        }
+    }
+
+    fn apply(&mut self, entry: &'s Entry, phase: Phase, answer: HookResult, elapsed: Option<Duration>) {
+        let mut said = plain(entry, phase, answer.word(), elapsed);
+        let shadow = entry.meta.mode == Mode::Shadow;
+        said.counts = !shadow;
+        said.note = shadow.then_some("shadow");
+        match answer {
+            HookResult::Continue => {}
+            HookResult::Allow => {
+                let counts = !shadow && entry.meta.may_grant;
+                self.granted |= counts;
+                if !counts {
+                    said.note = Some("would_grant");
+                }
+            }
+            HookResult::Ask(_) | HookResult::Cancel(_) | HookResult::Halt { .. } => {
+                let vote = match answer {
+                    HookResult::Ask(request) => Vote::Ask(request),
+                    HookResult::Halt { reason, reach } => {
+                        self.halt(entry, shadow, &reason, reach);
+                        Vote::Halt { reason, reach }
+                    }
+                    HookResult::Cancel(reason) => Vote::Cancel(reason),
+                    _ => Vote::Pass,
+                };
+                said.reason = vote.reason().map(Into::into);
+                let outside = matches!(vote, Vote::Halt { .. }) && self.run().is_none();
+                said.restriction = if outside { Restriction::Cancel } else { vote.restriction() };
+                return self.restrict(said);
+            }
+            HookResult::Retry { delay, max_attempts } => {
+                said.reason = Some(format!("after {delay:?}, {max_attempts} attempts").into());
+                if !shadow {
+                    let (longest, fewest) = self.retry.unwrap_or((delay, max_attempts));
+                    self.retry = Some((longest.max(delay), fewest.min(max_attempts)));
+                }
+            }
+            HookResult::Replace(value) if phase != Phase::Pre => {
+                said.reason = Some(format!("{value:?}").into());
+                if shadow {
+                } else if self.replacement.is_some() {
+                    said.note = Some("outranked");
+                } else {
+                    self.replacement = Some((entry, value));
+                }
+            }
+            HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
+                said.reason = self.plan_for(entry, shadow, answer, &mut said.note);
+            }
+        }
+        if self.recording || said.note.is_some() || said.answer != "allow" {
+            self.said.push(said);
+        }
+    }
+
+    /// The first plan in order counts.
+    fn plan_for(&mut self, entry: &'s Entry, shadow: bool, answer: HookResult, note: &mut Option<&'static str>) -> Option<Box<str>> {
+        let (plan, text) = match answer {
+            HookResult::Replace(value) => {
+                let text = format!("{value:?}");
+                (Plan::Replace(Some(value)), text)
+            }
+            HookResult::Cache { key, ttl } => {
+                let text = format!("key {key:?} for {ttl:?}");
+                (Plan::Cache { key, ttl }, text)
+            }
+            HookResult::Redirect { to } => (Plan::Redirect { to: to.clone() }, to),
+            _ => return None,
+        };
+        if shadow {
+        } else if self.plan_by.is_some() {
+            *note = Some("outranked");
+        } else {
+            self.plan = plan;
+            self.plan_by = Some(entry);
+        }
+        Some(text.into())
+    }
+
+    fn run(&self) -> Option<&std::sync::Arc<crate::scope::Run>> {
+        self.link.as_ref().and_then(|l| l.run.as_ref())
+    }
+
+    fn halt(&mut self, entry: &Entry, shadow: bool, reason: &str, reach: Reach) {
+        if shadow || self.rehearsal {
+            return;
+        }
+        match self.run() {
+            Some(run) => run.halt(entry.id(), reason, reach),
+            None => {
+                let detail = "a hook answered Halt outside of any run: only this call is refused";
+                violation(self.set, self.meta.site, "halt_outside_run", entry.id(), detail);
+            }
+        }
+    }
+
+    /// A failure is a vote by the hook's `on_failure`.
+    pub(crate) fn fail(&mut self, entry: &'s Entry, phase: Phase, error: HookError, elapsed: Option<Duration>) {
+        let changed = phase != Phase::Error && self.meta.dirty.load(Ordering::Relaxed);
+        let closed = changed || entry.on_failure(phase) == OnFailure::Closed;
+        let mut said = plain(entry, phase, "fail", elapsed);
+        said.error = Some(error.kind());
+        said.reason = Some(error.to_string().into());
+        let shadow = entry.meta.mode == Mode::Shadow;
+        said.note = if shadow { Some("shadow") } else { (!closed).then_some("open") };
+        said.counts = closed && !shadow;
+        if closed {
+            said.restriction = Restriction::Cancel;
+        }
+        tracing::debug!(hook = entry.id(), point = self.meta.site.point, %error, closed, "a hook failed");
+        self.restrict(said);
+    }
+
+    /// A rule of the runtime's own.
+    pub(crate) fn rule(&mut self, rule: &'static str, restriction: Restriction, reason: String, error: Option<&'static str>) {
+        let answer = match restriction {
+            Restriction::None => "pass",
+            Restriction::Ask => "ask",
+            Restriction::Cancel => "cancel",
+            Restriction::Halt => "halt",
+        };
+        let reason = Some(reason.into());
+        let (entry, phase, note, elapsed) = (None, Phase::Pre, None, None);
+        self.restrict(Said { entry, rule, phase, answer, restriction, reason, error, note, elapsed, counts: true });
+    }
+
+    /// Joins a vote into the verdict, or notes that it has no force here.
+    fn restrict(&mut self, mut said: Said<'s>) {
+        if said.counts && said.restriction > Restriction::None {
+            if self.can.refuse {
+                self.restriction = self.restriction.max(said.restriction);
+            } else {
+                said.counts = false;
+                said.note = Some("unenforceable");
+                if !self.rehearsal {
+                    let detail = "a refusal at an `observe` site has no force";
+                    violation(self.set, self.meta.site, "unenforceable", said.id(), detail);
+                }
+            }
+        }
+        self.said.push(said);
+    }
+
+    /// The refusal that the votes of this stage come to.
+    pub(crate) fn refuse(&mut self) -> HookRefusal {
+        let mut votes: Vec<&Said<'s>> =
+            self.said[self.stage..].iter().filter(|s| s.counts && s.restriction > Restriction::None).collect();
+        // By weight, then by name: not by who was asked first.
+        votes.sort_by(|a, b| b.restriction.cmp(&a.restriction).then_with(|| a.id().cmp(b.id())));
+        let text = |said: &Said<'_>| -> Box<str> {
+            let reason = said.reason.as_deref().unwrap_or("no reason given");
+            if said.error.is_some() { format!("the hook failed: {reason}").into() } else { reason.into() }
+        };
+        let source = |said: &Said<'_>| said.entry.map_or_else(|| "the runtime".into(), |e| e.meta.source.to_string());
+        let refusal = HookRefusal::new(match votes.split_first() {
+            Some((first, others)) => Refusal {
+                point: self.meta.site.point.into(),
+                hook: first.id().into(),
+                reason: text(first),
+                source: source(first).into(),
+                others: others.iter().map(|s| (s.id().into(), text(s))).collect(),
+                executed: self.executed,
+                restriction: first.restriction,
+            },
+            None => Refusal {
+                point: self.meta.site.point.into(),
+                hook: "hookpoint".into(),
+                reason: "refused".into(),
+                source: "the runtime".into(),
+                others: Vec::new(),
+                executed: self.executed,
+                restriction: self.restriction,
+            },
+        });
+        self.refusal = Some(refusal.clone());
+        self.finish(crate::record::Outcome::Refused);
+        crate::ambient::note_inner_refusal();
+        refusal
+    }
+}
+
+pub(crate) fn plain<'s>(entry: &'s Entry, phase: Phase, answer: &'static str, elapsed: Option<Duration>) -> Said<'s> {
+    Said {
+        entry: Some(entry),
+        rule: "",
+        phase,
+        answer,
+        restriction: Restriction::None,
+        reason: None,
+        error: None,
+        note: None,
+        elapsed,
+        counts: true,
+    }
+}

@@ -1,0 +1,115 @@
+//! Waiting for asynchronous hooks, under any executor or none.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use super::ask::message;
+use crate::ambient;
+use crate::clock::{Clock, Sleep};
+use crate::error::HookError;
+use crate::hook::BoxFuture;
+
+/// What a site does with a hook that is not ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// An asynchronous site: it waits with its future.
+    Async,
+    /// A synchronous site: the hook fails with `WouldBlock`.
+    Never,
+    /// A synchronous site with `blocking`: the caller's thread is parked.
+    Block,
+}
+
+/// One asynchronous hook: stopped at its deadline, its panics caught, known as running while it is polled.
+pub(crate) struct AskFuture<'a, T> {
+    future: Result<BoxFuture<'a, Result<T, HookError>>, Option<HookError>>,
+    serial: u32,
+    call: u64,
+    root: u64,
+    clock: Clock,
+    limit: Duration,
+    /// Armed after the first poll that was not ready.
+    deadline: Option<Pin<Box<Sleep>>>,
+    wait: Wait,
+}
+
+impl<'a, T> AskFuture<'a, T> {
+    pub(crate) fn new(
+        make: impl FnOnce() -> BoxFuture<'a, Result<T, HookError>>,
+        serial: u32,
+        call: u64,
+        root: u64,
+        clock: Clock,
+        limit: Duration,
+        wait: Wait,
+    ) -> Self {
+        let running = ambient::enter_hook(call, root, serial);
+        let made = catch_unwind(AssertUnwindSafe(make));
+        drop(running);
+        let future = made.map_err(|payload| Some(HookError::Panicked(message(&*payload))));
+        AskFuture { future, serial, call, root, clock, limit, deadline: None, wait }
+    }
+
+    fn poll_hook(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, HookError>> {
+        let future = match &mut self.future {
+            Ok(future) => future,
+            Err(error) => return Poll::Ready(Err(error.take().unwrap_or(HookError::WouldBlock))),
+        };
+        let _running = ambient::enter_hook(self.call, self.root, self.serial);
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(payload) => Poll::Ready(Err(HookError::Panicked(message(&*payload)))),
+        }
+    }
+}
+
+impl<T> Future for AskFuture<'_, T> {
+    type Output = Result<T, HookError>;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(answer) = this.poll_hook(cx) {
+            return Poll::Ready(answer);
+        }
+        if this.wait == Wait::Never {
+            return Poll::Ready(Err(HookError::WouldBlock));
+        }
+        let (clock, limit) = (&this.clock, this.limit);
+        let deadline = this.deadline.get_or_insert_with(|| Box::pin(clock.sleep(limit)));
+        match deadline.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(HookError::Timeout(limit))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+/// The value of a future that is ready at once; `None` if it is not.
+pub(crate) fn poll_ready<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut cx = Context::from_waker(Waker::noop());
+    match pin!(future).poll(&mut cx) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+/// Parks the thread until the future is ready.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+            return value;
+        }
+        std::thread::park();
+    }
+}

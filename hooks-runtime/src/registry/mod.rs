@@ -1,0 +1,25 @@
+//! Registries: which hooks there are, in which order, and what each site gets of them.
+
+mod builder;
+mod explain;
+mod guard;
+mod hooks;
+mod life;
+mod order;
+mod set;
+mod snapshot;
+mod target;
+mod verify;
+
+pub use builder::HookBuilder;
+pub use explain::{Explanation, HookLine};
+pub use guard::HookGuard;
+pub use hooks::{HookInfo, HookRegistry, hooks};
+pub use life::Life;
+pub use snapshot::{Snapshot, SnapshotCell};
+pub use target::Target;
+pub use verify::{Gap, SiteReport, Verification};
+
+pub(crate) use hooks::{Inner, Kind};
+pub use hooks::PreparedHook;
+pub(crate) use set::HookSet;
