@@ -44,7 +44,9 @@ pub(crate) fn current() -> Current {
 }
 
 pub(crate) fn link() -> Option<Arc<Link>> {
-    LINK.try_with(|link| link.try_borrow().ok().and_then(|l| l.clone())).ok().flatten()
+    LINK.try_with(|link| link.try_borrow().ok().and_then(|l| l.clone()))
+        .ok()
+        .flatten()
 }
 
 /// A process-wide unique call id: a block of ids per thread, so that no line of memory is shared.
@@ -79,7 +81,12 @@ impl Drop for Restore {
 /// Makes `call` the current one, for its body.
 pub(crate) fn enter_call(call: u64, root: u64) -> Restore {
     let before = current();
-    let inside = Current { call, root, inner_refusal: false, ..before };
+    let inside = Current {
+        call,
+        root,
+        inner_refusal: false,
+        ..before
+    };
     let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
     Restore(before)
 }
@@ -87,7 +94,11 @@ pub(crate) fn enter_call(call: u64, root: u64) -> Restore {
 /// Adds a running hook of `call`.
 pub(crate) fn enter_hook(call: u64, root: u64, serial: u32) -> Restore {
     let before = current();
-    let mut inside = Current { call, root, ..before };
+    let mut inside = Current {
+        call,
+        root,
+        ..before
+    };
     // Calls deeper than the limit are refused before their hooks run, so there is always room here.
     if let Some(slot) = inside.hooks.get_mut(usize::from(before.depth)) {
         *slot = serial;
@@ -107,7 +118,10 @@ pub(crate) fn enter(inside: Current) -> Restore {
 /// Tells the body that encloses the current call that a call of its own was refused.
 pub(crate) fn note_inner_refusal() {
     let _gone_with_the_thread = CURRENT.try_with(|current| {
-        current.set(Current { inner_refusal: true, ..current.get() });
+        current.set(Current {
+            inner_refusal: true,
+            ..current.get()
+        });
     });
 }
 
@@ -145,7 +159,12 @@ pub(crate) fn enter_link(link: Option<Arc<Link>>) -> RestoreLink {
 fn set_link(link: Option<Arc<Link>>) -> Option<Option<Arc<Link>>> {
     let linked = link.is_some();
     let before = LINK.try_with(|current| current.replace(link)).ok();
-    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(Current { linked, ..current.get() }));
+    let _gone_with_the_thread = CURRENT.try_with(|current| {
+        current.set(Current {
+            linked,
+            ..current.get()
+        })
+    });
     before
 }
 

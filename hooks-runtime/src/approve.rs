@@ -55,11 +55,15 @@ pub enum Approval {
 impl ApprovalRequest {
     /// Approves this call.
     pub fn allow(&self) -> Approval {
-        Approval::Allow { digest: self.digest.clone() }
+        Approval::Allow {
+            digest: self.digest.clone(),
+        }
     }
     /// Refuses it.
     pub fn deny(&self, reason: impl Into<String>) -> Approval {
-        Approval::Deny { reason: reason.into() }
+        Approval::Deny {
+            reason: reason.into(),
+        }
     }
 }
 
@@ -71,7 +75,10 @@ pub trait Approver: Send + Sync {
     ///
     /// # Errors
     /// Refuses the call.
-    fn approve<'a>(&'a self, request: &'a ApprovalRequest) -> BoxFuture<'a, Result<Approval, HookError>>;
+    fn approve<'a>(
+        &'a self,
+        request: &'a ApprovalRequest,
+    ) -> BoxFuture<'a, Result<Approval, HookError>>;
 
     /// How long to wait for an answer. Default: five minutes.
     fn patience(&self) -> Duration {
@@ -84,7 +91,10 @@ impl<F> Approver for F
 where
     F: Fn(&ApprovalRequest) -> Approval + Send + Sync,
 {
-    fn approve<'a>(&'a self, request: &'a ApprovalRequest) -> BoxFuture<'a, Result<Approval, HookError>> {
+    fn approve<'a>(
+        &'a self,
+        request: &'a ApprovalRequest,
+    ) -> BoxFuture<'a, Result<Approval, HookError>> {
         let answer = self(request);
         Box::pin(std::future::ready(Ok(answer)))
     }

@@ -30,7 +30,11 @@ pub fn sites() -> Vec<&'static HookSite> {
 /// Sites whose point has that name.
 pub(crate) fn sites_at(point: &str) -> Vec<&'static HookSite> {
     let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
-    sites.iter().filter(|s| s.info().point == point).copied().collect()
+    sites
+        .iter()
+        .filter(|s| s.info().point == point)
+        .copied()
+        .collect()
 }
 
 /// The names of all points that sites have.
@@ -65,7 +69,10 @@ pub(crate) fn refresh(global: &HookRegistry, point: Option<&str>) {
     let _one_at_a_time = change();
     let forced = FORCED.load(Ordering::SeqCst) != 0;
     let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
-    for site in sites.iter().filter(|s| point.is_none_or(|p| s.info().point == p)) {
+    for site in sites
+        .iter()
+        .filter(|s| point.is_none_or(|p| s.info().point == p))
+    {
         site.set_state(global.inner().has_listeners(site.info().point), forced);
         site.invalidate();
     }
@@ -93,7 +100,9 @@ impl Drop for Forced {
 /// Idle or active again, without touching the sets.
 pub(crate) fn refresh_states() {
     // While the global registry is being made there is nothing to refresh: it does so itself at the end.
-    let Some(global) = HookRegistry::try_global() else { return };
+    let Some(global) = HookRegistry::try_global() else {
+        return;
+    };
     let _one_at_a_time = change();
     let forced = FORCED.load(Ordering::SeqCst) != 0;
     for site in SITES.read().unwrap_or_else(PoisonError::into_inner).iter() {

@@ -60,7 +60,10 @@ impl Clock {
     /// # Panics
     /// On the system clock, which nobody moves.
     pub fn advance(&self, by: Duration) {
-        let fake = self.0.as_ref().expect("only a fake clock can be advanced: build it with `Clock::fake`");
+        let fake = self
+            .0
+            .as_ref()
+            .expect("only a fake clock can be advanced: build it with `Clock::fake`");
         *lock(&fake.offset) += by;
         let due = lock(&fake.state).take_due(self.now());
         due.into_iter().for_each(Waker::wake);
@@ -68,7 +71,11 @@ impl Clock {
 
     /// A future that is ready once `duration` has passed, whatever executor polls it.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
-        Sleep { clock: self.clone(), at: self.now() + duration, key: None }
+        Sleep {
+            clock: self.clone(),
+            at: self.now() + duration,
+            key: None,
+        }
     }
 
     fn enqueue(&self, at: Instant, waker: Waker) -> u64 {
@@ -107,7 +114,10 @@ pub(crate) struct Sleep {
 
 impl Future for Sleep {
     type Output = ();
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+    fn poll(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<()> {
         if let Some(key) = self.key.take() {
             self.clock.forget(key);
         }
@@ -116,7 +126,11 @@ impl Future for Sleep {
         }
         self.key = Some(self.clock.enqueue(self.at, cx.waker().clone()));
         // The time may have come between the look and the entry; the entry would then never be taken.
-        if self.clock.now() >= self.at { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if self.clock.now() >= self.at {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     }
 }
 
@@ -139,8 +153,10 @@ impl Timer {
     fn get() -> &'static Timer {
         static TIMER: OnceLock<&'static Timer> = OnceLock::new();
         TIMER.get_or_init(|| {
-            let timer: &'static Timer =
-                Box::leak(Box::new(Timer { timers: Mutex::default(), changed: Condvar::new() }));
+            let timer: &'static Timer = Box::leak(Box::new(Timer {
+                timers: Mutex::default(),
+                changed: Condvar::new(),
+            }));
             std::thread::Builder::new()
                 .name("hookpoint-timer".into())
                 .spawn(|| timer.run())
@@ -162,7 +178,10 @@ impl Timer {
             }
             let next = timers.waiting.iter().map(|(at, _, _)| *at).min();
             timers = match next {
-                None => self.changed.wait(timers).unwrap_or_else(PoisonError::into_inner),
+                None => self
+                    .changed
+                    .wait(timers)
+                    .unwrap_or_else(PoisonError::into_inner),
                 Some(at) => {
                     let wait = self.changed.wait_timeout(timers, at - now);
                     wait.unwrap_or_else(PoisonError::into_inner).0
@@ -194,7 +213,9 @@ mod tests {
         let mut cx = Context::from_waker(&waker);
         let mut short = pin!(clock.sleep(Duration::from_millis(10)));
         let mut long = pin!(clock.sleep(Duration::from_millis(30)));
-        assert!(short.as_mut().poll(&mut cx).is_pending() && long.as_mut().poll(&mut cx).is_pending());
+        assert!(
+            short.as_mut().poll(&mut cx).is_pending() && long.as_mut().poll(&mut cx).is_pending()
+        );
         clock.advance(Duration::from_millis(10));
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
         assert_eq!(short.as_mut().poll(&mut cx), Poll::Ready(()));

@@ -102,7 +102,12 @@ impl GuardContext<'_> {
     }
     /// An extra fact of the site (`fields(…)`).
     pub fn field(&self, name: &str) -> Option<&Value> {
-        self.meta.facts.fields.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        self.meta
+            .facts
+            .fields
+            .iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
     }
     /// Unique in the process.
     pub fn call_id(&self) -> u64 {
@@ -129,7 +134,9 @@ impl GuardContext<'_> {
     }
     /// Time since the call began; zero where nothing measures it.
     pub fn elapsed(&self) -> Duration {
-        self.meta.started.map_or(Duration::ZERO, |start| self.meta.clock.now().saturating_duration_since(start))
+        self.meta.started.map_or(Duration::ZERO, |start| {
+            self.meta.clock.now().saturating_duration_since(start)
+        })
     }
     /// What is planned instead of the body. The value of a planned replacement is read as the result.
     pub fn plan(&self) -> &Plan {
@@ -142,7 +149,9 @@ impl GuardContext<'_> {
     /// No such argument (the message lists what there is), another type, or not there in this phase.
     pub fn arg<T: ?Sized + 'static>(&self, name: &str) -> Result<&T, ArgError> {
         let at = self.position(name)?;
-        self.args[at].get::<T>().map_err(|e| self.arg_error::<T>(at, e))
+        self.args[at]
+            .get::<T>()
+            .map_err(|e| self.arg_error::<T>(at, e))
     }
 
     /// An argument as JSON, made now.
@@ -151,7 +160,9 @@ impl GuardContext<'_> {
     /// As [`GuardContext::arg`], and if the type does not implement `serde::Serialize`.
     pub fn arg_json(&self, name: &str) -> Result<Value, ArgError> {
         let at = self.position(name)?;
-        self.args[at].to_json().map_err(|e| self.arg_error::<Value>(at, e))
+        self.args[at]
+            .to_json()
+            .map_err(|e| self.arg_error::<Value>(at, e))
     }
 
     /// An argument as its `Debug` shows it.
@@ -160,7 +171,9 @@ impl GuardContext<'_> {
     /// As [`GuardContext::arg`], and if the type does not implement `Debug`.
     pub fn arg_debug(&self, name: &str) -> Result<String, ArgError> {
         let at = self.position(name)?;
-        self.args[at].debug().map_err(|e| self.arg_error::<str>(at, e))
+        self.args[at]
+            .debug()
+            .map_err(|e| self.arg_error::<str>(at, e))
     }
 
     /// Names of the arguments, in order.
@@ -173,7 +186,9 @@ impl GuardContext<'_> {
     /// # Errors
     /// There is no result in this phase, or it has another type.
     pub fn result<T: ?Sized + 'static>(&self) -> Result<&T, ArgError> {
-        self.result_view()?.get::<T>().map_err(|e| value_error::<T>("result", self.meta.site.returns, e))
+        self.result_view()?
+            .get::<T>()
+            .map_err(|e| value_error::<T>("result", self.meta.site.returns, e))
     }
 
     /// The result as JSON, made now.
@@ -181,7 +196,9 @@ impl GuardContext<'_> {
     /// # Errors
     /// As [`GuardContext::result`], and if the type does not implement `serde::Serialize`.
     pub fn result_json(&self) -> Result<Value, ArgError> {
-        self.result_view()?.to_json().map_err(|e| value_error::<Value>("result", self.meta.site.returns, e))
+        self.result_view()?
+            .to_json()
+            .map_err(|e| value_error::<Value>("result", self.meta.site.returns, e))
     }
 
     /// The error (`E` of `Result<T, E>`) of a failed body.
@@ -189,7 +206,9 @@ impl GuardContext<'_> {
     /// # Errors
     /// There is none in this phase, or it has another type.
     pub fn error<E: ?Sized + 'static>(&self) -> Result<&E, ArgError> {
-        self.error_view()?.get::<E>().map_err(|e| value_error::<E>("error", self.meta.site.returns, e))
+        self.error_view()?
+            .get::<E>()
+            .map_err(|e| value_error::<E>("error", self.meta.site.returns, e))
     }
 
     /// The error as its `Debug` shows it.
@@ -197,30 +216,43 @@ impl GuardContext<'_> {
     /// # Errors
     /// There is none in this phase, or its type does not implement `Debug`.
     pub fn error_text(&self) -> Result<String, ArgError> {
-        self.error_view()?.debug().map_err(|e| value_error::<str>("error", self.meta.site.returns, e))
+        self.error_view()?
+            .debug()
+            .map_err(|e| value_error::<str>("error", self.meta.site.returns, e))
     }
 
     pub(crate) fn position(&self, name: &str) -> Result<usize, ArgError> {
         let args = self.meta.site.args;
-        args.iter().position(|a| a.name == name).ok_or_else(|| ArgError::Unknown {
-            site: self.meta.site.path.into(),
-            name: name.into(),
-            suggestion: suggest(name, args.iter().map(|a| a.name)).map(Into::into),
-            available: args.iter().map(|a| format!("{}: {}", a.name, a.ty)).collect(),
-        })
+        args.iter()
+            .position(|a| a.name == name)
+            .ok_or_else(|| ArgError::Unknown {
+                site: self.meta.site.path.into(),
+                name: name.into(),
+                suggestion: suggest(name, args.iter().map(|a| a.name)).map(Into::into),
+                available: args
+                    .iter()
+                    .map(|a| format!("{}: {}", a.name, a.ty))
+                    .collect(),
+            })
     }
 
     fn result_view(&self) -> Result<&RawView, ArgError> {
         match self.result.as_deref() {
             Some(Parts::Plain(view) | Parts::Ok(view)) => Ok(view),
-            _ => Err(ArgError::Phase { name: "result".into(), phase: self.phase }),
+            _ => Err(ArgError::Phase {
+                name: "result".into(),
+                phase: self.phase,
+            }),
         }
     }
 
     fn error_view(&self) -> Result<&RawView, ArgError> {
         match self.result.as_deref() {
             Some(Parts::Err(view)) => Ok(view),
-            _ => Err(ArgError::Phase { name: "error".into(), phase: self.phase }),
+            _ => Err(ArgError::Phase {
+                name: "error".into(),
+                phase: self.phase,
+            }),
         }
     }
 
@@ -252,7 +284,9 @@ impl HookContext<'_> {
     pub fn arg_mut<T: ?Sized + 'static>(&mut self, name: &str) -> Result<&mut T, ArgError> {
         let at = self.writable(name)?;
         let info = &self.view.meta.site.args[at];
-        self.view.args[at].get_mut::<T>().map_err(|e| value_error::<T>(info.name, info.ty, e))
+        self.view.args[at]
+            .get_mut::<T>()
+            .map_err(|e| value_error::<T>(info.name, info.ty, e))
     }
 
     /// Sets an argument from JSON; on an error the old value stays. Before the body only.
@@ -262,7 +296,9 @@ impl HookContext<'_> {
     pub fn set_arg_json(&mut self, name: &str, value: Value) -> Result<(), ArgError> {
         let at = self.writable(name)?;
         let info = &self.view.meta.site.args[at];
-        self.view.args[at].set_json(value).map_err(|e| value_error::<Value>(info.name, info.ty, e))
+        self.view.args[at]
+            .set_json(value)
+            .map_err(|e| value_error::<Value>(info.name, info.ty, e))
     }
 
     /// The result, to change it. After the body only.
@@ -271,7 +307,9 @@ impl HookContext<'_> {
     /// As [`GuardContext::result`]; read only at `observe` sites.
     pub fn result_mut<T: ?Sized + 'static>(&mut self) -> Result<&mut T, ArgError> {
         let returns = self.view.meta.site.returns;
-        self.writable_result()?.get_mut::<T>().map_err(|e| value_error::<T>("result", returns, e))
+        self.writable_result()?
+            .get_mut::<T>()
+            .map_err(|e| value_error::<T>("result", returns, e))
     }
 
     /// Sets the result from JSON; on an error the old value stays. After the body only.
@@ -280,7 +318,9 @@ impl HookContext<'_> {
     /// As [`HookContext::result_mut`], and if the JSON does not fit the type.
     pub fn set_result_json(&mut self, value: Value) -> Result<(), ArgError> {
         let returns = self.view.meta.site.returns;
-        self.writable_result()?.set_json(value).map_err(|e| value_error::<Value>("result", returns, e))
+        self.writable_result()?
+            .set_json(value)
+            .map_err(|e| value_error::<Value>("result", returns, e))
     }
 
     /// Keeps a value for this hook until the call is done; it is dropped then, whatever the outcome.
@@ -289,13 +329,19 @@ impl HookContext<'_> {
         let key = (self.view.entry.serial, TypeId::of::<T>());
         self.locals.retain(|(serial, ty, _)| (*serial, *ty) != key);
         self.locals.push((key.0, key.1, Box::new(value)));
-        self.locals.last_mut().and_then(|(_, _, value)| value.downcast_mut()).expect("pushed just now")
+        self.locals
+            .last_mut()
+            .and_then(|(_, _, value)| value.downcast_mut())
+            .expect("pushed just now")
     }
 
     /// What [`HookContext::local`] kept.
     pub fn get_local<T: Any + Send>(&mut self) -> Option<&mut T> {
         let key = (self.view.entry.serial, TypeId::of::<T>());
-        let found = self.locals.iter_mut().find(|(serial, ty, _)| (*serial, *ty) == key)?;
+        let found = self
+            .locals
+            .iter_mut()
+            .find(|(serial, ty, _)| (*serial, *ty) == key)?;
         found.2.downcast_mut()
     }
 
@@ -318,7 +364,10 @@ impl HookContext<'_> {
                 self.view.meta.dirty.store(true, Ordering::Relaxed);
                 Ok(view)
             }
-            _ => Err(ArgError::Phase { name: "result".into(), phase }),
+            _ => Err(ArgError::Phase {
+                name: "result".into(),
+                phase,
+            }),
         }
     }
 }
@@ -326,24 +375,46 @@ impl HookContext<'_> {
 /// An [`ArgError`] for what a view said.
 fn value_error<T: ?Sized>(name: &str, actual: &str, error: ViewError) -> ArgError {
     let name = name.into();
-    let opaque = |form, why: &str| ArgError::Opaque { name: "".into(), actual: actual.into(), form, why: why.into() };
+    let opaque = |form, why: &str| ArgError::Opaque {
+        name: "".into(),
+        actual: actual.into(),
+        form,
+        why: why.into(),
+    };
     let named = |error: ArgError, name: Box<str>| match error {
-        ArgError::Opaque { actual, form, why, .. } => ArgError::Opaque { name, actual, form, why },
+        ArgError::Opaque {
+            actual, form, why, ..
+        } => ArgError::Opaque {
+            name,
+            actual,
+            form,
+            why,
+        },
         other => other,
     };
     match error {
-        ViewError::WrongType => {
-            ArgError::Type { name, actual: actual.into(), wanted: std::any::type_name::<T>().into() }
-        }
+        ViewError::WrongType => ArgError::Type {
+            name,
+            actual: actual.into(),
+            wanted: std::any::type_name::<T>().into(),
+        },
         ViewError::Opaque(why) => named(opaque("in this form", why), name),
-        ViewError::WrongThread => {
-            named(opaque("on this thread", "its type is bound to the thread that made the call"), name)
-        }
-        ViewError::ReadOnly => {
-            ArgError::ReadOnly { name, why: "it is passed as `&T`, or the site is an `observe` site".into() }
-        }
+        ViewError::WrongThread => named(
+            opaque(
+                "on this thread",
+                "its type is bound to the thread that made the call",
+            ),
+            name,
+        ),
+        ViewError::ReadOnly => ArgError::ReadOnly {
+            name,
+            why: "it is passed as `&T`, or the site is an `observe` site".into(),
+        },
         ViewError::Absent => ArgError::Absent { name },
         ViewError::Moved => ArgError::Moved { name },
-        ViewError::Json(cause) => ArgError::Json { name, cause: cause.to_string().into() },
+        ViewError::Json(cause) => ArgError::Json {
+            name,
+            cause: cause.to_string().into(),
+        },
     }
 }

@@ -44,7 +44,8 @@ pub struct HookRegistration {
 }
 
 type InterceptFn = fn(&mut HookContext<'_>) -> Answer;
-type InterceptAsyncFn = for<'a> fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Result<HookResult, HookError>>;
+type InterceptAsyncFn =
+    for<'a> fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Result<HookResult, HookError>>;
 type GuardFn = fn(&GuardContext<'_>) -> Result<Vote, HookError>;
 type GuardAsyncFn = for<'a> fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>;
 
@@ -181,8 +182,14 @@ impl HookRegistration {
     }
 
     pub(crate) fn parts(&self) -> (HookMetadata, Callee) {
-        let owned = |ids: &[&str]| ids.iter().map(|id| Box::from(*id)).collect::<Vec<Box<str>>>();
-        let mut meta = HookMetadata::new(self.id).point(self.pattern).priority(self.priority);
+        let owned = |ids: &[&str]| {
+            ids.iter()
+                .map(|id| Box::from(*id))
+                .collect::<Vec<Box<str>>>()
+        };
+        let mut meta = HookMetadata::new(self.id)
+            .point(self.pattern)
+            .priority(self.priority);
         meta.description = self.description.into();
         meta.phases = self.phases.iter().flatten().copied().collect();
         meta.before = owned(self.before);
@@ -197,7 +204,10 @@ impl HookRegistration {
         meta.may_grant = false;
         let (package, version) = self.package.unwrap_or(("unnamed", "?"));
         meta.source = Source {
-            origin: Origin::Plugin { package: Cow::Borrowed(package), version: Cow::Borrowed(version) },
+            origin: Origin::Plugin {
+                package: Cow::Borrowed(package),
+                version: Cow::Borrowed(version),
+            },
             location: format!("{}:{}", self.location.file(), self.location.line()).into(),
         };
         let callee = match self.callee {
@@ -230,7 +240,12 @@ pub(crate) fn register_all(registry: &HookRegistry) {
             Err(error) => {
                 let place = registration.location;
                 tracing::error!(hook = registration.id, %error, "a plugin's hook was not registered");
-                registry.add_problem(format!("{} at {}:{}: {error}", registration.id, place.file(), place.line()));
+                registry.add_problem(format!(
+                    "{} at {}:{}: {error}",
+                    registration.id,
+                    place.file(),
+                    place.line()
+                ));
             }
         }
     }

@@ -115,20 +115,28 @@ impl Source {
     /// The caller's place in the source.
     pub fn here(location: &Location<'_>) -> Self {
         let location = format!("{}:{}", location.file(), location.line()).into();
-        Source { origin: Origin::Program, location }
+        Source {
+            origin: Origin::Program,
+            location,
+        }
     }
 
     /// A line of a script.
     pub fn script(path: impl Into<Cow<'static, str>>, line: u32) -> Self {
         let path = path.into();
-        Source { location: format!("{path}:{line}").into(), origin: Origin::Script { path } }
+        Source {
+            location: format!("{path}:{line}").into(),
+            origin: Origin::Script { path },
+        }
     }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
-            Origin::Plugin { package, version } => write!(f, "{} ({package} {version})", self.location),
+            Origin::Plugin { package, version } => {
+                write!(f, "{} ({package} {version})", self.location)
+            }
             _ => f.write_str(&self.location),
         }
     }
@@ -343,10 +351,12 @@ pub trait SyncHook: Send + Sync + 'static {
 pub(crate) type Answer = Result<HookResult, HookError>;
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type DynIntercept = dyn Fn(&mut HookContext<'_>) -> Answer + Send + Sync;
-type DynInterceptAsync = dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
+type DynInterceptAsync =
+    dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
 type DynGuard = dyn Fn(&GuardContext<'_>) -> Result<Vote, HookError> + Send + Sync;
-type DynGuardAsync =
-    dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>> + Send + Sync;
+type DynGuardAsync = dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+    + Send
+    + Sync;
 
 /// The code of a hook.
 pub(crate) enum Callee {
@@ -386,7 +396,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn new(meta: HookMetadata, patterns: Vec<Pattern>, phases: Phases, callee: Callee) -> Self {
+    pub(crate) fn new(
+        meta: HookMetadata,
+        patterns: Vec<Pattern>,
+        phases: Phases,
+        callee: Callee,
+    ) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(1);
         Entry {
             meta,
@@ -435,7 +450,9 @@ impl Phases {
         self.0 & (1 << phase as u8) != 0
     }
     pub(crate) fn iter(self) -> impl Iterator<Item = Phase> {
-        [Phase::Pre, Phase::Post, Phase::Error, Phase::Done].into_iter().filter(move |p| self.has(*p))
+        [Phase::Pre, Phase::Post, Phase::Error, Phase::Done]
+            .into_iter()
+            .filter(move |p| self.has(*p))
     }
 }
 

@@ -55,8 +55,8 @@ pub use point::{HookPoint, Phase};
 pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
 pub use refusal::HookRefusal;
 pub use registry::{
-    Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life, PreparedHook, SiteReport,
-    Target, Verification, hooks,
+    Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life, PreparedHook,
+    SiteReport, Target, Verification, hooks,
 };
 pub use scope::{Halted, HookScope, inherit, spawn};
 pub use sink::{Interest, Signal, Sink};

@@ -27,19 +27,38 @@ impl Pattern {
     /// ```
     pub fn parse(text: &str) -> Result<(Pattern, Option<Phase>), HookError> {
         if let Some((point, phase)) = point::alias(text) {
-            return Ok((Pattern { text: point.name().into(), literal: true }, Some(phase)));
+            return Ok((
+                Pattern {
+                    text: point.name().into(),
+                    literal: true,
+                },
+                Some(phase),
+            ));
         }
-        let bad = |why: &str| Err(HookError::BadPattern { pattern: text.into(), why: why.into() });
+        let bad = |why: &str| {
+            Err(HookError::BadPattern {
+                pattern: text.into(),
+                why: why.into(),
+            })
+        };
         if text == "*" {
             return bad("has one segment and no point has; write `>` for every point");
         }
         let segments: Vec<&str> = text.split('.').collect();
         for (i, segment) in segments.iter().enumerate() {
             match *segment {
-                "" => return bad("has an empty segment; write dotted names such as `tool.execute` or `tool.*`"),
-                ">" if i + 1 != segments.len() => return bad("has `>` before its end; `>` stands for all that follows"),
+                "" => {
+                    return bad(
+                        "has an empty segment; write dotted names such as `tool.execute` or `tool.*`",
+                    );
+                }
+                ">" if i + 1 != segments.len() => {
+                    return bad("has `>` before its end; `>` stands for all that follows");
+                }
                 "*" | ">" => {}
-                s if s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => {}
+                s if s
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_') => {}
                 _ if segments.len() == 1 => return Err(unknown(text)),
                 _ => return bad("has a segment that is neither a lower-case name, `*` nor `>`"),
             }
@@ -51,7 +70,13 @@ impl Pattern {
                 return Err(unknown(text));
             }
         }
-        Ok((Pattern { text: text.into(), literal }, None))
+        Ok((
+            Pattern {
+                text: text.into(),
+                literal,
+            },
+            None,
+        ))
     }
 
     /// Whether the pattern covers the point of that name.
@@ -84,8 +109,14 @@ impl Pattern {
 
 /// The error for a name that is no point, with the nearest one that is.
 pub(crate) fn unknown(name: &str) -> HookError {
-    let names = point::BUILTIN.iter().map(HookPoint::name).chain(point::ALIASES.iter().map(|(a, _, _)| *a));
-    HookError::UnknownPoint { name: name.into(), suggestion: point::suggest(name, names).map(Into::into) }
+    let names = point::BUILTIN
+        .iter()
+        .map(HookPoint::name)
+        .chain(point::ALIASES.iter().map(|(a, _, _)| *a));
+    HookError::UnknownPoint {
+        name: name.into(),
+        suggestion: point::suggest(name, names).map(Into::into),
+    }
 }
 
 #[cfg(test)]

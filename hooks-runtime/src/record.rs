@@ -161,7 +161,9 @@ impl DecisionRecord {
     }
     /// The time that hooks took.
     pub fn hook_time(&self) -> Duration {
-        self.total.saturating_sub(self.work).saturating_sub(self.waited)
+        self.total
+            .saturating_sub(self.work)
+            .saturating_sub(self.waited)
     }
     /// The record as one JSON object.
     pub fn to_json(&self) -> Value {

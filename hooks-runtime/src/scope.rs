@@ -33,7 +33,9 @@ impl Link {
         let mut run = self.run.as_ref();
         while let Some(this) = run {
             if this.is_halted.load(Ordering::Acquire) {
-                return lock(&this.halted).as_ref().map(|(halted, _)| halted.clone());
+                return lock(&this.halted)
+                    .as_ref()
+                    .map(|(halted, _)| halted.clone());
             }
             run = this.parent.as_ref();
         }
@@ -54,9 +56,16 @@ pub(crate) struct ScopeInner {
 
 impl ScopeInner {
     fn new(base: Arc<Inner>, layers: Vec<Arc<Inner>>) -> Arc<Self> {
-        let inner = Arc::new(ScopeInner { base, layers, sets: Mutex::default() });
+        let inner = Arc::new(ScopeInner {
+            base,
+            layers,
+            sets: Mutex::default(),
+        });
         inner.base.add_scope(&inner);
-        inner.layers.iter().for_each(|layer| layer.add_scope(&inner));
+        inner
+            .layers
+            .iter()
+            .for_each(|layer| layer.add_scope(&inner));
         inner
     }
 
@@ -67,15 +76,20 @@ impl ScopeInner {
     fn set(&self, site: &'static SiteInfo) -> Arc<HookSet> {
         let mut sets = lock(&self.sets);
         let key = std::ptr::from_ref(site).addr();
-        let (_, set) =
-            sets.entry(key).or_insert_with(|| (site.point, Arc::new(HookSet::build(site, &self.base, &self.layers))));
+        let (_, set) = sets.entry(key).or_insert_with(|| {
+            (
+                site.point,
+                Arc::new(HookSet::build(site, &self.base, &self.layers)),
+            )
+        });
         set.clone()
     }
 
     /// Forgets the sets of a point (or all): its hooks have changed.
     pub(crate) fn forget(&self, point: Option<&str>) {
-        let forgotten: Vec<_> =
-            lock(&self.sets).extract_if(|_, (at, _)| point.is_none_or(|point| *at == point)).collect();
+        let forgotten: Vec<_> = lock(&self.sets)
+            .extract_if(|_, (at, _)| point.is_none_or(|point| *at == point))
+            .collect();
         drop(forgotten);
     }
 }
@@ -108,18 +122,29 @@ impl Run {
         while let Some(this) = run {
             let mut halted = lock(&this.halted);
             if halted.is_none() {
-                let why = Halted { run: this.name.clone(), hook: hook.into(), reason: reason.into() };
+                let why = Halted {
+                    run: this.name.clone(),
+                    hook: hook.into(),
+                    reason: reason.into(),
+                };
                 *halted = Some((why, Forced::new()));
                 this.is_halted.store(true, Ordering::Release);
             }
             drop(halted);
-            run = if reach == Reach::Root { this.parent.as_ref() } else { None };
+            run = if reach == Reach::Root {
+                this.parent.as_ref()
+            } else {
+                None
+            };
         }
     }
 }
 
 enum Kind {
-    Isolated(HookRegistry, #[allow(dead_code, reason = "held for its drop")] Forced),
+    Isolated(
+        HookRegistry,
+        #[allow(dead_code, reason = "held for its drop")] Forced,
+    ),
     Layer(HookRegistry),
     Run(Arc<Run>),
 }
@@ -145,7 +170,12 @@ pub struct HookScope {
 
 impl HookScope {
     fn new(kind: Kind) -> Self {
-        HookScope { kind: Arc::new(kind), principal: None, correlation: None, composed: Arc::default() }
+        HookScope {
+            kind: Arc::new(kind),
+            principal: None,
+            correlation: None,
+            composed: Arc::default(),
+        }
     }
 
     /// Calls in it use that registry and no other. For tests, also under plain threads.
@@ -162,7 +192,12 @@ impl HookScope {
     /// A run: what `Halt` ends.
     pub fn run(name: impl Into<Arc<str>>) -> Self {
         let parent = ambient::link().and_then(|link| link.run.clone());
-        let run = Run { name: name.into(), parent, is_halted: AtomicBool::new(false), halted: Mutex::default() };
+        let run = Run {
+            name: name.into(),
+            parent,
+            is_halted: AtomicBool::new(false),
+            halted: Mutex::default(),
+        };
         let mut scope = HookScope::new(Kind::Run(Arc::new(run)));
         scope.correlation = ambient::link().and_then(|l| l.correlation.clone());
         scope
@@ -198,12 +233,19 @@ impl HookScope {
 
     /// Enters the scope on this thread until the guard is dropped. For futures use [`HookScope::wrap`].
     pub fn enter(&self) -> Entered<'_> {
-        Entered { _restore: ambient::enter_link(Some(self.link())), _scope: self }
+        Entered {
+            _restore: ambient::enter_link(Some(self.link())),
+            _scope: self,
+        }
     }
 
     /// Runs a future in the scope, on whatever threads it is polled.
     pub fn wrap<F: Future>(&self, future: F) -> Scoped<F> {
-        Scoped { link: self.link(), _scope: self.clone(), future: Box::pin(future) }
+        Scoped {
+            link: self.link(),
+            _scope: self.clone(),
+            future: Box::pin(future),
+        }
     }
 
     fn link(&self) -> Arc<Link> {
@@ -211,9 +253,13 @@ impl HookScope {
         let sets = match &*self.kind {
             Kind::Run(_) => match &outer {
                 Some(outer) => outer.sets.clone(),
-                None => self.compose(None, || (HookRegistry::global().inner().clone(), Vec::new())),
+                None => self.compose(None, || {
+                    (HookRegistry::global().inner().clone(), Vec::new())
+                }),
             },
-            Kind::Isolated(registry, _) => self.compose(None, || (registry.inner().clone(), Vec::new())),
+            Kind::Isolated(registry, _) => {
+                self.compose(None, || (registry.inner().clone(), Vec::new()))
+            }
             Kind::Layer(registry) => self.compose(outer.as_deref(), || {
                 let (base, mut layers) = match &outer {
                     Some(outer) => (outer.sets.base.clone(), outer.sets.layers.clone()),
@@ -281,7 +327,11 @@ impl<F: Future> Future for Scoped<F> {
 /// A future that keeps the scope, the run and the current call of the place where it was made; spawn it, and
 /// calls in it count as made from there.
 pub fn inherit<F: Future>(future: F) -> Inherited<F> {
-    Inherited { link: ambient::link(), current: ambient::current(), future: Box::pin(future) }
+    Inherited {
+        link: ambient::link(),
+        current: ambient::current(),
+        future: Box::pin(future),
+    }
 }
 
 /// `tokio::spawn` of [`inherit`]: halting a run reaches spawned work too.

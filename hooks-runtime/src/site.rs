@@ -160,13 +160,19 @@ impl HookSite {
 
     /// Sets idle or active; `listened` says whether the global registry has something for this site.
     pub(crate) fn set_state(&self, listened: bool, forced: bool) {
-        let active = listened || forced || self.info.flags.closed || self.scoped.load(Ordering::SeqCst) != 0;
-        self.state.store(if active { ACTIVE } else { IDLE }, Ordering::SeqCst);
+        let active =
+            listened || forced || self.info.flags.closed || self.scoped.load(Ordering::SeqCst) != 0;
+        self.state
+            .store(if active { ACTIVE } else { IDLE }, Ordering::SeqCst);
     }
 }
 
 impl std::fmt::Debug for HookSite {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "HookSite({} at {}:{})", self.info.point, self.info.file, self.info.line)
+        write!(
+            f,
+            "HookSite({} at {}:{})",
+            self.info.point, self.info.file, self.info.line
+        )
     }
 }

@@ -30,16 +30,23 @@ impl Call<'_> {
 
     /// A plan whose value is no longer there is no plan.
     pub(crate) fn plan_lost(&mut self) {
-        self.plan_failed(HookError::Replacement("the planned value was used up".into()));
+        self.plan_failed(HookError::Replacement(
+            "the planned value was used up".into(),
+        ));
     }
 
     pub(crate) fn no_such_component(&mut self, to: &str) {
         let why = format!("the site's resolver knows no component `{to}`");
-        self.plan_failed(HookError::Unsupported { answer: "redirect", why: why.into() });
+        self.plan_failed(HookError::Unsupported {
+            answer: "redirect",
+            why: why.into(),
+        });
     }
 
     fn cache_key(&self) -> Option<(CacheKey, Duration)> {
-        let (Plan::Cache { key, ttl }, Some(entry)) = (&self.plan, self.plan_by) else { return None };
+        let (Plan::Cache { key, ttl }, Some(entry)) = (&self.plan, self.plan_by) else {
+            return None;
+        };
         let key = CacheKey {
             point: self.meta.site.point,
             path: self.meta.site.path,
@@ -62,8 +69,12 @@ impl Call<'_> {
 
     /// Keeps the body's raw `Ok`, before any settling hook has touched it.
     pub(crate) fn store(&mut self, parts: &Parts) {
-        let (Parts::Ok(view) | Parts::Plain(view)) = parts else { return };
-        let Some((key, ttl)) = self.cache_key() else { return };
+        let (Parts::Ok(view) | Parts::Plain(view)) = parts else {
+            return;
+        };
+        let Some((key, ttl)) = self.cache_key() else {
+            return;
+        };
         let stored = match view.clone_value() {
             Ok(kept) => Some(Stored::Typed(Mutex::new(kept))),
             Err(_) => view.to_json().ok().map(Stored::Json),
@@ -115,8 +126,17 @@ impl Call<'_> {
     }
 
     /// Puts a replacement that was proposed after the body in the place of the value.
-    pub(crate) fn replace<R>(&mut self, ret: &ReturnOps<R>, value: &mut R, replacement: Replacement) {
-        let phase = if matches!((ret.parts)(value), Parts::Err(_)) { Phase::Error } else { Phase::Post };
+    pub(crate) fn replace<R>(
+        &mut self,
+        ret: &ReturnOps<R>,
+        value: &mut R,
+        replacement: Replacement,
+    ) {
+        let phase = if matches!((ret.parts)(value), Parts::Err(_)) {
+            Phase::Error
+        } else {
+            Phase::Post
+        };
         match (ret.replace)(replacement) {
             Ok(new) => {
                 *value = new;
@@ -138,7 +158,11 @@ impl<'a, 's, F: Future> InBody<'a, 's, F> {
     pub(crate) fn new(call: &'a mut Call<'s>, make: impl FnOnce() -> F, redirected: bool) -> Self {
         call.executed = true;
         call.inner_refusal = false;
-        InBody { call, future: Box::pin(make()), redirected }
+        InBody {
+            call,
+            future: Box::pin(make()),
+            redirected,
+        }
     }
 }
 

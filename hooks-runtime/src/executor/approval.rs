@@ -14,7 +14,12 @@ use super::wait::{AskFuture, Wait};
 use crate::point::Phase;
 
 /// Asks the approver while the verdict is `Ask`; afterwards it is not.
-pub(crate) async fn approve(call: &mut Call<'_>, args: &mut [RawView], mut result: Option<&mut Parts>, wait: Wait) {
+pub(crate) async fn approve(
+    call: &mut Call<'_>,
+    args: &mut [RawView],
+    mut result: Option<&mut Parts>,
+    wait: Wait,
+) {
     let mut edited = false;
     while call.restriction == Restriction::Ask {
         let Some(approver) = call.set.registry.approver() else {
@@ -25,8 +30,12 @@ pub(crate) async fn approve(call: &mut Call<'_>, args: &mut [RawView], mut resul
         let answer = answer(call, &*approver, &request, wait).await;
         call.waited += call.now().saturating_duration_since(started);
         match answer {
-            Ok(Approval::Allow { digest }) if digest == request.digest => call.restriction = Restriction::None,
-            Ok(Approval::Allow { .. }) => call.denied("the approval is for another call".into(), None),
+            Ok(Approval::Allow { digest }) if digest == request.digest => {
+                call.restriction = Restriction::None
+            }
+            Ok(Approval::Allow { .. }) => {
+                call.denied("the approval is for another call".into(), None)
+            }
             Ok(Approval::Deny { reason }) => call.denied(reason, None),
             Ok(Approval::Edit { .. }) if edited => {
                 call.denied("the arguments were edited once already".into(), None);
@@ -35,7 +44,10 @@ pub(crate) async fn approve(call: &mut Call<'_>, args: &mut [RawView], mut resul
                 edited = true;
                 match edit(call, args, edits) {
                     Ok(()) => decide_again(call, args, result.as_deref_mut(), wait).await,
-                    Err(error) => call.denied(format!("the edit was not possible: {error}"), Some(error.kind())),
+                    Err(error) => call.denied(
+                        format!("the edit was not possible: {error}"),
+                        Some(error.kind()),
+                    ),
                 }
             }
             Err(error) => call.denied(error.to_string(), Some(error.kind())),
@@ -51,10 +63,23 @@ async fn answer(
 ) -> Result<Approval, HookError> {
     let patience = caught(|| Ok(approver.patience()))?;
     let make = || -> BoxFuture<'_, Result<Approval, HookError>> { approver.approve(request) };
-    AskFuture::new(make, 0, call.meta.id, call.meta.root, call.meta.clock.clone(), patience, wait).await
+    AskFuture::new(
+        make,
+        0,
+        call.meta.id,
+        call.meta.root,
+        call.meta.clock.clone(),
+        patience,
+        wait,
+    )
+    .await
 }
 
-fn edit(call: &Call<'_>, args: &mut [RawView], edits: Vec<(String, serde_json::Value)>) -> Result<(), HookError> {
+fn edit(
+    call: &Call<'_>,
+    args: &mut [RawView],
+    edits: Vec<(String, serde_json::Value)>,
+) -> Result<(), HookError> {
     for (name, value) in edits {
         let at = call.meta.site.args.iter().position(|a| a.name == name);
         let at = at.ok_or_else(|| HookError::from(format!("there is no argument `{name}`")))?;
@@ -65,7 +90,12 @@ fn edit(call: &Call<'_>, args: &mut [RawView], edits: Vec<(String, serde_json::V
 }
 
 /// The guards see the edited arguments; what intercepts said stands.
-async fn decide_again(call: &mut Call<'_>, args: &mut [RawView], result: Option<&mut Parts>, wait: Wait) {
+async fn decide_again(
+    call: &mut Call<'_>,
+    args: &mut [RawView],
+    result: Option<&mut Parts>,
+    wait: Wait,
+) {
     // The questions were answered by the edit; other restrictions cannot be there, or nobody had been asked.
     call.stage = call.said.len();
     call.restriction = Restriction::None;
@@ -76,22 +106,35 @@ async fn decide_again(call: &mut Call<'_>, args: &mut [RawView], result: Option<
 impl Call<'_> {
     fn request(&self, args: &[RawView]) -> ApprovalRequest {
         let names = self.meta.site.args.iter().map(|a| a.name);
-        let shown: Vec<_> = names.zip(args).map(|(name, view)| (name, view.to_json().ok())).collect();
+        let shown: Vec<_> = names
+            .zip(args)
+            .map(|(name, view)| (name, view.to_json().ok()))
+            .collect();
         let in_process_only = shown.iter().any(|(_, json)| json.is_none());
         let plan = match &self.plan {
             Plan::Cache { key, .. } => format!("cache {key}"),
             Plan::Redirect { to } => format!("redirect {to}"),
             plan => plan.word().to_owned(),
         };
-        let text = format!("{} {} {plan} {:?}", self.meta.id, self.meta.site.path, shown);
-        let votes = self.said[self.stage..].iter().filter(|s| s.counts && s.restriction == Restriction::Ask);
+        let text = format!(
+            "{} {} {plan} {:?}",
+            self.meta.id, self.meta.site.path, shown
+        );
+        let votes = self.said[self.stage..]
+            .iter()
+            .filter(|s| s.counts && s.restriction == Restriction::Ask);
         ApprovalRequest {
             call_id: self.meta.id,
             point: self.meta.site.point,
             component: self.meta.facts.component.clone(),
-            questions: votes.map(|s| (s.id().into(), s.reason.clone().unwrap_or_default())).collect(),
+            questions: votes
+                .map(|s| (s.id().into(), s.reason.clone().unwrap_or_default()))
+                .collect(),
             plan: self.plan.word(),
-            args: shown.into_iter().filter_map(|(name, json)| Some((name, json?))).collect(),
+            args: shown
+                .into_iter()
+                .filter_map(|(name, json)| Some((name, json?)))
+                .collect(),
             digest: self.set.registry.digest().digest(text.as_bytes()),
             in_process_only,
         }

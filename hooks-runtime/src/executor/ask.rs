@@ -58,21 +58,55 @@ async fn ask_async<'s>(
         None => (args, result),
     };
     let mut plan_copy = Plan::Run;
-    let plan = if shadow_runs(entry) { &mut plan_copy } else { &mut call.plan };
-    let view = GuardContext { meta: &call.meta, entry, phase, args, result, plan };
+    let plan = if shadow_runs(entry) {
+        &mut plan_copy
+    } else {
+        &mut call.plan
+    };
+    let view = GuardContext {
+        meta: &call.meta,
+        entry,
+        phase,
+        args,
+        result,
+        plan,
+    };
     let answer = match &entry.callee {
         Callee::InterceptAsync(hook) => {
-            let mut cx = HookContext { view, locals: &mut call.locals };
+            let mut cx = HookContext {
+                view,
+                locals: &mut call.locals,
+            };
             let cx = &mut cx;
-            AskFuture::new(move || hook(cx), entry.serial, id, root, clock.clone(), limit, wait).await
+            AskFuture::new(
+                move || hook(cx),
+                entry.serial,
+                id,
+                root,
+                clock.clone(),
+                limit,
+                wait,
+            )
+            .await
         }
         Callee::GuardAsync(hook) => {
             let mut cx = view;
             let cx = &mut cx;
-            let vote = AskFuture::new(move || hook(cx), entry.serial, id, root, clock.clone(), limit, wait).await;
+            let vote = AskFuture::new(
+                move || hook(cx),
+                entry.serial,
+                id,
+                root,
+                clock.clone(),
+                limit,
+                wait,
+            )
+            .await;
             vote.map(Into::into)
         }
-        Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => Ok(crate::answer::HookResult::Continue),
+        Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => {
+            Ok(crate::answer::HookResult::Continue)
+        }
     };
     let elapsed = clock.now().saturating_duration_since(started);
     call.take(entry, phase, answer, Some(elapsed));
@@ -113,15 +147,31 @@ impl<'s> Call<'s> {
         None
     }
 
-    fn ask_sync(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], result: Option<&mut Parts>) -> Answer {
+    fn ask_sync(
+        &mut self,
+        entry: &'s Arc<Entry>,
+        phase: Phase,
+        args: &mut [RawView],
+        result: Option<&mut Parts>,
+    ) -> Answer {
         if shadow_runs(entry) {
             return self.ask_shadow(entry, phase, args, result);
         }
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
-        let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan: &mut self.plan };
+        let view = GuardContext {
+            meta: &self.meta,
+            entry,
+            phase,
+            args,
+            result,
+            plan: &mut self.plan,
+        };
         match &entry.callee {
             Callee::Intercept(hook) => {
-                let mut cx = HookContext { view, locals: &mut self.locals };
+                let mut cx = HookContext {
+                    view,
+                    locals: &mut self.locals,
+                };
                 caught(|| hook(&mut cx))
             }
             Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
@@ -133,17 +183,33 @@ impl<'s> Call<'s> {
 
     /// A hook in Shadow mode gets copies, so that nothing it does can count.
     #[cold]
-    fn ask_shadow(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], mut result: Option<&mut Parts>) -> Answer {
+    fn ask_shadow(
+        &mut self,
+        entry: &'s Arc<Entry>,
+        phase: Phase,
+        args: &mut [RawView],
+        mut result: Option<&mut Parts>,
+    ) -> Answer {
         let Some(mut shadow) = Shadow::of(entry, args, result.as_deref_mut()) else {
             return Ok(crate::answer::HookResult::Continue);
         };
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
         let plan = &mut Plan::Run;
         let (args, result) = (&mut shadow.args[..], shadow.result.as_mut());
-        let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan };
+        let view = GuardContext {
+            meta: &self.meta,
+            entry,
+            phase,
+            args,
+            result,
+            plan,
+        };
         match &entry.callee {
             Callee::Intercept(hook) => {
-                let mut cx = HookContext { view, locals: &mut self.locals };
+                let mut cx = HookContext {
+                    view,
+                    locals: &mut self.locals,
+                };
                 caught(|| hook(&mut cx))
             }
             Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
@@ -153,7 +219,13 @@ impl<'s> Call<'s> {
 
     /// Whether it is asked at all: not in calls that it causes itself, not for other components, not if a
     /// condition does not hold, and only once if it says so.
-    fn takes_part(&mut self, entry: &'s Arc<Entry>, phase: Phase, args: &mut [RawView], result: Option<&mut Parts>) -> bool {
+    fn takes_part(
+        &mut self,
+        entry: &'s Arc<Entry>,
+        phase: Phase,
+        args: &mut [RawView],
+        result: Option<&mut Parts>,
+    ) -> bool {
         let meta = &entry.meta;
         if self.rehearsal && !meta.pure {
             self.said.push(plain(entry, phase, "undecidable", None));
@@ -207,11 +279,19 @@ impl<'s> Call<'s> {
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
         for condition in &entry.meta.conditions {
             let result = result.as_deref_mut();
-            let view = GuardContext { meta: &self.meta, entry, phase, args, result, plan: &mut self.plan };
-            let holds = caught(|| condition.holds(&view)).map_err(|error| HookError::Condition {
-                condition: condition.describe().into(),
-                cause: error.to_string().into(),
-            })?;
+            let view = GuardContext {
+                meta: &self.meta,
+                entry,
+                phase,
+                args,
+                result,
+                plan: &mut self.plan,
+            };
+            let holds =
+                caught(|| condition.holds(&view)).map_err(|error| HookError::Condition {
+                    condition: condition.describe().into(),
+                    cause: error.to_string().into(),
+                })?;
             if !holds {
                 return Ok(false);
             }
@@ -240,12 +320,16 @@ fn late(entry: &Entry, answer: Answer, elapsed: Option<Duration>) -> Answer {
 /// Runs a hook and turns its panic into a failure.
 pub(crate) fn caught<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
     // What the hook may have left inconsistent is its own; the values of the call are checked by `dirty`.
-    catch_unwind(AssertUnwindSafe(hook)).unwrap_or_else(|payload| Err(HookError::Panicked(message(&*payload))))
+    catch_unwind(AssertUnwindSafe(hook))
+        .unwrap_or_else(|payload| Err(HookError::Panicked(message(&*payload))))
 }
 
 /// The text of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> Box<str> {
-    match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+    match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
         (Some(text), _) => (*text).into(),
         (_, Some(text)) => text.as_str().into(),
         _ => "(no message)".into(),
@@ -272,7 +356,11 @@ impl Shadow {
             Parts::Ok(view) => Parts::Ok(copy(view, &mut kept)),
             Parts::Err(view) => Parts::Err(copy(view, &mut kept)),
         });
-        Some(Shadow { args, result, _kept: kept })
+        Some(Shadow {
+            args,
+            result,
+            _kept: kept,
+        })
     }
 }
 
@@ -295,8 +383,14 @@ fn copy(view: &RawView, kept: &mut Vec<Kept>) -> RawView {
                 clone: None,
             };
             // SAFETY: the table has no function that would use the pointer.
-            unsafe { RawView::new(RawPtr::new(std::ptr::null_mut::<()>()), &NOTHING, Access::Moved, true) }
+            unsafe {
+                RawView::new(
+                    RawPtr::new(std::ptr::null_mut::<()>()),
+                    &NOTHING,
+                    Access::Moved,
+                    true,
+                )
+            }
         }
     }
 }
-

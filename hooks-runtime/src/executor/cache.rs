@@ -1,8 +1,8 @@
 //! Answers kept for `Cache` plans.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -50,10 +50,15 @@ impl ResultCache {
         let copy = match stored {
             Stored::Json(value) => Replacement::Json(value.clone()),
             Stored::Typed(kept) => {
-                let kept = kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let kept = kept
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner);
                 // SAFETY: the view is used up in this statement, while the lock holds the value.
                 let copy = unsafe { kept.view() }.clone_value().ok()?;
-                Replacement::Typed { type_name: "the cached value", value: copy.into_inner() }
+                Replacement::Typed {
+                    type_name: "the cached value",
+                    value: copy.into_inner(),
+                }
             }
         };
         self.hits.fetch_add(1, Ordering::Relaxed);
@@ -63,7 +68,12 @@ impl ResultCache {
     pub(crate) fn put(&self, key: CacheKey, stored: Stored, ttl: Duration, now: Instant) {
         if self.entries.len() >= MAX_ENTRIES && !self.entries.contains_key(&key) {
             self.entries.retain(|_, (until, _)| *until > now);
-            let soonest = || self.entries.iter().min_by_key(|e| e.value().0).map(|e| e.key().clone());
+            let soonest = || {
+                self.entries
+                    .iter()
+                    .min_by_key(|e| e.value().0)
+                    .map(|e| e.key().clone())
+            };
             if self.entries.len() >= MAX_ENTRIES {
                 if let Some(oldest) = soonest() {
                     self.entries.remove(&oldest);
@@ -71,7 +81,9 @@ impl ResultCache {
             }
         }
         // A time beyond what the clock can express is as good as for ever.
-        let until = now.checked_add(ttl).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        let until = now
+            .checked_add(ttl)
+            .unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
         self.entries.insert(key, (until, stored));
     }
 }

@@ -120,7 +120,11 @@ pub(crate) struct Call<'s> {
 impl<'s> Call<'s> {
     pub(crate) fn begin(site: &'static SiteInfo, set: &'s HookSet, facts: Facts, can: Can) -> Self {
         let current = ambient::current();
-        let link = if current.linked { ambient::link() } else { None };
+        let link = if current.linked {
+            ambient::link()
+        } else {
+            None
+        };
         let id = ambient::next_call_id();
         let recording = set.record_all;
         let clock = set.registry.clock.clone();
@@ -172,7 +176,10 @@ impl<'s> Call<'s> {
     /// Rules that refuse before any hook is asked: a halted run, and hooks that cause too many calls.
     fn gate(&mut self, current: ambient::Current) {
         if let Some(halted) = self.link.as_ref().and_then(|l| l.halted()) {
-            let reason = format!("the run `{}` was halted by hook `{}`: {}", halted.run, halted.hook, halted.reason);
+            let reason = format!(
+                "the run `{}` was halted by hook `{}`: {}",
+                halted.run, halted.hook, halted.reason
+            );
             self.gated = true;
             self.rule("hookpoint.halted", Restriction::Halt, reason, None);
         } else if current.depth > 0 {
@@ -185,7 +192,12 @@ impl<'s> Call<'s> {
             };
             let error = HookError::Depth { what: what.into() };
             self.gated = true;
-            self.rule("hookpoint.depth", Restriction::Cancel, error.to_string(), Some(error.kind()));
+            self.rule(
+                "hookpoint.depth",
+                Restriction::Cancel,
+                error.to_string(),
+                Some(error.kind()),
+            );
         }
     }
 
@@ -237,7 +249,11 @@ impl<'s> Call<'s> {
     /// rest if a hook declared that it wants them.
     pub(crate) fn hand_over(&mut self, args: &mut [RawView]) {
         for view in args.iter_mut().filter(|v| v.access() == Access::Write) {
-            let kept = if self.set.args_after { view.clone_value().ok() } else { None };
+            let kept = if self.set.args_after {
+                view.clone_value().ok()
+            } else {
+                None
+            };
             view.restrict(Access::Moved);
             if let Some(kept) = kept {
                 // SAFETY: the copy is on the heap and lives in `self.kept` until the call is dropped; the

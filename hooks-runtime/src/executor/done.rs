@@ -15,7 +15,11 @@ use crate::view::RawView;
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let outcome = *self.outcome.get_or_insert_with(|| {
-            if std::thread::panicking() { Outcome::Panicked } else { Outcome::Cancelled }
+            if std::thread::panicking() {
+                Outcome::Panicked
+            } else {
+                Outcome::Cancelled
+            }
         });
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
@@ -26,10 +30,14 @@ impl Drop for Call<'_> {
         // A value that a hook kept may panic when it is dropped; that must not end the process.
         let locals = std::mem::take(&mut self.locals);
         if catch_unwind(AssertUnwindSafe(|| drop(locals))).is_err() {
-            tracing::error!(point = self.meta.site.point, "a value kept by a hook panicked when it was dropped");
+            tracing::error!(
+                point = self.meta.site.point,
+                "a value kept by a hook panicked when it was dropped"
+            );
         }
-        let exceptional =
-            outcome != Outcome::Returned || self.refusal.is_some() || !matches!(self.plan, Plan::Run);
+        let exceptional = outcome != Outcome::Returned
+            || self.refusal.is_some()
+            || !matches!(self.plan, Plan::Run);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             self.tell(&self.record(outcome), exceptional);
         }
@@ -46,17 +54,25 @@ impl Call<'_> {
     /// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
     fn tell(&self, record: &DecisionRecord, exceptional: bool) {
         for entry in &self.set.observers {
-            let crate::hook::Callee::Observe(observer) = &entry.callee else { continue };
+            let crate::hook::Callee::Observe(observer) = &entry.callee else {
+                continue;
+            };
             let current = ambient::current();
             if current.hooks[..usize::from(current.depth)].contains(&entry.serial) {
                 continue;
             }
             let components = &entry.meta.components;
             let component = record.component.as_deref();
-            if !components.is_empty() && !component.is_some_and(|c| components.iter().any(|w| **w == *c)) {
+            if !components.is_empty()
+                && !component.is_some_and(|c| components.iter().any(|w| **w == *c))
+            {
                 continue;
             }
-            if entry.meta.once && entry.claimed.swap(true, std::sync::atomic::Ordering::AcqRel) {
+            if entry.meta.once
+                && entry
+                    .claimed
+                    .swap(true, std::sync::atomic::Ordering::AcqRel)
+            {
                 continue;
             }
             let running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
@@ -65,7 +81,10 @@ impl Call<'_> {
             if let Err(payload) = told {
                 let message = message(&*payload);
                 tracing::error!(hook = entry.id(), point = record.point(), %message, "an observer panicked");
-                self.signal(&Signal::ObserverFailed { hook: entry.id(), message: &message });
+                self.signal(&Signal::ObserverFailed {
+                    hook: entry.id(),
+                    message: &message,
+                });
             }
             if entry.meta.once {
                 if let Err(error) = self.set.registry.remove(entry.id(), None) {
@@ -97,7 +116,10 @@ impl Call<'_> {
         let now = self.now();
         let hooks = self.said.iter().map(|said| HookRecord {
             hook: said.id().into(),
-            source: said.entry.map_or_else(|| "the runtime".into(), |e| e.meta.source.to_string().into()),
+            source: said.entry.map_or_else(
+                || "the runtime".into(),
+                |e| e.meta.source.to_string().into(),
+            ),
             phase: said.phase,
             role: said.entry.map(|e| e.role()),
             mode: said.entry.map_or(Mode::Enforce, |e| e.meta.mode),
@@ -127,7 +149,9 @@ impl Call<'_> {
             refusal: self.refusal.clone(),
             executed: self.executed,
             at: SystemTime::now(),
-            total: self.meta.started.map_or(std::time::Duration::ZERO, |t| now.saturating_duration_since(t)),
+            total: self.meta.started.map_or(std::time::Duration::ZERO, |t| {
+                now.saturating_duration_since(t)
+            }),
             work: self.work,
             waited: self.waited,
         }
@@ -135,14 +159,26 @@ impl Call<'_> {
 
     /// The arguments for the record, at the highest level that a sink wants.
     pub(crate) fn record_args(&mut self, views: &[RawView]) {
-        let level = self.set.sinks.iter().map(|s| s.args()).max().unwrap_or_default();
+        let level = self
+            .set
+            .sinks
+            .iter()
+            .map(|s| s.args())
+            .max()
+            .unwrap_or_default();
         let digest = self.set.registry.digest();
         let of = |(info, view): (&crate::site::ArgInfo, &RawView)| {
-            let json = if level >= ArgLevel::Digest { view.to_json().ok() } else { None };
+            let json = if level >= ArgLevel::Digest {
+                view.to_json().ok()
+            } else {
+                None
+            };
             ArgRecord {
                 name: info.name,
                 ty: info.ty,
-                digest: json.as_ref().map(|json| digest.digest(json.to_string().as_bytes())),
+                digest: json
+                    .as_ref()
+                    .map(|json| digest.digest(json.to_string().as_bytes())),
                 value: json.filter(|_| level >= ArgLevel::Full),
             }
         };

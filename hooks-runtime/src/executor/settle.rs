@@ -23,7 +23,11 @@ pub(crate) enum Settled {
 impl<'s> Call<'s> {
     /// How a synchronous site waits.
     pub(crate) fn wait_sync(&self) -> Wait {
-        if self.meta.site.flags.blocking { Wait::Block } else { Wait::Never }
+        if self.meta.site.flags.blocking {
+            Wait::Block
+        } else {
+            Wait::Never
+        }
     }
 
     /// Drives a step at a synchronous site: with [`Wait::Never`] nothing in it is ever pending.
@@ -58,7 +62,13 @@ impl<'s> Call<'s> {
         if self.set.async_before {
             return Self::drive(wait, self.decide(args, planned, wait));
         }
-        self.ask(&self.set.guards, 0, Phase::Pre, args, planned.as_deref_mut());
+        self.ask(
+            &self.set.guards,
+            0,
+            Phase::Pre,
+            args,
+            planned.as_deref_mut(),
+        );
         self.require_grant();
         if self.restriction == Restriction::Ask && !self.rehearsal {
             Self::drive(wait, approve(self, args, planned, wait));
@@ -66,7 +76,12 @@ impl<'s> Call<'s> {
     }
 
     /// Step 3: every guard sees the sealed arguments and the plan; closed points need a grant.
-    pub(crate) async fn decide(&mut self, args: &mut [RawView], mut planned: Option<&mut Parts>, wait: Wait) {
+    pub(crate) async fn decide(
+        &mut self,
+        args: &mut [RawView],
+        mut planned: Option<&mut Parts>,
+        wait: Wait,
+    ) {
         let list = &self.set.guards;
         ask_all(self, list, Phase::Pre, args, planned.as_deref_mut(), wait).await;
         self.require_grant();
@@ -108,7 +123,10 @@ impl<'s> Call<'s> {
         self.settled()
     }
 
-    fn begin_settle(&mut self, parts: &mut Parts) -> (Phase, &'s [std::sync::Arc<crate::hook::Entry>]) {
+    fn begin_settle(
+        &mut self,
+        parts: &mut Parts,
+    ) -> (Phase, &'s [std::sync::Arc<crate::hook::Entry>]) {
         self.stage = self.said.len();
         self.restriction = Restriction::None;
         if !self.can.refuse {
@@ -145,7 +163,9 @@ impl<'s> Call<'s> {
     /// A replacement after the body could not be made a return value.
     pub(crate) fn replacement_failed(&mut self, phase: Phase, error: HookError) {
         if let Some(entry) = self.plan_by.take() {
-            self.meta.dirty.store(false, std::sync::atomic::Ordering::Relaxed);
+            self.meta
+                .dirty
+                .store(false, std::sync::atomic::Ordering::Relaxed);
             self.fail(entry, phase, error, None);
         }
     }
@@ -157,7 +177,17 @@ impl<'s> Call<'s> {
         }
         if self.set.async_after {
             let wait = self.wait_sync();
-            return Self::drive(wait, ask_all(self, &self.set.guards_post, Phase::Post, args, Some(parts), wait));
+            return Self::drive(
+                wait,
+                ask_all(
+                    self,
+                    &self.set.guards_post,
+                    Phase::Post,
+                    args,
+                    Some(parts),
+                    wait,
+                ),
+            );
         }
         self.ask(&self.set.guards_post, 0, Phase::Post, args, Some(parts));
     }
@@ -165,7 +195,15 @@ impl<'s> Call<'s> {
     /// Step 5, second half: guards vote on the sealed result that would be returned.
     pub(crate) async fn release(&mut self, args: &mut [RawView], parts: &mut Parts) {
         if !matches!(parts, Parts::Err(_)) {
-            ask_all(self, &self.set.guards_post, Phase::Post, args, Some(parts), Wait::Async).await;
+            ask_all(
+                self,
+                &self.set.guards_post,
+                Phase::Post,
+                args,
+                Some(parts),
+                Wait::Async,
+            )
+            .await;
         }
     }
 

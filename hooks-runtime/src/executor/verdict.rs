@@ -36,7 +36,13 @@ impl Said<'_> {
 
 impl<'s> Call<'s> {
     /// Takes a hook's answer in.
-    pub(crate) fn take(&mut self, entry: &'s Entry, phase: Phase, answer: Answer, elapsed: Option<Duration>) {
+    pub(crate) fn take(
+        &mut self,
+        entry: &'s Entry,
+        phase: Phase,
+        answer: Answer,
+        elapsed: Option<Duration>,
+    ) {
         match answer {
             Ok(HookResult::Continue) => {
                 if self.recording {
@@ -53,27 +59,45 @@ impl<'s> Call<'s> {
 
     /// Whether the answer can take effect here.
     fn possible(&self, entry: &Entry, phase: Phase, answer: &HookResult) -> Result<(), HookError> {
-        let no = |why: &str| Err(HookError::Unsupported { answer: answer.word(), why: why.into() });
+        let no = |why: &str| {
+            Err(HookError::Unsupported {
+                answer: answer.word(),
+                why: why.into(),
+            })
+        };
         let settling = matches!(phase, Phase::Post | Phase::Error);
-        let changes = !matches!(answer, HookResult::Allow | HookResult::Ask(_) | HookResult::Cancel(_) | HookResult::Halt { .. });
+        let changes = !matches!(
+            answer,
+            HookResult::Allow
+                | HookResult::Ask(_)
+                | HookResult::Cancel(_)
+                | HookResult::Halt { .. }
+        );
         if changes && !self.can.refuse {
             return no("the site is an `observe` site: hooks may only watch it");
         }
-        let recovers = matches!(answer, HookResult::Replace(_) | HookResult::Retry { .. }) && phase == Phase::Error;
+        let recovers = matches!(answer, HookResult::Replace(_) | HookResult::Retry { .. })
+            && phase == Phase::Error;
         if recovers && self.inner_refusal && !entry.meta.recover_refusals {
-            return no("the error comes from a refusal further inside; declare `recover_refusals` on the hook to override it");
+            return no(
+                "the error comes from a refusal further inside; declare `recover_refusals` on the hook to override it",
+            );
         }
         match answer {
             HookResult::Continue | HookResult::Cancel(_) | HookResult::Halt { .. } => Ok(()),
-            HookResult::Allow | HookResult::Ask(_) if phase != Phase::Pre => no("it is a vote on a call that has not run yet: give it in phase pre"),
+            HookResult::Allow | HookResult::Ask(_) if phase != Phase::Pre => {
+                no("it is a vote on a call that has not run yet: give it in phase pre")
+            }
             HookResult::Allow | HookResult::Ask(_) => Ok(()),
             HookResult::Cache { .. } | HookResult::Redirect { .. } if phase != Phase::Pre => {
                 no("the body has run already: propose it in phase pre")
             }
-            HookResult::Retry { .. } if !settling => no("nothing has run yet: ask for it in phase post or error"),
-            HookResult::Replace(_) if !self.can.replace => {
-                no("the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it")
+            HookResult::Retry { .. } if !settling => {
+                no("nothing has run yet: ask for it in phase post or error")
             }
+            HookResult::Replace(_) if !self.can.replace => no(
+                "the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it",
+            ),
             HookResult::Cache { .. } if !self.can.cache => {
                 no("the result type can neither be cloned nor written and read as JSON")
             }
@@ -81,15 +105,25 @@ impl<'s> Call<'s> {
                 no("the site has no resolver: add `redirect = …` to its attribute")
             }
             HookResult::Retry { .. } => match self.can.repeat {
-                Ok(()) if !entry.meta.may_retry => no("declare `may_retry` on the hook, so that calls keep a copy of their arguments"),
+                Ok(()) if !entry.meta.may_retry => no(
+                    "declare `may_retry` on the hook, so that calls keep a copy of their arguments",
+                ),
                 Ok(()) => Ok(()),
                 Err(why) => no(why),
             },
-            HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => Ok(()),
+            HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
+                Ok(())
+            }
         }
     }
 
-    fn apply(&mut self, entry: &'s Entry, phase: Phase, answer: HookResult, elapsed: Option<Duration>) {
+    fn apply(
+        &mut self,
+        entry: &'s Entry,
+        phase: Phase,
+        answer: HookResult,
+        elapsed: Option<Duration>,
+    ) {
         let mut said = plain(entry, phase, answer.word(), elapsed);
         let shadow = entry.meta.mode == Mode::Shadow;
         said.counts = !shadow;
@@ -115,10 +149,17 @@ impl<'s> Call<'s> {
                 };
                 said.reason = vote.reason().map(Into::into);
                 let outside = matches!(vote, Vote::Halt { .. }) && self.run().is_none();
-                said.restriction = if outside { Restriction::Cancel } else { vote.restriction() };
+                said.restriction = if outside {
+                    Restriction::Cancel
+                } else {
+                    vote.restriction()
+                };
                 return self.restrict(said);
             }
-            HookResult::Retry { delay, max_attempts } => {
+            HookResult::Retry {
+                delay,
+                max_attempts,
+            } => {
                 said.reason = Some(format!("after {delay:?}, {max_attempts} attempts").into());
                 if !shadow {
                     let (longest, fewest) = self.retry.unwrap_or((delay, max_attempts));
@@ -144,7 +185,13 @@ impl<'s> Call<'s> {
     }
 
     /// The first plan in order counts.
-    fn plan_for(&mut self, entry: &'s Entry, shadow: bool, answer: HookResult, note: &mut Option<&'static str>) -> Option<Box<str>> {
+    fn plan_for(
+        &mut self,
+        entry: &'s Entry,
+        shadow: bool,
+        answer: HookResult,
+        note: &mut Option<&'static str>,
+    ) -> Option<Box<str>> {
         let (plan, text) = match answer {
             HookResult::Replace(value) => {
                 let text = format!("{value:?}");
@@ -179,20 +226,36 @@ impl<'s> Call<'s> {
             Some(run) => run.halt(entry.id(), reason, reach),
             None => {
                 let detail = "a hook answered Halt outside of any run: only this call is refused";
-                violation(self.set, self.meta.site, "halt_outside_run", entry.id(), detail);
+                violation(
+                    self.set,
+                    self.meta.site,
+                    "halt_outside_run",
+                    entry.id(),
+                    detail,
+                );
             }
         }
     }
 
     /// A failure is a vote by the hook's `on_failure`.
-    pub(crate) fn fail(&mut self, entry: &'s Entry, phase: Phase, error: HookError, elapsed: Option<Duration>) {
+    pub(crate) fn fail(
+        &mut self,
+        entry: &'s Entry,
+        phase: Phase,
+        error: HookError,
+        elapsed: Option<Duration>,
+    ) {
         let changed = phase != Phase::Error && self.meta.dirty.load(Ordering::Relaxed);
         let closed = changed || entry.on_failure(phase) == OnFailure::Closed;
         let mut said = plain(entry, phase, "fail", elapsed);
         said.error = Some(error.kind());
         said.reason = Some(error.to_string().into());
         let shadow = entry.meta.mode == Mode::Shadow;
-        said.note = if shadow { Some("shadow") } else { (!closed).then_some("open") };
+        said.note = if shadow {
+            Some("shadow")
+        } else {
+            (!closed).then_some("open")
+        };
         said.counts = closed && !shadow;
         if closed {
             said.restriction = Restriction::Cancel;
@@ -202,7 +265,13 @@ impl<'s> Call<'s> {
     }
 
     /// A rule of the runtime's own.
-    pub(crate) fn rule(&mut self, rule: &'static str, restriction: Restriction, reason: String, error: Option<&'static str>) {
+    pub(crate) fn rule(
+        &mut self,
+        rule: &'static str,
+        restriction: Restriction,
+        reason: String,
+        error: Option<&'static str>,
+    ) {
         let answer = match restriction {
             Restriction::None => "pass",
             Restriction::Ask => "ask",
@@ -211,7 +280,18 @@ impl<'s> Call<'s> {
         };
         let reason = Some(reason.into());
         let (entry, phase, note, elapsed) = (None, Phase::Pre, None, None);
-        self.restrict(Said { entry, rule, phase, answer, restriction, reason, error, note, elapsed, counts: true });
+        self.restrict(Said {
+            entry,
+            rule,
+            phase,
+            answer,
+            restriction,
+            reason,
+            error,
+            note,
+            elapsed,
+            counts: true,
+        });
     }
 
     /// Joins a vote into the verdict, or notes that it has no force here.
@@ -233,15 +313,28 @@ impl<'s> Call<'s> {
 
     /// The refusal that the votes of this stage come to.
     pub(crate) fn refuse(&mut self) -> HookRefusal {
-        let mut votes: Vec<&Said<'s>> =
-            self.said[self.stage..].iter().filter(|s| s.counts && s.restriction > Restriction::None).collect();
+        let mut votes: Vec<&Said<'s>> = self.said[self.stage..]
+            .iter()
+            .filter(|s| s.counts && s.restriction > Restriction::None)
+            .collect();
         // By weight, then by name: not by who was asked first.
-        votes.sort_by(|a, b| b.restriction.cmp(&a.restriction).then_with(|| a.id().cmp(b.id())));
+        votes.sort_by(|a, b| {
+            b.restriction
+                .cmp(&a.restriction)
+                .then_with(|| a.id().cmp(b.id()))
+        });
         let text = |said: &Said<'_>| -> Box<str> {
             let reason = said.reason.as_deref().unwrap_or("no reason given");
-            if said.error.is_some() { format!("the hook failed: {reason}").into() } else { reason.into() }
+            if said.error.is_some() {
+                format!("the hook failed: {reason}").into()
+            } else {
+                reason.into()
+            }
         };
-        let source = |said: &Said<'_>| said.entry.map_or_else(|| "the runtime".into(), |e| e.meta.source.to_string());
+        let source = |said: &Said<'_>| {
+            said.entry
+                .map_or_else(|| "the runtime".into(), |e| e.meta.source.to_string())
+        };
         let refusal = HookRefusal::new(match votes.split_first() {
             Some((first, others)) => Refusal {
                 point: self.meta.site.point.into(),
@@ -269,7 +362,12 @@ impl<'s> Call<'s> {
     }
 }
 
-pub(crate) fn plain<'s>(entry: &'s Entry, phase: Phase, answer: &'static str, elapsed: Option<Duration>) -> Said<'s> {
+pub(crate) fn plain<'s>(
+    entry: &'s Entry,
+    phase: Phase,
+    answer: &'static str,
+    elapsed: Option<Duration>,
+) -> Said<'s> {
     Said {
         entry: Some(entry),
         rule: "",

@@ -12,8 +12,19 @@ const POINT: &str = "system.violation";
 /// Tells the sinks, and the hooks of `system.violation`.
 #[cold]
 pub(crate) fn violation(set: &HookSet, site: &SiteInfo, kind: &str, hook: &str, detail: &str) {
-    tracing::warn!(kind, point = site.point, hook, detail, "a rule could not be kept");
-    let signal = Signal::Violation { kind, point: site.point, hook, detail };
+    tracing::warn!(
+        kind,
+        point = site.point,
+        hook,
+        detail,
+        "a rule could not be kept"
+    );
+    let signal = Signal::Violation {
+        kind,
+        point: site.point,
+        hook,
+        detail,
+    };
     for sink in set.registry.all_sinks() {
         // A sink that panics takes nothing from the call.
         if catch_unwind(AssertUnwindSafe(|| sink.signal(&signal))).is_err() {

@@ -51,7 +51,16 @@ impl<'a, T> AskFuture<'a, T> {
         let made = catch_unwind(AssertUnwindSafe(make));
         drop(running);
         let future = made.map_err(|payload| Some(HookError::Panicked(message(&*payload))));
-        AskFuture { future, serial, call, root, clock, limit, deadline: None, wait }
+        AskFuture {
+            future,
+            serial,
+            call,
+            root,
+            clock,
+            limit,
+            deadline: None,
+            wait,
+        }
     }
 
     fn poll_hook(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, HookError>> {
@@ -78,7 +87,9 @@ impl<T> Future for AskFuture<'_, T> {
             return Poll::Ready(Err(HookError::WouldBlock));
         }
         let (clock, limit) = (&this.clock, this.limit);
-        let deadline = this.deadline.get_or_insert_with(|| Box::pin(clock.sleep(limit)));
+        let deadline = this
+            .deadline
+            .get_or_insert_with(|| Box::pin(clock.sleep(limit)));
         match deadline.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(HookError::Timeout(limit))),
             Poll::Pending => Poll::Pending,

@@ -12,15 +12,16 @@ pub use crate::refusal::HookRefusal;
 pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
 pub use bind::{
-    NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display, nest, point_name, resolver,
+    NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display,
+    nest, point_name, resolver,
 };
 pub use probe::{
-    Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain, Pr, Yes,
-    probe, view_mut, view_opt, view_ref,
+    Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain,
+    Pr, Yes, probe, view_mut, view_opt, view_ref,
 };
 pub use ret::{
-    FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusedWith, RetFallback, RetOf, must_refuse, only_watch,
-    refuse_with, ret_of, ret_of_async, returns,
+    FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusedWith, RetFallback, RetOf, must_refuse,
+    only_watch, refuse_with, ret_of, ret_of_async, returns,
 };
 pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,

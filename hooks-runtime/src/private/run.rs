@@ -123,11 +123,16 @@ struct Once<F>(Option<F>);
 impl<A, R, F: FnOnce(A) -> R> Body<A> for Once<F> {
     type Out = R;
     fn call(&mut self, args: A) -> R {
-        let body = self.0.take().expect("only a repeatable body is called again, see `dup`");
+        let body = self
+            .0
+            .take()
+            .expect("only a repeatable body is called again, see `dup`");
         body(args)
     }
     fn dup(&self, _args: &A) -> Result<A, &'static str> {
-        Err("the body cannot run again: it takes `&mut` or consumes `self`; see `retry` in the attribute's reference")
+        Err(
+            "the body cannot run again: it takes `&mut` or consumes `self`; see `retry` in the attribute's reference",
+        )
     }
 }
 
@@ -139,7 +144,8 @@ impl<A, R, F: FnMut(A) -> R, D: Fn(&A) -> Option<A>> Body<A> for Repeat<F, D> {
         (self.0)(args)
     }
     fn dup(&self, args: &A) -> Result<A, &'static str> {
-        (self.1)(args).ok_or("the body cannot run again: an argument that is passed by value is not `Clone`")
+        (self.1)(args)
+            .ok_or("the body cannot run again: an argument that is passed by value is not `Clone`")
     }
 }
 
@@ -232,7 +238,9 @@ where
     B: Body<A, Out = R>,
     X: Redirect<A, Out = R>,
 {
-    let Some(set) = Loaded::of(site) else { return body.call(args) };
+    let Some(set) = Loaded::of(site) else {
+        return body.call(args);
+    };
     let mut call = Call::begin(site.info(), &set, facts, can(site, &ret, &redirect));
     let mut seen = views(&mut args);
     call.prepare(&mut seen);
@@ -325,7 +333,9 @@ where
     B: Body<A, Out = F>,
     X: Redirect<A, Out: Future<Output = R>>,
 {
-    let Some(set) = Loaded::of(site) else { return body.call(args).await };
+    let Some(set) = Loaded::of(site) else {
+        return body.call(args).await;
+    };
     let mut call = Call::begin(site.info(), &set, facts, can(site, &ret, &redirect));
     let mut seen = views(&mut args);
     call.prepare(&mut seen);
@@ -369,7 +379,10 @@ where
             Act::Run => {
                 keep = call.keep(|| body.dup(&args));
                 call.hand_over(&mut seen);
-                break (InBody::new(&mut call, || body.call(args), false).await, None);
+                break (
+                    InBody::new(&mut call, || body.call(args), false).await,
+                    None,
+                );
             }
         }
     };
@@ -405,7 +418,9 @@ where
 
 impl<R> ReturnOps<R> {
     fn refused(&self, refusal: HookRefusal) -> R {
-        let refuse = self.refuse.expect("a site that cannot refuse never has a verdict above none");
+        let refuse = self
+            .refuse
+            .expect("a site that cannot refuse never has a verdict above none");
         refuse(refusal)
     }
 }

@@ -9,7 +9,9 @@ use crate::answer::{HookResult, IntoAnswer, Vote};
 use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
-use crate::hook::{Answer, BoxFuture, Callee, HookMetadata, Mode, OnFailure, Priority, Source, setters};
+use crate::hook::{
+    Answer, BoxFuture, Callee, HookMetadata, Mode, OnFailure, Priority, Source, setters,
+};
 use crate::point::Phase;
 use crate::record::DecisionRecord;
 
@@ -69,7 +71,10 @@ impl HookBuilder {
         self,
         hook: impl Fn(&mut HookContext<'_>) -> R + Send + Sync + 'static,
     ) -> Result<HookGuard, HookError> {
-        self.registry.insert(self.meta, Callee::Intercept(Box::new(move |cx| hook(cx).into_answer())))
+        self.registry.insert(
+            self.meta,
+            Callee::Intercept(Box::new(move |cx| hook(cx).into_answer())),
+        )
     }
 
     /// Registers an asynchronous intercept. At a synchronous site it must be ready at once.
@@ -84,12 +89,14 @@ impl HookBuilder {
         R: IntoAnswer,
         F: AsyncFn(&mut HookContext<'_>) -> R + for<'a> AsyncIntercept<'a> + Send + Sync + 'static,
     {
-        let callee: Box<dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync> =
-            Box::new(move |cx| {
-                let future = hook(cx);
-                Box::pin(async move { future.await.into_answer() })
-            });
-        self.registry.insert(self.meta, Callee::InterceptAsync(callee))
+        let callee: Box<
+            dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync,
+        > = Box::new(move |cx| {
+            let future = hook(cx);
+            Box::pin(async move { future.await.into_answer() })
+        });
+        self.registry
+            .insert(self.meta, Callee::InterceptAsync(callee))
     }
 
     /// Registers an asynchronous intercept that gets a clone of `state` for each call.
@@ -104,9 +111,11 @@ impl HookBuilder {
             + Sync
             + 'static,
     {
-        let callee: Box<dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync> =
-            Box::new(move |cx| hook(state.clone(), cx));
-        self.registry.insert(self.meta, Callee::InterceptAsync(callee))
+        let callee: Box<
+            dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync,
+        > = Box::new(move |cx| hook(state.clone(), cx));
+        self.registry
+            .insert(self.meta, Callee::InterceptAsync(callee))
     }
 
     /// Registers a synchronous guard.
@@ -117,7 +126,8 @@ impl HookBuilder {
         self,
         hook: impl Fn(&GuardContext<'_>) -> Result<Vote, HookError> + Send + Sync + 'static,
     ) -> Result<HookGuard, HookError> {
-        self.registry.insert(self.meta, Callee::Guard(Box::new(hook)))
+        self.registry
+            .insert(self.meta, Callee::Guard(Box::new(hook)))
     }
 
     /// Registers an asynchronous guard. At a synchronous site it must be ready at once.
@@ -133,7 +143,9 @@ impl HookBuilder {
             + 'static,
     {
         let callee: Box<
-            dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>> + Send + Sync,
+            dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+                + Send
+                + Sync,
         > = Box::new(move |cx| Box::pin(hook(cx)));
         self.registry.insert(self.meta, Callee::GuardAsync(callee))
     }
@@ -146,6 +158,7 @@ impl HookBuilder {
         self,
         observer: impl Fn(&DecisionRecord) + Send + Sync + 'static,
     ) -> Result<HookGuard, HookError> {
-        self.registry.insert(self.meta, Callee::Observe(Box::new(observer)))
+        self.registry
+            .insert(self.meta, Callee::Observe(Box::new(observer)))
     }
 }

@@ -102,19 +102,28 @@ impl HookRegistry {
         };
         Ok(Explanation {
             point: point.name().to_owned(),
-            sites: sites.iter().map(|s| s.info()).map(|s| format!("{} ({}:{})", s.path, s.file, s.line)).collect(),
+            sites: sites
+                .iter()
+                .map(|s| s.info())
+                .map(|s| format!("{} ({}:{})", s.path, s.file, s.line))
+                .collect(),
             closed: set.closed,
             hooks: set.all().map(|(phase, e)| line(phase, e)).collect(),
-            rehearsal: args.map(|args| self.rehearse(point.name(), args)).transpose()?,
+            rehearsal: args
+                .map(|args| self.rehearse(point.name(), args))
+                .transpose()?,
         })
     }
 
     fn rehearse(&self, point: &str, args: &Value) -> Result<Rehearsal, HookError> {
         let object = args.as_object().ok_or_else(|| HookError::Configuration {
             what: "the arguments".into(),
-            cause: "must be a JSON object of arguments by name, for example {\"params\": {\"a\": 1}}".into(),
+            cause:
+                "must be a JSON object of arguments by name, for example {\"params\": {\"a\": 1}}"
+                    .into(),
         })?;
-        let mut values: Vec<(String, Value)> = object.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        let mut values: Vec<(String, Value)> =
+            object.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let names: Vec<_> = values.iter().map(|(name, _)| name.clone()).collect();
         let info = leak_site(point, &names);
         let record = simulate(self, info, Facts::new(), &mut json_views(&mut values), true);
@@ -127,7 +136,12 @@ impl HookRegistry {
         Ok(Rehearsal {
             verdict,
             plan: record.0.plan,
-            undecidable: record.0.hooks.iter().filter(|h| h.answer == "undecidable").count(),
+            undecidable: record
+                .0
+                .hooks
+                .iter()
+                .filter(|h| h.answer == "undecidable")
+                .count(),
             said: record.0.hooks,
             args: values.into_iter().collect::<serde_json::Map<_, _>>().into(),
         })
@@ -138,7 +152,14 @@ fn json_views(values: &mut [(String, Value)]) -> Vec<RawView> {
     let view = |value: &mut Value| {
         // SAFETY: the table is for `Value`; the views are used while `values` is borrowed by the caller, who
         // looks at the values only afterwards. `Value` is `Send`.
-        unsafe { RawView::new(RawPtr::new(value), &crate::view::JSON_TABLE, Access::Write, true) }
+        unsafe {
+            RawView::new(
+                RawPtr::new(value),
+                &crate::view::JSON_TABLE,
+                Access::Write,
+                true,
+            )
+        }
     };
     values.iter_mut().map(|(_, value)| view(value)).collect()
 }
@@ -147,9 +168,19 @@ fn json_views(values: &mut [(String, Value)]) -> Vec<RawView> {
 /// these are few, made by people at a prompt and by tests.
 pub(crate) fn leak_site(point: &str, args: &[String]) -> &'static SiteInfo {
     let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-    let args: Vec<ArgInfo> =
-        args.iter().map(|name| ArgInfo { name: leak(name), ty: "?", by: ArgMode::Value }).collect();
-    let flags = SiteFlags { repeatable: true, redirect: true, ..SiteFlags::default() };
+    let args: Vec<ArgInfo> = args
+        .iter()
+        .map(|name| ArgInfo {
+            name: leak(name),
+            ty: "?",
+            by: ArgMode::Value,
+        })
+        .collect();
+    let flags = SiteFlags {
+        repeatable: true,
+        redirect: true,
+        ..SiteFlags::default()
+    };
     Box::leak(Box::new(SiteInfo::new(
         leak(point),
         "(rehearsal)",
@@ -173,7 +204,13 @@ pub(crate) fn simulate(
     rehearsal: bool,
 ) -> (DecisionRecord, Restriction) {
     let set = HookSet::build(info, registry.inner(), &[]);
-    let can = Can { refuse: !info.flags.observe, replace: true, cache: true, redirect: true, repeat: Ok(()) };
+    let can = Can {
+        refuse: !info.flags.observe,
+        replace: true,
+        cache: true,
+        redirect: true,
+        repeat: Ok(()),
+    };
     let mut call = Call::begin(info, &set, facts, can);
     call.recording = true;
     call.rehearsal = rehearsal;

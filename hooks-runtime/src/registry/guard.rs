@@ -3,7 +3,7 @@
 use std::sync::Weak;
 use std::sync::atomic::Ordering;
 
-use super::hooks::Inner;
+use super::inner::Inner;
 use crate::error::HookError;
 use crate::hook::Entry;
 
@@ -21,7 +21,12 @@ pub struct HookGuard {
 
 impl HookGuard {
     pub(crate) fn new(registry: Weak<Inner>, id: &str, entry: Weak<Entry>) -> Self {
-        HookGuard { registry, id: id.into(), entry, armed: true }
+        HookGuard {
+            registry,
+            id: id.into(),
+            entry,
+            armed: true,
+        }
     }
 
     /// The hook's id.
@@ -53,7 +58,10 @@ impl HookGuard {
     fn set_enabled(&self, enabled: bool) -> Result<(), HookError> {
         match self.registry.upgrade() {
             Some(registry) => registry.set_enabled(&self.id, enabled),
-            None => Err(HookError::UnknownHook { id: self.id.clone(), suggestion: None }),
+            None => Err(HookError::UnknownHook {
+                id: self.id.clone(),
+                suggestion: None,
+            }),
         }
     }
 

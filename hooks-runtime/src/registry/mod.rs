@@ -4,6 +4,7 @@ mod builder;
 mod explain;
 mod guard;
 mod hooks;
+mod inner;
 mod life;
 mod order;
 mod set;
@@ -12,7 +13,9 @@ mod target;
 mod verify;
 
 pub use builder::HookBuilder;
-pub use explain::{Explanation, HookLine};
+pub use explain::{Explanation, HookLine, Rehearsal};
+#[cfg(feature = "test")]
+pub(crate) use explain::{leak_site, simulate};
 pub use guard::HookGuard;
 pub use hooks::{HookInfo, HookRegistry, hooks};
 pub use life::Life;
@@ -20,6 +23,6 @@ pub use snapshot::{Snapshot, SnapshotCell};
 pub use target::Target;
 pub use verify::{Gap, SiteReport, Verification};
 
-pub(crate) use hooks::{Inner, Kind};
 pub use hooks::PreparedHook;
+pub(crate) use inner::{Inner, Kind};
 pub(crate) use set::HookSet;

@@ -12,7 +12,10 @@ use crate::hook::Entry;
 /// The result depends on the hooks alone, never on the order in which they were registered or linked.
 pub(crate) fn order(mut entries: Vec<Arc<Entry>>) -> Result<Vec<Arc<Entry>>, HookError> {
     entries.sort_by(|a, b| (a.meta.priority, a.id()).cmp(&(b.meta.priority, b.id())));
-    if entries.iter().all(|e| e.meta.before.is_empty() && e.meta.after.is_empty()) {
+    if entries
+        .iter()
+        .all(|e| e.meta.before.is_empty() && e.meta.after.is_empty())
+    {
         return Ok(entries);
     }
     let edges = edges(&entries);
@@ -21,7 +24,10 @@ pub(crate) fn order(mut entries: Vec<Arc<Entry>>) -> Result<Vec<Arc<Entry>>, Hoo
         waits[*to] += 1;
     }
     // Kahn's algorithm; the heap gives, of all that may run now, the first by priority and id.
-    let mut ready: BinaryHeap<Reverse<usize>> = (0..entries.len()).filter(|i| waits[*i] == 0).map(Reverse).collect();
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..entries.len())
+        .filter(|i| waits[*i] == 0)
+        .map(Reverse)
+        .collect();
     let mut sorted = Vec::with_capacity(entries.len());
     while let Some(Reverse(next)) = ready.pop() {
         sorted.push(next);
@@ -46,11 +52,29 @@ pub(crate) fn order(mut entries: Vec<Arc<Entry>>) -> Result<Vec<Arc<Entry>>, Hoo
 
 /// `(first, second)` pairs; names of absent hooks give none.
 fn edges(entries: &[Arc<Entry>]) -> Vec<(usize, usize)> {
-    let by_id: HashMap<&str, usize> = entries.iter().enumerate().map(|(i, e)| (e.id(), i)).collect();
+    let by_id: HashMap<&str, usize> = entries
+        .iter()
+        .enumerate()
+        .map(|(i, e)| (e.id(), i))
+        .collect();
     let mut edges = Vec::new();
     for (i, entry) in entries.iter().enumerate() {
-        edges.extend(entry.meta.before.iter().filter_map(|id| by_id.get(&**id)).map(|j| (i, *j)));
-        edges.extend(entry.meta.after.iter().filter_map(|id| by_id.get(&**id)).map(|j| (*j, i)));
+        edges.extend(
+            entry
+                .meta
+                .before
+                .iter()
+                .filter_map(|id| by_id.get(&**id))
+                .map(|j| (i, *j)),
+        );
+        edges.extend(
+            entry
+                .meta
+                .after
+                .iter()
+                .filter_map(|id| by_id.get(&**id))
+                .map(|j| (*j, i)),
+        );
     }
     edges.sort_unstable();
     edges.dedup();

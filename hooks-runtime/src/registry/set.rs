@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::hooks::Inner;
+use super::inner::Inner;
 use super::order::order;
 use crate::hook::{Entry, Role};
 use crate::point::Phase;
@@ -49,7 +49,11 @@ impl HookSet {
         }
         entries.retain(|e| e.enabled.load(std::sync::atomic::Ordering::Acquire));
         let with = |role: Role, phase: Phase| -> Vec<Arc<Entry>> {
-            entries.iter().filter(|e| e.role() == role && e.phases.has(phase)).cloned().collect()
+            entries
+                .iter()
+                .filter(|e| e.role() == role && e.phases.has(phase))
+                .cloned()
+                .collect()
         };
         let intercepts = |phase: Phase, reverse: bool| -> Entries {
             let mut sorted = sorted(with(Role::Intercept, phase));
@@ -69,13 +73,17 @@ impl HookSet {
         let guards_post = by_id(with(Role::Guard, Phase::Post));
         let observers = by_id(with(Role::Observe, Phase::Done));
         let sinks: Box<[_]> = registry.sinks_for(site.point);
-        let any_async = |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
+        let any_async =
+            |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
         HookSet {
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
             args_after: entries.iter().any(|e| e.meta.args_after),
             may_retry: post.iter().chain(error.iter()).any(|e| e.meta.may_retry),
-            record_all: !observers.is_empty() || sinks.iter().any(|s| s.interest(site.point) == Interest::Always),
+            record_all: !observers.is_empty()
+                || sinks
+                    .iter()
+                    .any(|s| s.interest(site.point) == Interest::Always),
             closed: site.flags.closed || registry.is_closed(site.point),
             registry: registry.clone(),
             pre,

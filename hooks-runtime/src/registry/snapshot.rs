@@ -70,10 +70,18 @@ impl<T> SnapshotCell<T> {
         let stripe = stripe_of_thread();
         if let Some(value) = self.take(stripe) {
             if value.generation == self.generation.load(Ordering::SeqCst) {
-                return Snapshot { cell: self, stripe, value: Some(value) };
+                return Snapshot {
+                    cell: self,
+                    stripe,
+                    value: Some(value),
+                };
             }
         }
-        Snapshot { cell: self, stripe, value: Some(self.load_slow(make)) }
+        Snapshot {
+            cell: self,
+            stripe,
+            value: Some(self.load_slow(make)),
+        }
     }
 
     #[cold]
@@ -85,7 +93,10 @@ impl<T> SnapshotCell<T> {
         }
         // The generation was read first: if the state changes while `make` looks at it, the value is
         // already out of date and the next call makes another one.
-        let value = Arc::new(Versioned { generation, value: make() });
+        let value = Arc::new(Versioned {
+            generation,
+            value: make(),
+        });
         let stale = current.replace(value.clone());
         drop(current);
         drop(stale);
@@ -102,7 +113,9 @@ impl<T> SnapshotCell<T> {
     }
 
     fn take(&self, stripe: usize) -> Option<Arc<Versioned<T>>> {
-        let pointer = self.stripes[stripe].0.swap(ptr::null_mut(), Ordering::SeqCst);
+        let pointer = self.stripes[stripe]
+            .0
+            .swap(ptr::null_mut(), Ordering::SeqCst);
         // SAFETY: a non-null pointer in a stripe came from `Arc::into_raw` in `put_back` and carries one
         // reference; the swap took it out, so nobody else can use that reference.
         (!pointer.is_null()).then(|| unsafe { Arc::from_raw(pointer) })
@@ -115,7 +128,10 @@ impl<T> SnapshotCell<T> {
         }
         let pointer = Arc::into_raw(value).cast_mut();
         let slot = &self.stripes[stripe].0;
-        if slot.compare_exchange(ptr::null_mut(), pointer, Ordering::SeqCst, Ordering::SeqCst).is_err() {
+        if slot
+            .compare_exchange(ptr::null_mut(), pointer, Ordering::SeqCst, Ordering::SeqCst)
+            .is_err()
+        {
             // SAFETY: the pointer is ours still, it went nowhere.
             drop(unsafe { Arc::from_raw(pointer) });
         } else if generation != self.generation.load(Ordering::SeqCst) {
@@ -156,7 +172,9 @@ impl<T> Drop for Snapshot<'_, T> {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> sync_guard::Guard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 mod sync_guard {

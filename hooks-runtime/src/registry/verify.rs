@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::hooks::{HookRegistry, Inner, Kind};
+use super::hooks::HookRegistry;
+use super::inner::{Inner, Kind};
 use super::life::Life;
 use super::set::HookSet;
 use crate::catalogue::{self, sites_at};
@@ -15,17 +16,30 @@ use crate::point::{BUILTIN, HookPoint, Phase, suggest};
 use crate::site::SiteInfo;
 
 /// Makes an entry of a registration, or says why it can never do what it says.
-pub(crate) fn check(registry: &Inner, mut meta: HookMetadata, callee: Callee) -> Result<Entry, HookError> {
+pub(crate) fn check(
+    registry: &Inner,
+    mut meta: HookMetadata,
+    callee: Callee,
+) -> Result<Entry, HookError> {
     let role = callee.role();
-    let invalid = |why: String| HookError::Invalid { id: meta.id.clone(), why: why.into() };
+    let invalid = |why: String| HookError::Invalid {
+        id: meta.id.clone(),
+        why: why.into(),
+    };
     if meta.id.is_empty() {
-        return Err(invalid("it needs an id: it stands in every record and refusal".into()));
+        return Err(invalid(
+            "it needs an id: it stands in every record and refusal".into(),
+        ));
     }
     if meta.id.starts_with("hookpoint.") {
-        return Err(invalid("ids that start with `hookpoint.` are the runtime's own rules".into()));
+        return Err(invalid(
+            "ids that start with `hookpoint.` are the runtime's own rules".into(),
+        ));
     }
     if meta.patterns.is_empty() {
-        return Err(invalid("it names no point: add `.point(\"tool.*\")`".into()));
+        return Err(invalid(
+            "it names no point: add `.point(\"tool.*\")`".into(),
+        ));
     }
     let mut phases = meta.phases.clone();
     let mut patterns = Vec::with_capacity(meta.patterns.len());
@@ -37,14 +51,18 @@ pub(crate) fn check(registry: &Inner, mut meta: HookMetadata, callee: Callee) ->
     }
     let phases = match role {
         Role::Observe if !meta.phases.is_empty() && meta.phases != [Phase::Done] => {
-            return Err(invalid("an observer is told once, when the call is done: leave its phase out".into()));
+            return Err(invalid(
+                "an observer is told once, when the call is done: leave its phase out".into(),
+            ));
         }
         Role::Observe => vec![Phase::Done],
         Role::Guard if phases.contains(&Phase::Error) => {
             return Err(invalid("a guard votes on arguments (pre) or on a result (post): a failed body has neither; use an intercept".into()));
         }
         _ if phases.contains(&Phase::Done) => {
-            return Err(invalid("in phase done there is nothing left to decide: register an observer".into()));
+            return Err(invalid(
+                "in phase done there is nothing left to decide: register an observer".into(),
+            ));
         }
         _ if phases.is_empty() => vec![Phase::Pre],
         _ => phases,
@@ -59,23 +77,40 @@ pub(crate) fn check(registry: &Inner, mut meta: HookMetadata, callee: Callee) ->
 /// A pattern that covers no built-in point and no linked site would leave its hook without a call for ever.
 fn matches_something(registry: &Inner, pattern: &Pattern) -> Result<(), HookError> {
     let sites = catalogue::site_points();
-    let known = || BUILTIN.iter().map(HookPoint::name).chain(sites.iter().copied());
+    let known = || {
+        BUILTIN
+            .iter()
+            .map(HookPoint::name)
+            .chain(sites.iter().copied())
+    };
     if registry.allows_unmatched() || known().any(|name| pattern.matches(name)) {
         return Ok(());
     }
     let hint = match suggest(pattern.as_str(), known()) {
         Some(near) => format!("matches no hook point; did you mean `{near}`?"),
-        None => "matches no hook point: no linked site has it (is the crate that defines it linked?)".to_owned(),
+        None => {
+            "matches no hook point: no linked site has it (is the crate that defines it linked?)"
+                .to_owned()
+        }
     };
-    Err(HookError::BadPattern { pattern: pattern.as_str().into(), why: hint.into() })
+    Err(HookError::BadPattern {
+        pattern: pattern.as_str().into(),
+        why: hint.into(),
+    })
 }
 
 /// What the sites of literal points say against it.
 fn check_sites(meta: &HookMetadata, role: Role, patterns: &[Pattern]) -> Result<(), HookError> {
-    let invalid = |why: String| Err(HookError::Invalid { id: meta.id.clone(), why: why.into() });
+    let invalid = |why: String| {
+        Err(HookError::Invalid {
+            id: meta.id.clone(),
+            why: why.into(),
+        })
+    };
     for pattern in patterns.iter().filter(|p| p.is_literal()) {
         let sites = sites_at(pattern.as_str());
-        if role == Role::Guard && !sites.is_empty() && sites.iter().all(|s| s.info().flags.observe) {
+        if role == Role::Guard && !sites.is_empty() && sites.iter().all(|s| s.info().flags.observe)
+        {
             return invalid(format!(
                 "a guard cannot refuse at `{}`: its sites can only be watched (`observe`); register an observer",
                 pattern.as_str()
@@ -84,10 +119,19 @@ fn check_sites(meta: &HookMetadata, role: Role, patterns: &[Pattern]) -> Result<
         for name in &meta.uses {
             let has = |info: &SiteInfo| info.args.iter().any(|a| a.name == &**name);
             if !sites.is_empty() && !sites.iter().any(|s| has(s.info())) {
-                let names: Vec<_> = sites.iter().flat_map(|s| s.info().args).map(|a| a.name).collect();
+                let names: Vec<_> = sites
+                    .iter()
+                    .flat_map(|s| s.info().args)
+                    .map(|a| a.name)
+                    .collect();
                 let near = suggest(name, names.iter().copied());
-                let near = near.map(|n| format!("; did you mean `{n}`?")).unwrap_or_default();
-                return invalid(format!("no site of `{}` has an argument `{name}`{near}", pattern.as_str()));
+                let near = near
+                    .map(|n| format!("; did you mean `{n}`?"))
+                    .unwrap_or_default();
+                return invalid(format!(
+                    "no site of `{}` has an argument `{name}`{near}",
+                    pattern.as_str()
+                ));
             }
         }
     }
@@ -153,14 +197,26 @@ impl HookRegistry {
     /// Every site, who is asked there, and every gap.
     pub fn verify(&self) -> Verification {
         let sites = catalogue::sites();
-        let reports = sites.iter().map(|site| report(site.info(), self.inner())).collect();
-        let mut gaps: Vec<Gap> = self.inner().entries().iter().flat_map(|e| gaps(e, &sites)).collect();
+        let reports = sites
+            .iter()
+            .map(|site| report(site.info(), self.inner()))
+            .collect();
+        let mut gaps: Vec<Gap> = self
+            .inner()
+            .entries()
+            .iter()
+            .flat_map(|e| gaps(e, &sites))
+            .collect();
         gaps.extend(self.problems().into_iter().map(|detail| Gap {
             subject: "a plugin".into(),
             detail,
             error: false,
         }));
-        Verification { life: self.life(), sites: reports, gaps }
+        Verification {
+            life: self.life(),
+            sites: reports,
+            gaps,
+        }
     }
 }
 
@@ -190,11 +246,21 @@ fn report(site: &SiteInfo, registry: &Arc<Inner>) -> SiteReport {
 
 fn gaps(entry: &Entry, sites: &[&'static crate::site::HookSite]) -> Vec<Gap> {
     let required = entry.required.load(std::sync::atomic::Ordering::Acquire);
-    let gap = |detail: String, error: bool| Gap { subject: format!("hook `{}`", entry.id()), detail, error };
-    let matching: Vec<_> = sites.iter().filter(|s| entry.matches(s.info().point)).collect();
+    let gap = |detail: String, error: bool| Gap {
+        subject: format!("hook `{}`", entry.id()),
+        detail,
+        error,
+    };
+    let matching: Vec<_> = sites
+        .iter()
+        .filter(|s| entry.matches(s.info().point))
+        .collect();
     let mut gaps = Vec::new();
     if matching.is_empty() {
-        gaps.push(gap("no linked site has its point: it is never asked".into(), required));
+        gaps.push(gap(
+            "no linked site has its point: it is never asked".into(),
+            required,
+        ));
     }
     if entry.role() == Role::Guard {
         for site in matching.iter().filter(|s| s.info().flags.observe) {
@@ -207,10 +273,16 @@ fn gaps(entry: &Entry, sites: &[&'static crate::site::HookSite]) -> Vec<Gap> {
         }
     }
     if entry.role() != Role::Observe && entry.on_failure(Phase::Pre) == OnFailure::Open {
-        gaps.push(gap("is Open: when it fails, calls go on without it".into(), required));
+        gaps.push(gap(
+            "is Open: when it fails, calls go on without it".into(),
+            required,
+        ));
     }
     if entry.meta.mode == Mode::Shadow {
-        gaps.push(gap("is in Shadow mode: its answers are recorded and never count".into(), required));
+        gaps.push(gap(
+            "is in Shadow mode: its answers are recorded and never count".into(),
+            required,
+        ));
     }
     if !entry.enabled.load(std::sync::atomic::Ordering::Acquire) {
         gaps.push(gap("is disabled".into(), required));
