@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
+use syn::Attribute;
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Type,
     TypeParamBound,
@@ -32,6 +33,8 @@ pub(crate) struct Param {
     pub(crate) slot: Ident,
     /// The user's pattern, for the closure of a synchronous body.
     pub(crate) pattern: TokenStream,
+    /// The user's lint attributes, which belong to the name that the body uses.
+    pub(crate) lints: Vec<Attribute>,
     /// First thing inside an asynchronous body, so that parameters drop in the order of a plain function.
     pub(crate) rebind: TokenStream,
     pub(crate) ty: Type,
@@ -206,7 +209,11 @@ pub(crate) fn params(function: &mut Function) -> Vec<Param> {
         {
             continue;
         }
-        let param = param(index, &input.pat, &input.ty);
+        let (lints, others) = std::mem::take(&mut input.attrs)
+            .into_iter()
+            .partition(is_lint);
+        input.attrs = others;
+        let param = param(index, &input.pat, &input.ty, lints);
         let slot = &param.slot;
         *input.pat = syn::parse_quote!(#slot);
         params.push(param);
@@ -214,21 +221,29 @@ pub(crate) fn params(function: &mut Function) -> Vec<Param> {
     params
 }
 
-fn param(index: usize, pat: &Pat, ty: &Type) -> Param {
+fn is_lint(attr: &Attribute) -> bool {
+    ["allow", "expect", "warn", "deny", "forbid"]
+        .iter()
+        .any(|level| attr.path().is_ident(level))
+}
+
+fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
     let ty = ty.clone();
     match pat {
         Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none() => {
             let ident = named.ident.clone();
             // A reference has nothing to drop, and without the second place the future stays smaller.
-            let plain_reference = named.mutability.is_none() && matches!(ty, Type::Reference(_));
+            let plain_reference =
+                named.mutability.is_none() && lints.is_empty() && matches!(ty, Type::Reference(_));
             Param {
                 slot: ident.clone(),
                 pattern: quote!(#pat),
                 rebind: if plain_reference {
                     TokenStream::new()
                 } else {
-                    quote_spanned!(here()=> let #pat = #ident;)
+                    quote_spanned!(here()=> #(#lints)* let #pat = #ident;)
                 },
+                lints,
                 ty,
                 name: Some(plain(&ident)),
                 span: ident.span(),
@@ -246,7 +261,7 @@ fn param(index: usize, pat: &Pat, ty: &Type) -> Param {
                 ),
                 _ => (
                     quote!(#other),
-                    quote_spanned!(here()=> let #slot = #slot; let #other = #slot;),
+                    quote_spanned!(here()=> let #slot = #slot; #(#lints)* let #other = #slot;),
                     Some(format!("arg{index}")),
                 ),
             };
@@ -254,6 +269,7 @@ fn param(index: usize, pat: &Pat, ty: &Type) -> Param {
                 span: syn::spanned::Spanned::span(other),
                 slot,
                 pattern,
+                lints,
                 rebind,
                 ty,
                 name,

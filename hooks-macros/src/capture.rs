@@ -76,10 +76,12 @@ impl Walk<'_> {
                 .elems
                 .iter()
                 .try_for_each(|elem| self.ty(elem, elided)),
+            // What is read from an owned JSON value cannot refer to anything.
+            Type::Reference(_) if self.lifetimes => None,
             Type::Reference(reference) => {
                 match &reference.lifetime {
                     Some(lifetime) => self.lifetime(lifetime)?,
-                    None if elided || self.lifetimes => {}
+                    None if elided => {}
                     None => return None,
                 }
                 self.ty(&reference.elem, elided)
@@ -240,6 +242,14 @@ fn nameable(ty: &Type, peeled: bool) -> bool {
     }
 }
 
+fn is_object(ty: &Type) -> bool {
+    match ty {
+        Type::Group(inner) => is_object(&inner.elem),
+        Type::Paren(inner) => is_object(&inner.elem),
+        _ => matches!(ty, Type::TraitObject(_)),
+    }
+}
+
 /// Whether the tokens contain `impl`, or a macro that may expand to it.
 fn has_impl(tokens: &TokenStream) -> bool {
     tokens.clone().into_iter().any(|token| match token {
@@ -258,7 +268,7 @@ fn typed(
     fixed: &[String],
     p: &TokenStream,
 ) -> TokenStream {
-    let object_under_reference = peeled && matches!(ty, Type::TraitObject(_));
+    let object_under_reference = peeled && is_object(ty);
     match choice {
         Choice::Typed => quote_spanned!(here()=> #p::Yes),
         Choice::Opaque => quote_spanned!(here()=> #p::No),

@@ -222,7 +222,20 @@ impl Expansion<'_> {
         let closure = match model.class {
             Class::Async => self.async_closure(body),
             Class::Sync | Class::AsyncTrait | Class::Future | Class::BoxedFuture => {
-                let pattern = self.tuple(|param| param.pattern.clone());
+                // Lint attributes cannot stand inside a pattern: such a parameter gets a statement.
+                let pattern = self.tuple(|param| match param.lints[..] {
+                    [] => param.pattern.clone(),
+                    _ => param.slot.to_token_stream(),
+                });
+                let rebind = model.params.iter().filter(|param| !param.lints.is_empty());
+                let rebind: TokenStream = rebind.map(|param| param.rebind.clone()).collect();
+                let body = match rebind.is_empty() {
+                    true => body.clone(),
+                    false => {
+                        let block = reparent(body);
+                        quote_spanned!(here()=> { #rebind #block })
+                    }
+                };
                 let arrow = match &model.written {
                     Some(ty) => quote_spanned!(here()=> -> #ty),
                     None => quote_spanned!(here()=> -> ()),
@@ -261,7 +274,9 @@ impl Expansion<'_> {
             #hint
             #(#rebind)*
             let #value: #written = #block;
-            #value
+            // The body may never get here.
+            #[allow(unknown_lints, unreachable_code, clippy::all)]
+            return #value;
         })
     }
 
@@ -591,9 +606,11 @@ impl Expansion<'_> {
             slot(index - 1).into_token_stream()
         });
         let arguments = (0..self.model.params.len()).map(slot);
+        // What doesn't fit is the user's expression, so errors point there.
+        let there = located(syn::spanned::Spanned::span(expr));
         (
-            quote_spanned!(here()=> let mut #resolve = #p::resolver(#expr);),
-            quote_spanned!(here()=> #p::RedirectWith(move |#to: &str| {
+            quote_spanned!(there=> let mut #resolve = #p::resolver(#expr);),
+            quote_spanned!(there=> #p::RedirectWith(move |#to: &str| {
                 #resolve(#to).map(|#target| move |#pattern| #target(#(#arguments),*))
             })),
         )

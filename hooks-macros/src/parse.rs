@@ -366,11 +366,12 @@ impl Parse for Function {
         let body = if input.parse::<Option<Token![;]>>()?.is_some() {
             None
         } else {
-            match input.parse::<TokenTree>()? {
-                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
-                other => {
+            let token = input.parse::<TokenTree>()?;
+            match braces(&token) {
+                Some(group) => Some(group),
+                None => {
                     return Err(syn::Error::new_spanned(
-                        other,
+                        token,
                         "expected the body of the function",
                     ));
                 }
@@ -383,6 +384,22 @@ impl Parse for Function {
             sig,
             body,
         })
+    }
+}
+
+/// The braces of a body; a `$body:block` of a `macro_rules!` brings them in an invisible group.
+fn braces(token: &TokenTree) -> Option<Group> {
+    let TokenTree::Group(group) = token else {
+        return None;
+    };
+    match group.delimiter() {
+        Delimiter::Brace => Some(group.clone()),
+        Delimiter::None => {
+            let mut inner = group.stream().into_iter();
+            let first = inner.next()?;
+            inner.next().is_none().then(|| braces(&first)).flatten()
+        }
+        _ => None,
     }
 }
 

@@ -42,6 +42,9 @@ impl RawPtr {
     }
 }
 
+/// Reads a value of the type from JSON and puts it in the place of the old one.
+pub type SetJson = unsafe fn(RawPtr, Value) -> Result<(), serde_json::Error>;
+
 /// What can be done with values of one type; a missing function is a capability the type does not have.
 ///
 /// Every function takes a [`RawPtr`] made from a valid pointer to a value of that type.
@@ -50,7 +53,7 @@ pub struct ViewTable {
     pub type_name: fn() -> &'static str,
     pub type_id: Option<fn() -> TypeId>,
     pub to_json: Option<unsafe fn(RawPtr) -> Result<Value, serde_json::Error>>,
-    pub set_json: Option<unsafe fn(RawPtr, Value) -> Result<(), serde_json::Error>>,
+    pub set_json: Option<SetJson>,
     pub debug: Option<unsafe fn(RawPtr, &mut fmt::Formatter<'_>) -> fmt::Result>,
     /// A clone on the heap; only for `T: Clone + Send + 'static`.
     pub clone: Option<unsafe fn(RawPtr) -> Box<dyn Any + Send>>,

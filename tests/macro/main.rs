@@ -1,3 +1,7 @@
 //! What `#[hooked]` does to a function: nothing while nobody listens, and everything a hook needs else.
 
 mod compiles;
+mod keys;
+mod matrix;
+mod shapes;
+mod spy;

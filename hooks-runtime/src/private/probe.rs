@@ -20,7 +20,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::view::{Access, RawPtr, RawView, ViewTable};
+use crate::view::{Access, RawPtr, RawView, SetJson, ViewTable};
 
 /// The type has the capability.
 #[derive(Clone, Copy)]
@@ -184,26 +184,25 @@ impl<T: ?Sized> Ser<T> for No {
 
 /// From JSON.
 pub trait De<T: ?Sized>: Flag {
-    const SET_JSON: Option<unsafe fn(RawPtr, Value) -> Result<(), serde_json::Error>>;
+    const SET_JSON: Option<SetJson>;
     /// A value of the type; `None` if the type cannot be read.
     fn read(value: Value) -> Option<Result<T, serde_json::Error>>
     where
         T: Sized;
 }
 impl<T: Deserialize<'static>> De<T> for Yes {
-    const SET_JSON: Option<unsafe fn(RawPtr, Value) -> Result<(), serde_json::Error>> =
-        Some(|pointer, value| {
-            let new = T::deserialize(value)?;
-            // SAFETY: as for `TO_JSON`, and nobody else uses the value meanwhile (`RawView::new`).
-            unsafe { *pointer.get::<T>() = new };
-            Ok(())
-        });
+    const SET_JSON: Option<SetJson> = Some(|pointer, value| {
+        let new = T::deserialize(value)?;
+        // SAFETY: as for `TO_JSON`, and nobody else uses the value meanwhile (`RawView::new`).
+        unsafe { *pointer.get::<T>() = new };
+        Ok(())
+    });
     fn read(value: Value) -> Option<Result<T, serde_json::Error>> {
         Some(T::deserialize(value))
     }
 }
 impl<T: ?Sized> De<T> for No {
-    const SET_JSON: Option<unsafe fn(RawPtr, Value) -> Result<(), serde_json::Error>> = None;
+    const SET_JSON: Option<SetJson> = None;
     fn read(_: Value) -> Option<Result<T, serde_json::Error>>
     where
         T: Sized,
