@@ -56,7 +56,7 @@ pub(crate) async fn approve(
 }
 
 async fn answer(
-    call: &Call<'_>,
+    call: &mut Call<'_>,
     approver: &dyn Approver,
     request: &ApprovalRequest,
     wait: Wait,
