@@ -150,6 +150,24 @@ impl HookBuilder {
         self.registry.insert(self.meta, Callee::GuardAsync(callee))
     }
 
+    /// Registers an asynchronous guard that gets a clone of `state` for each call.
+    ///
+    /// # Errors
+    /// What [`HookRegistry::register`] refuses.
+    pub fn guard_async_with<S, F>(self, state: S, hook: F) -> Result<HookGuard, HookError>
+    where
+        S: Clone + Send + Sync + 'static,
+        F: for<'a> Fn(S, &'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.registry.insert(
+            self.meta,
+            Callee::GuardAsync(Box::new(move |cx| hook(state.clone(), cx))),
+        )
+    }
+
     /// Registers an observer: called once for every call, when it is done.
     ///
     /// # Errors
