@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Weak};
 
-use hooks_runtime::hooked;
+use hooks_runtime::{HookScope, hooked};
 use hooks_tools::{ToolInfo, ToolOutput, ToolRegistry};
 use serde_json::Value;
 
@@ -151,7 +151,9 @@ impl Agent {
             lifecycle: &self.lifecycle,
             armed: true,
         };
-        let result = self.run(&self.name, input.into()).await;
+        // The run is what `Halt` ends; the way out of it lies outside.
+        let scope = HookScope::run(self.name.as_str());
+        let result = scope.wrap(self.run(&self.name, input.into())).await;
         // What ends while it is paused ends when it is resumed.
         let settled = match self.lifecycle.while_paused().await {
             Err(stopped) => Err(stopped),
@@ -196,7 +198,7 @@ impl Agent {
         Run::new(self, input).complete().await
     }
 
-    #[hooked(point = "model.request", component = self.model.name())]
+    #[hooked(point = "model.request", component = self.model.name(), retry)]
     #[allow(unused_variables, reason = "hooks read the name")]
     pub(crate) async fn request(
         &self,

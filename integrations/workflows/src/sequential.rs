@@ -1,6 +1,6 @@
 //! The sequential pattern: one step after another.
 
-use hooks_runtime::hooked;
+use hooks_runtime::{HookScope, hooked};
 use hooks_tools::template::fill;
 use serde_json::{Map, Value, json};
 
@@ -58,7 +58,11 @@ impl Sequential {
     /// [`WorkflowError::Step`] for the step that failed, [`WorkflowError::Refused`] if a hook refused the
     /// workflow or a transition.
     pub async fn run(&self, input: Value) -> Result<WorkflowOutput, WorkflowError> {
-        self.execute(&self.name, input, self.state.clone()).await
+        // The run is what `Halt` ends.
+        let scope = HookScope::run(self.name.as_str());
+        scope
+            .wrap(self.execute(&self.name, input, self.state.clone()))
+            .await
     }
 
     /// The whole run. What hooks change in `input` and `state` is what the first step gets.

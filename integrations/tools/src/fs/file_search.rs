@@ -312,7 +312,7 @@ impl Tool for FileSearch {
         schema_of::<FileSearchParams>()
     }
 
-    #[hooked(point = "tool.execute", component = self.name())]
+    #[hooked(point = "tool.execute", component = self.name(), retry)]
     async fn execute(&self, params: Value) -> Result<ToolOutput, ToolError> {
         let params: FileSearchParams = read_params(NAME, params)?;
         let tool = self.clone();

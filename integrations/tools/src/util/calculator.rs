@@ -208,7 +208,7 @@ impl Tool for Calculator {
         schema_of::<CalculatorParams>()
     }
 
-    #[hooked(point = "tool.execute", component = self.name())]
+    #[hooked(point = "tool.execute", component = self.name(), retry)]
     async fn execute(&self, params: Value) -> Result<ToolOutput, ToolError> {
         let params: CalculatorParams = read_params(NAME, params)?;
         let expression = || {

@@ -234,7 +234,7 @@ impl Tool for HashCalculator {
         schema_of::<HashParams>()
     }
 
-    #[hooked(point = "tool.execute", component = self.name())]
+    #[hooked(point = "tool.execute", component = self.name(), retry)]
     async fn execute(&self, params: Value) -> Result<ToolOutput, ToolError> {
         let HashParams {
             operation,
