@@ -1,6 +1,59 @@
-//! Hookpoint: turn functions into hook points.
+//! Turn functions into hook points: watch, change, refuse, answer, retry or redirect their calls at run time.
+//!
+//! ```
+//! use hookpoint::prelude::*;
+//!
+//! #[derive(Debug, thiserror::Error)]
+//! enum FetchError {
+//!     #[error(transparent)]
+//!     Refused(#[from] HookRefusal),
+//! }
+//!
+//! #[hooked(point = "shop.fetch")]
+//! fn fetch(path: String) -> Result<String, FetchError> {
+//!     Ok(format!("contents of {path}"))
+//! }
+//!
+//! # fn main() -> Result<(), HookError> {
+//! assert!(fetch("/etc/passwd".into()).is_ok()); // nobody listens: one relaxed load
+//!
+//! let _guard = hooks().guard("no-etc", "shop.fetch", |cx| {
+//!     let path: &String = cx.arg("path")?;
+//!     Ok(Vote::cancel_if(path.starts_with("/etc"), "outside the workspace"))
+//! })?;
+//! let refused = fetch("/etc/passwd".into()).unwrap_err();
+//! assert_eq!(refused.to_string(), "shop.fetch refused by hook `no-etc`: outside the workspace");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | feature | brings |
+//! |---|---|
+//! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
+//! | `test` | [`test`], the kit for testing hooks |
+//! | `system` | `HookSystem`: configuration, required hooks, approval |
+//! | `tools`, `agents`, `workflows` | the instrumented crates |
+//! | `lua` | scripts as hook authors |
+//! | `full` | all of these but `test` |
+
+pub mod prelude;
+pub mod report;
+#[cfg(feature = "system")]
+pub mod system;
 
 pub use hooks_macros::hooked;
 #[doc(hidden)]
 pub use hooks_runtime::__private;
 pub use hooks_runtime::*;
+
+#[cfg(feature = "agents")]
+pub use hooks_agents as agents;
+#[cfg(feature = "lua")]
+pub use hooks_lua as lua;
+#[cfg(feature = "tools")]
+pub use hooks_tools as tools;
+#[cfg(feature = "workflows")]
+pub use hooks_workflows as workflows;
+
+#[cfg(feature = "system")]
+pub use system::{HookSystem, TerminalApprover};

@@ -1,0 +1,10 @@
+//! What most users of hooks need: `use hookpoint::prelude::*;`.
+
+pub use crate::{
+    Condition, DecisionRecord, GuardContext, Hook, HookContext, HookError, HookGuard, HookMetadata,
+    HookPoint, HookRefusal, HookRegistration, HookRegistry, HookResult, HookScope, IntoAnswer,
+    OnFailure, Outcome, Phase, PreparedHook, Priority, Role, SyncHook, Vote, async_trait, hooked,
+    hooks, inventory,
+};
+#[cfg(feature = "system")]
+pub use crate::{HookSystem, TerminalApprover};

@@ -1,0 +1,253 @@
+//! What happened: calls, hooks that ran, refusals, time in hooks against time in work.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hooks_runtime::{DecisionRecord, Interest, Outcome, Phase, Signal, Sink};
+use serde::Serialize;
+
+/// Collects what [`Report::text`] and [`Report::snapshot`] show. Add it to a registry as a sink.
+///
+/// It keeps sums, and the refusals one by one up to a limit.
+pub struct Report {
+    state: Mutex<Snapshot>,
+    max_refusals: usize,
+}
+
+/// What was collected, by point and by hook.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// By point name.
+    pub points: BTreeMap<String, PointSum>,
+    /// By hook id.
+    pub hooks: BTreeMap<String, HookSum>,
+    /// The refusals, oldest first.
+    pub refusals: Vec<RefusalLine>,
+    /// Refusals beyond the limit, counted only.
+    pub more_refusals: u64,
+    /// Rules that could not be kept, as sentences.
+    pub violations: Vec<String>,
+    /// Time in calls that were made outside of other hooked calls, hooks included.
+    pub total_ns: u64,
+    /// The part of it that hooks took.
+    pub hook_ns: u64,
+}
+
+/// The calls of one point.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct PointSum {
+    /// All calls.
+    pub calls: u64,
+    /// Those that returned.
+    pub returned: u64,
+    /// Those whose body failed.
+    pub failed: u64,
+    /// Those that hooks refused.
+    pub refused: u64,
+    /// Those that panicked or were cancelled.
+    pub ended: u64,
+    /// Time in the bodies, nested calls included.
+    pub work_ns: u64,
+    /// Time in hooks.
+    pub hook_ns: u64,
+}
+
+/// The answers of one hook.
+#[derive(Clone, Debug, Default, Serialize)]
+#[non_exhaustive]
+pub struct HookSum {
+    /// How often it was asked.
+    pub asked: u64,
+    /// What it said, by word.
+    pub said: BTreeMap<&'static str, u64>,
+    /// Time in it.
+    pub ns: u64,
+    /// Where it was registered.
+    pub source: Box<str>,
+}
+
+/// One refusal.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct RefusalLine {
+    /// The point.
+    pub point: &'static str,
+    /// The component.
+    pub component: Option<Box<str>>,
+    /// The hook.
+    pub hook: String,
+    /// Its reason.
+    pub reason: String,
+    /// Where the hook was registered.
+    pub source: String,
+    /// The function that was refused, as `file:line`.
+    pub site: String,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Report {
+            state: Mutex::default(),
+            max_refusals: 1000,
+        }
+    }
+}
+
+impl Report {
+    /// An empty report that keeps at most `max_refusals` refusals one by one.
+    pub fn with_max_refusals(max_refusals: usize) -> Self {
+        Report {
+            max_refusals,
+            ..Report::default()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Snapshot> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was collected so far.
+    pub fn snapshot(&self) -> Snapshot {
+        self.state().clone()
+    }
+
+    /// The report as text of at most 100 columns.
+    pub fn text(&self) -> String {
+        self.snapshot().to_string()
+    }
+}
+
+impl Sink for Report {
+    fn interest(&self, _point: &str) -> Interest {
+        Interest::Always
+    }
+
+    fn record(&self, record: &DecisionRecord) {
+        let mut state = self.state();
+        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let point = state.points.entry(record.point().to_owned()).or_default();
+        point.calls += 1;
+        match record.outcome {
+            Outcome::Returned => point.returned += 1,
+            Outcome::Failed => point.failed += 1,
+            Outcome::Refused => point.refused += 1,
+            _ => point.ended += 1,
+        }
+        point.work_ns += ns(record.work);
+        point.hook_ns += ns(record.hook_time());
+        state.hook_ns += ns(record.hook_time());
+        if record.parent_id.is_none() {
+            state.total_ns += ns(record.total);
+        }
+        for said in record.hooks.iter().filter(|h| h.phase != Phase::Done) {
+            let hook = state.hooks.entry(said.hook.clone().into()).or_default();
+            hook.asked += 1;
+            *hook.said.entry(said.answer).or_default() += 1;
+            hook.ns += said.elapsed.map_or(0, ns);
+            hook.source = said.source.clone();
+        }
+        let Some(refusal) = &record.refusal else {
+            return;
+        };
+        if state.refusals.len() >= self.max_refusals {
+            state.more_refusals += 1;
+            return;
+        }
+        state.refusals.push(RefusalLine {
+            point: record.point(),
+            component: record.component.clone(),
+            hook: refusal.hook().to_owned(),
+            reason: refusal.reason().to_owned(),
+            source: refusal.source_location().to_owned(),
+            site: format!("{}:{}", record.site.file, record.site.line),
+        });
+    }
+
+    fn signal(&self, signal: &Signal<'_>) {
+        if let Signal::Violation {
+            kind,
+            point,
+            hook,
+            detail,
+        } = signal
+        {
+            self.state()
+                .violations
+                .push(format!("{kind} at {point} by {hook}: {detail}"));
+        }
+    }
+}
+
+impl std::fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let calls: u64 = self.points.values().map(|p| p.calls).sum();
+        let refused: u64 = self.points.values().map(|p| p.refused).sum();
+        writeln!(
+            f,
+            "{calls} hooked calls at {} points, {refused} refused",
+            self.points.len()
+        )?;
+        writeln!(f)?;
+        writeln!(
+            f,
+            "{:<22}{:>7}{:>9}{:>8}{:>9}{:>12}{:>12}",
+            "point", "calls", "returned", "failed", "refused", "work", "hooks"
+        )?;
+        for (name, p) in &self.points {
+            let (work, hooks) = (time(p.work_ns), time(p.hook_ns));
+            writeln!(
+                f,
+                "{name:<22}{:>7}{:>9}{:>8}{:>9}{work:>12}{hooks:>12}",
+                p.calls, p.returned, p.failed, p.refused
+            )?;
+        }
+        writeln!(f, "\n{:<28}{:>6}{:>12}  said", "hook", "asked", "time")?;
+        for (id, hook) in &self.hooks {
+            let mut said = String::new();
+            for (word, n) in &hook.said {
+                let comma = if said.is_empty() { "" } else { ", " };
+                write!(said, "{comma}{word} {n}")?;
+            }
+            writeln!(f, "{id:<28}{:>6}{:>12}  {said}", hook.asked, time(hook.ns))?;
+            writeln!(f, "  {}", hook.source)?;
+        }
+        if !self.refusals.is_empty() {
+            writeln!(f, "\nrefusals")?;
+        }
+        for r in &self.refusals {
+            let component = r
+                .component
+                .as_deref()
+                .map(|c| format!(" {c}"))
+                .unwrap_or_default();
+            writeln!(f, "  {}{component}: {}", r.point, r.reason)?;
+            writeln!(f, "    by {} ({}), at {}", r.hook, r.source, r.site)?;
+        }
+        if self.more_refusals > 0 {
+            writeln!(f, "  … and {} more", self.more_refusals)?;
+        }
+        for violation in &self.violations {
+            writeln!(f, "\nviolation: {violation}")?;
+        }
+        let share = if self.total_ns == 0 {
+            0.0
+        } else {
+            100.0 * self.hook_ns as f64 / self.total_ns as f64
+        };
+        let work = self.total_ns.saturating_sub(self.hook_ns);
+        write!(
+            f,
+            "\ntime in hooks {} against {} in work: {share:.1} %",
+            time(self.hook_ns),
+            time(work)
+        )
+    }
+}
+
+fn time(ns: u64) -> String {
+    format!("{:.1?}", Duration::from_nanos(ns))
+}

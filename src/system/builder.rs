@@ -1,0 +1,175 @@
+//! [`HookSystem`] and how one is built.
+
+use std::path::Path;
+
+use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, hooks};
+
+use super::config::Config;
+
+/// A registry whose policy is in force.
+///
+/// ```
+/// # use hookpoint::{HookRegistry, HookScope, HookSystem, Life, Vote, hooked};
+/// #[hooked(point = "shop.fetch", on_refused = |_| "refused")]
+/// fn fetch() -> &'static str {
+///     "fetched"
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), hookpoint::HookError> {
+/// # let registry = HookRegistry::new();
+/// # let scope = HookScope::isolated(&registry);
+/// # let _entered = scope.enter();
+/// let builder = HookSystem::builder();
+/// assert_eq!(fetch(), "refused"); // the policy is not in force yet
+/// let _guard = builder.registry().guard("office-hours", "shop.fetch", |_| Ok(Vote::Pass))?;
+/// let system = builder.require("office-hours").build().await?;
+/// assert_eq!(system.registry().life(), Life::Serving);
+/// assert_eq!(fetch(), "fetched");
+/// # Ok(())
+/// # }
+/// ```
+pub struct HookSystem {
+    registry: HookRegistry,
+}
+
+impl HookSystem {
+    /// Starts a system on the current registry, which stops serving until [`HookSystemBuilder::build`] has
+    /// succeeded: a call that comes too early is refused, not let through.
+    pub fn builder() -> HookSystemBuilder {
+        let registry = hooks();
+        registry.set_life(Life::Starting);
+        HookSystemBuilder {
+            registry,
+            config: Config::default(),
+        }
+    }
+
+    /// The registry.
+    pub fn registry(&self) -> &HookRegistry {
+        &self.registry
+    }
+
+    /// Every site, who is asked there, and every gap.
+    pub fn verify(&self) -> Verification {
+        self.registry.verify()
+    }
+
+    /// Calls need a grant from here on: the program is going down.
+    pub fn drain(&self) {
+        self.registry.set_life(Life::Draining);
+    }
+}
+
+/// See [`HookSystem::builder`].
+#[must_use = "the registry does not serve before `.build()`"]
+pub struct HookSystemBuilder {
+    registry: HookRegistry,
+    config: Config,
+}
+
+impl HookSystemBuilder {
+    /// Where hooks of the program itself are registered.
+    pub fn registry(&self) -> &HookRegistry {
+        &self.registry
+    }
+
+    /// Adds what a configuration file says.
+    ///
+    /// # Errors
+    /// [`HookError::Configuration`]: the file cannot be read; the system does not serve then.
+    pub fn config(mut self, path: impl AsRef<Path>) -> Result<Self, HookError> {
+        let read = Config::read(path)?;
+        self.config.required.extend(read.required);
+        self.config.closed.extend(read.closed);
+        self.config.scripts.extend(read.scripts);
+        self.config.plugins = read.plugins.or(self.config.plugins);
+        Ok(self)
+    }
+
+    /// Adds a script, which is loaded by [`HookSystemBuilder::build`].
+    ///
+    /// # Errors
+    /// [`HookError::Configuration`]: there is no such file.
+    pub fn script(mut self, path: impl AsRef<Path>) -> Result<Self, HookError> {
+        let path = path.as_ref();
+        if !path.is_file() {
+            return Err(HookError::Configuration {
+                what: path.display().to_string().into(),
+                cause: "there is no such script".into(),
+            });
+        }
+        self.config.scripts.push(path.display().to_string());
+        Ok(self)
+    }
+
+    /// Who answers `Ask`.
+    pub fn approver(self, approver: impl Approver + 'static) -> Self {
+        self.registry.set_approver(approver);
+        self
+    }
+
+    /// A hook without which the system does not start, and which then cannot be removed.
+    pub fn require(mut self, id: impl Into<String>) -> Self {
+        self.config.required.push(id.into());
+        self
+    }
+
+    /// A point or pattern whose calls need a grant.
+    pub fn close_point(mut self, pattern: impl Into<String>) -> Self {
+        self.config.closed.push(pattern.into());
+        self
+    }
+
+    /// Puts the policy in force.
+    ///
+    /// # Errors
+    /// A script failed, a required hook is missing, a pattern can never match, or [`HookSystem::verify`] finds
+    /// an error: the registry stays in [`Life::Starting`], and calls stay refused.
+    pub async fn build(self) -> Result<HookSystem, HookError> {
+        self.drop_unlisted_plugins()?;
+        for pattern in &self.config.closed {
+            self.registry.close_point(pattern)?;
+        }
+        self.load_scripts().await?;
+        let required: Vec<&str> = self.config.required.iter().map(String::as_str).collect();
+        self.registry.require(&required)?;
+        let found = self.registry.verify();
+        if let Some(gap) = found.gaps.iter().find(|gap| gap.error) {
+            let what = gap.subject.clone().into();
+            return Err(HookError::Configuration {
+                what,
+                cause: gap.detail.clone().into(),
+            });
+        }
+        self.registry.set_life(Life::Serving);
+        Ok(HookSystem {
+            registry: self.registry,
+        })
+    }
+
+    /// Link-time hooks were chosen by whoever linked a crate; the configuration may restrict them to a list.
+    fn drop_unlisted_plugins(&self) -> Result<(), HookError> {
+        let Some(listed) = &self.config.plugins else {
+            return Ok(());
+        };
+        for hook in self.registry.list() {
+            if let Origin::Plugin { package, .. } = &hook.source.origin {
+                if !listed.iter().any(|name| *name == **package) {
+                    self.registry.unregister(&hook.id)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_scripts(&self) -> Result<(), HookError> {
+        match self.config.scripts.first() {
+            None => Ok(()),
+            Some(script) => Err(HookError::Configuration {
+                what: script.as_str().into(),
+                cause: "scripts need the feature `lua`".into(),
+            }),
+        }
+    }
+}
