@@ -10,14 +10,19 @@ use crate::errors::Errors;
 use crate::expand::{self, Expansion};
 use crate::hygiene::here;
 use crate::parse::{Function, HookedArgs};
-use crate::{fallback, validate};
+use crate::{fallback, on_impl, validate};
 
 /// The expansion; on any mistake the user's item as it was, and all errors.
 pub(crate) fn hooked(args: TokenStream, item: TokenStream, facade: Facade) -> TokenStream {
     let mut errors = Errors::default();
+    let given = args.clone();
     let args = HookedArgs::parse(args, &mut errors);
     match fallback::keyword(&item) {
         Some(keyword) if keyword == "fn" => {}
+        Some(keyword) if keyword == "impl" => {
+            let item = on_impl::hand_down(&given, &args, item, facade, &mut errors);
+            return fallback::keep(item, errors);
+        }
         other => {
             errors.at(
                 other

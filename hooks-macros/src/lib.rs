@@ -13,6 +13,7 @@ mod expand;
 mod fallback;
 mod hooked;
 mod hygiene;
+mod on_impl;
 mod parse;
 mod points;
 mod text;

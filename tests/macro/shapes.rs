@@ -12,6 +12,21 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hookpoint::hooked;
 
+/// Runs the test twice: while nobody listens, and while somebody does.
+macro_rules! idle_and_active {
+    (async fn $name:ident() $body:block) => {
+        #[tokio::test]
+        async fn $name() {
+            async fn once() $body
+            once().await;
+            let _guard = hookpoint::hooks()
+                .intercept(stringify!($name), "shape.*", |_| ())
+                .unwrap();
+            once().await;
+        }
+    };
+}
+
 type Res<T> = Result<T, String>;
 
 fn is_send<T: Send>(value: T) -> T {
@@ -76,7 +91,7 @@ impl Host {
     }
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn receivers() {
     let mut host = Host { items: vec![1, 2] };
     assert_eq!(host.clone().by_value().unwrap().len(), 2);
@@ -91,6 +106,7 @@ async fn receivers() {
     assert_eq!(host.items, [12, 3]);
     assert_eq!(is_send(host.consume(7)).await.unwrap().len(), 3);
     assert_eq!(Host::associated(1), Ok(1));
+}
 }
 
 // Patterns -----------------------------------------------------------------------------------------
@@ -137,7 +153,7 @@ fn raw(r#type: u64, größe: u64) -> Res<u64> {
     Ok(r#type + größe)
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn parameters() {
     let pair = || Pair {
         a: 3,
@@ -153,6 +169,7 @@ async fn parameters() {
     );
     assert_eq!(names(1, 2, 3, 4, 5, 6, 7), Ok(28));
     assert_eq!(raw(1, 2), Ok(3));
+}
 }
 
 // Generics and lifetimes ---------------------------------------------------------------------------
@@ -214,7 +231,7 @@ async fn async_generic<T: Send + Sync, F: Future<Output = T>>(f: F, extra: &T) -
     (f.await, extra)
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn generics() {
     assert_eq!(generic("a", 1, [1, 2]), ("a", 1, 2));
     assert_eq!(higher_ranked(|x| &x[1..], &|x| x.len()), 2);
@@ -229,6 +246,7 @@ async fn generics() {
     let by = 1;
     assert_eq!(captures(&[1, 2], &by).sum::<u8>(), 5);
     assert_eq!(async_generic(async { 1 }, &2).await.0, 1);
+}
 }
 
 // Control flow -------------------------------------------------------------------------------------
@@ -335,7 +353,7 @@ async fn factorial_async(n: u64) -> u64 {
     }
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn control_flow() {
     assert_eq!((early(8), early(-8)), (Ok(20), Ok(-1)));
     assert_eq!(
@@ -349,6 +367,7 @@ async fn control_flow() {
     assert_eq!(forever(3).await, 3);
     assert_eq!(shadows(), Ok(1));
     assert_eq!((factorial(5), factorial_async(5).await), (120, 120));
+}
 }
 
 // Traits -------------------------------------------------------------------------------------------
@@ -443,7 +462,7 @@ impl Native for Length {
     }
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn traits() {
     let mut length = Length { calls: 0 };
     assert_eq!(is_send(length.run("abc".into())).await, Ok(3));
@@ -457,6 +476,7 @@ async fn traits() {
     assert_eq!(length.native(1).await, Ok(6));
     assert_eq!(is_send(length.rpit(1)).await, Ok(6));
     assert_eq!(length.defaulted(1).await, Ok(6));
+}
 }
 
 // Send ---------------------------------------------------------------------------------------------
@@ -507,7 +527,7 @@ macro_rules! assert_not_send {
     }};
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn futures_are_send_exactly_when_they_were() {
     let (_sender, receiver) = std::sync::mpsc::channel();
     let mut text = String::new();
@@ -526,6 +546,7 @@ async fn futures_are_send_exactly_when_they_were() {
         assert_not_send!(stays(std::rc::Rc::new(2), &cell)).await,
         Ok(3)
     );
+}
 }
 
 // Everything else that stands in front of `fn` -----------------------------------------------------
@@ -645,7 +666,7 @@ mod nested {
     };
 }
 
-#[tokio::test]
+idle_and_active! {
 async fn fronts() {
     // SAFETY: the pointer is valid.
     assert_eq!(unsafe { dangerous(&1) }, 1);
@@ -662,6 +683,7 @@ async fn fronts() {
     assert_eq!(generated_async(2).await, Ok(4));
     assert_eq!(stacked(1), 1);
     assert_eq!(nested::outer(), 2);
+}
 }
 
 // Drop order ---------------------------------------------------------------------------------------
@@ -692,7 +714,7 @@ drop_order!(hooked_sync, #[hooked(point = "shape.drop", observe)]);
 drop_order!(plain_async, async);
 drop_order!(hooked_async, #[hooked(point = "shape.drop", observe)] async);
 
-#[tokio::test]
+idle_and_active! {
 async fn values_drop_in_the_order_of_the_plain_function() {
     let log = Arc::new(std::sync::Mutex::new(Vec::new()));
     let noisy = |name| Noisy(name, log.clone());
@@ -729,4 +751,5 @@ async fn values_drop_in_the_order_of_the_plain_function() {
     let (a, b, ignored, c) = args();
     hooked_async(a, b, ignored, c, "").await;
     assert_eq!(take(), plain_order);
+}
 }

@@ -6,6 +6,19 @@ pub(crate) mod __private {
     use hookpoint::view::ViewError;
     use std::cell::RefCell;
 
+    /// A site where somebody always listens.
+    pub(crate) struct HookSite(#[expect(dead_code)] SiteInfo);
+    impl HookSite {
+        pub(crate) const fn new(info: SiteInfo) -> Self {
+            HookSite(info)
+        }
+        pub(crate) fn is_idle(&self) -> bool {
+            false
+        }
+    }
+    pub(crate) struct SiteEntry(#[expect(dead_code)] pub(crate) &'static HookSite);
+    inventory::collect!(SiteEntry);
+
     thread_local!(static SEEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) });
 
     /// What the views of the calls since the last time could do.
