@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use hooks_runtime::{HookScope, hooked};
-use hooks_tools::{ToolInfo, ToolOutput, ToolRegistry};
-use serde_json::Value;
+use hooks_tools::ToolRegistry;
 
+use crate::action::Action;
 use crate::builder::AgentBuilder;
-use crate::lifecycle::{Action, Lifecycle};
+use crate::lifecycle::Lifecycle;
 use crate::run::Run;
 use crate::{
     AgentError, AgentLimits, AgentOutput, AgentRoster, AgentState, Model, ModelRequest,
@@ -19,8 +19,8 @@ use crate::{
 pub struct Agent {
     name: String,
     model: Arc<dyn Model>,
-    tools: Arc<ToolRegistry>,
-    allowed: Option<Vec<String>>,
+    pub(crate) tools: Arc<ToolRegistry>,
+    pub(crate) allowed: Option<Vec<String>>,
     pub(crate) instructions: Option<String>,
     pub(crate) limits: AgentLimits,
     roster: Weak<AgentRoster>,
@@ -208,26 +208,6 @@ impl Agent {
         Ok(self.model.request(request).await?)
     }
 
-    /// Calls one of its tools with the tool's one parameter object.
-    ///
-    /// # Errors
-    /// [`AgentError::ToolNotAllowed`], [`AgentError::NestedParameters`] if the object is wrapped in another one,
-    /// and [`AgentError::Tool`].
-    pub async fn invoke_tool(&self, name: &str, params: Value) -> Result<ToolOutput, AgentError> {
-        if let Some(allowed) = &self.allowed
-            && !allowed.iter().any(|tool| tool == name)
-        {
-            let (agent, tool) = (self.name.clone(), name.to_owned());
-            return Err(AgentError::ToolNotAllowed {
-                agent,
-                tool,
-                allowed: allowed.clone(),
-            });
-        }
-        self.check_nesting(name, &params)?;
-        Ok(self.tools.call(name, params).await?)
-    }
-
     /// Lets the agent of that name in the roster do a task.
     ///
     /// # Errors
@@ -253,52 +233,6 @@ impl Agent {
             reason: "it has nobody to delegate to; give it a roster with `.roster(…)` and keep that alive".to_owned(),
         })?;
         roster.get(&to)?.execute(input).await
-    }
-
-    /// The cards of the tools it may call.
-    pub fn tools(&self) -> Vec<ToolInfo> {
-        let mut tools = self.tools.list();
-        if let Some(allowed) = &self.allowed {
-            tools.retain(|tool| allowed.contains(&tool.name));
-        }
-        tools
-    }
-
-    fn check_tools(&self) -> Result<(), AgentError> {
-        for name in self.allowed.iter().flatten() {
-            self.tools.get(name)?;
-        }
-        Ok(())
-    }
-
-    /// `{parameters: {…}}` is a wrapper, unless the tool has a parameter of that name.
-    fn check_nesting(&self, tool: &str, params: &Value) -> Result<(), AgentError> {
-        let wrapped = |value: &Value| match value.as_object() {
-            Some(fields) if fields.len() == 1 => fields
-                .get("parameters")
-                .filter(|inner| inner.is_object())
-                .cloned(),
-            _ => None,
-        };
-        let Some(mut inner) = wrapped(params) else {
-            return Ok(());
-        };
-        let twice = wrapped(&inner).is_some();
-        if !twice
-            && self
-                .tools
-                .get(tool)
-                .is_ok_and(|tool| tool.schema().property_names().any(|n| n == "parameters"))
-        {
-            return Ok(());
-        }
-        while let Some(next) = wrapped(&inner) {
-            inner = next;
-        }
-        Err(AgentError::NestedParameters {
-            tool: tool.to_owned(),
-            right_form: inner.to_string(),
-        })
     }
 }
 

@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+mod action;
 mod agent;
 mod builder;
 mod error;
@@ -36,6 +37,7 @@ mod roster;
 mod run;
 mod scripted_model;
 mod state;
+mod tool_use;
 
 pub use agent::Agent;
 pub use builder::AgentBuilder;

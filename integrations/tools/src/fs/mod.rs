@@ -2,8 +2,10 @@
 
 mod file_search;
 mod root;
+mod search_params;
 mod search_sink;
 
-pub use file_search::{FileSearch, FileSearchOutput, FileSearchParams, SkippedFile};
+pub use file_search::FileSearch;
 pub use root::Root;
-pub use search_sink::SearchMatch;
+pub use search_params::FileSearchParams;
+pub use search_sink::{FileSearchOutput, SearchMatch, SkippedFile};

@@ -1,4 +1,4 @@
-//! Matches of a search, collected with their context lines.
+//! What a search gives: matches, collected with their context lines.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,6 +7,28 @@ use grep_matcher::Matcher;
 use grep_regex::RegexMatcher;
 use grep_searcher::{Searcher, Sink, SinkContext, SinkContextKind, SinkMatch};
 use serde::{Deserialize, Serialize};
+
+/// Output of `file_search`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSearchOutput {
+    /// The matches, by file name and line.
+    pub matches: Vec<SearchMatch>,
+    /// How many files were read.
+    pub files_searched: u64,
+    /// Whether there were more matches than returned.
+    pub truncated: bool,
+    /// Files that were not searched to their end, and why.
+    pub skipped: Vec<SkippedFile>,
+}
+
+/// A file that was not searched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkippedFile {
+    /// The file, relative to the root directory.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+}
 
 /// One matching line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,9 @@
 
 mod arithmetic;
 mod calculator;
+mod digest;
 mod hash_calculator;
 
 pub use calculator::{Calculator, CalculatorOperation, CalculatorParams};
-pub use hash_calculator::{HashAlgorithm, HashCalculator, HashOperation, HashParams};
+pub use digest::HashAlgorithm;
+pub use hash_calculator::{HashCalculator, HashOperation, HashParams};

@@ -1,0 +1,5 @@
+//! What hooks do at the seven tool points.
+
+mod execute;
+mod fixture;
+mod stages;
