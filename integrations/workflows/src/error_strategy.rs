@@ -12,8 +12,8 @@ pub enum ErrorStrategy {
     /// The workflow fails with it.
     #[default]
     Fail,
-    /// The failure is recorded, and the next step gets the input that this one had. A refusal that halts the
-    /// run still ends it.
+    /// The failure is recorded, and the next step gets the input that this one had. Where a hook halted the
+    /// workflow's run, it ends; where it halted the run of an agent or workflow that is the step, only that one.
     Continue,
     /// The step is tried again, and the workflow fails with the last failure.
     Retry {

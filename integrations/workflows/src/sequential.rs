@@ -61,17 +61,18 @@ impl Sequential {
         // The run is what `Halt` ends.
         let scope = HookScope::run(self.name.as_str());
         scope
-            .wrap(self.execute(&self.name, input, self.state.clone()))
+            .wrap(self.execute(&self.name, input, self.state.clone(), &scope))
             .await
     }
 
     /// The whole run. What hooks change in `input` and `state` is what the first step gets.
-    #[hooked(point = "workflow.execute", component = workflow)]
+    #[hooked(point = "workflow.execute", component = workflow, skip(run))]
     async fn execute(
         &self,
         workflow: &str,
         input: Value,
         mut state: WorkflowState,
+        run: &HookScope,
     ) -> Result<WorkflowOutput, WorkflowError> {
         let mut previous = input.clone();
         let mut values = Map::new();
@@ -84,7 +85,7 @@ impl Sequential {
             }
             before = Some(step.name());
             let record = self
-                .complete(index, &input, &previous, &values, &mut state)
+                .complete(index, &input, &previous, &values, &mut state, run)
                 .await?;
             if record.error.is_none() {
                 previous = record.value.clone();
@@ -107,6 +108,7 @@ impl Sequential {
         previous: &Value,
         values: &Map<String, Value>,
         state: &mut WorkflowState,
+        run: &HookScope,
     ) -> Result<StepRecord, WorkflowError> {
         let step = &self.steps[index];
         let strategy = step.strategy().unwrap_or(self.strategy);
@@ -132,7 +134,8 @@ impl Sequential {
                 tokio::time::sleep(delay).await;
             }
         };
-        let halted = error.refusal().is_some_and(|refusal| refusal.halted());
+        // A step that is a run of its own may have been halted: that ends the step, not this run.
+        let halted = run.halted().is_some();
         if strategy == ErrorStrategy::Continue && !halted {
             let (step, error) = (step.name().to_owned(), Some(error.to_string()));
             return Ok(StepRecord {

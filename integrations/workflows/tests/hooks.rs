@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 
+use hooks_agents::{Agent, AgentState, ScriptedModel};
 use hooks_runtime::{
-    GuardContext, HookContext, HookError, HookRegistry, HookResult, HookScope, Outcome, Vote,
+    GuardContext, HookContext, HookError, HookRegistry, HookResult, HookScope, Outcome, Reach, Vote,
 };
 use hooks_workflows::{
     ErrorStrategy, Sequential, Step, StepOutput, WorkflowError, WorkflowOutput, WorkflowState,
@@ -217,6 +218,45 @@ fn a_refused_step_is_not_tried_again_and_a_halted_run_not_continued() {
             "{error}"
         );
     });
+}
+
+#[test]
+fn halting_an_agent_ends_its_step_and_halting_the_root_ends_the_workflow() {
+    for (reach, ends) in [(Reach::Run, false), (Reach::Root, true)] {
+        let hooks = HookRegistry::new();
+        let _halt = hooks
+            .intercept("halt", "model.request", move |_: &mut HookContext<'_>| {
+                HookResult::Halt {
+                    reason: "enough".to_owned(),
+                    reach,
+                }
+            })
+            .unwrap();
+        with(&hooks, async {
+            let model = ScriptedModel::new("m").text("x");
+            let agent = Arc::new(Agent::builder("a").model(model).build().unwrap());
+            agent.initialize().await.unwrap();
+            let workflow = Sequential::builder("w")
+                .on_error(ErrorStrategy::Continue)
+                .step(Step::agent("ask", &agent))
+                .step(Step::function("after", async |call| Ok(call.input.into())))
+                .build()
+                .unwrap();
+            let result = workflow.run(json!("in")).await;
+            assert_eq!(agent.state(), AgentState::Failed);
+            if ends {
+                let error = result.unwrap_err();
+                assert!(
+                    error.refusal().is_some_and(|refusal| refusal.halted()),
+                    "{error}"
+                );
+            } else {
+                let output = result.unwrap();
+                assert_eq!(output.value, "in");
+                assert!(output.steps[0].error.as_deref().unwrap().contains("enough"));
+            }
+        });
+    }
 }
 
 #[test]
