@@ -252,7 +252,9 @@ impl Expansion<'_> {
         let model = self.model;
         let pattern = self.tuple(|param| param.slot.to_token_stream());
         let rebind = model.params.iter().map(|param| &param.rebind);
-        let (value, unreachable) = (local("__value"), local("__never"));
+        let value = local("__value");
+        // Compilers say "return type inferred to be … here": here is the return type.
+        let unreachable = Ident::new("__never", located(model.value_span));
         let unit: Type = syn::parse_quote!(());
         let written = model.written.as_ref().unwrap_or(&unit);
         if model.never() {
@@ -262,7 +264,7 @@ impl Expansion<'_> {
         let block = reparent(body);
         // An early `return` needs to know its type before the first one is seen.
         let hint = (!matches!(written, Type::Infer(_))).then(|| {
-            quote_spanned!(here()=>
+            quote_spanned!(located(model.value_span)=>
                 #[allow(unknown_lints, unreachable_code, clippy::all)]
                 if false {
                     let #unreachable: #written = loop {};
@@ -382,7 +384,11 @@ impl Expansion<'_> {
     }
 
     fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
-        let (probe, ok, err) = (local("__probe"), local("__ok"), local("__err"));
+        let (ok, err) = (local("__ok"), local("__err"));
+        // The user's span, hygiene included: only so does the compiler underline the return type, and not
+        // the whole attribute, when it has no place for a refusal. There is no code of the user's here.
+        let there = self.model.value_span;
+        let probe = Ident::new("__hookpoint_probe", there);
         let of = local(if self.model.class == Class::Sync {
             "ret_of"
         } else {
@@ -391,11 +397,13 @@ impl Expansion<'_> {
         let refuse = match (&self.args.observe, &self.args.on_refused) {
             (Some(_), _) => quote_spanned!(here()=> #p::only_watch(&#probe)),
             (None, Some((_, convert))) => {
-                quote_spanned!(here()=> #p::refuse_with(&#probe, #probe.kind(), #convert))
+                // `const`: what captures is refused where it captures.
+                quote_spanned!(here()=> #p::refuse_with(&#probe, #probe.kind(), const { #convert }))
             }
             // The user's span: the error says that the return type has no place for a refusal.
             (None, None) => {
-                quote_spanned!(located(self.model.value_span)=> #p::must_refuse(&#probe))
+                let p = Ident::new(SHORT, there);
+                quote_spanned!(there=> #p::must_refuse(&#probe))
             }
         };
         let fixed = capture::static_parameters(&self.function.sig.generics);

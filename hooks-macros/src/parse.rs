@@ -30,6 +30,8 @@ pub(crate) const KEYS: &[&str] = &[
 #[derive(Default)]
 pub(crate) struct HookedArgs {
     pub(crate) point: Option<Point>,
+    /// There is a key `point`, whether or not its value could be read.
+    pub(crate) point_given: bool,
     pub(crate) component: Option<Expr>,
     pub(crate) args: Option<(Span, Vec<ArgSpec>)>,
     pub(crate) skip: Vec<Ident>,
@@ -135,7 +137,8 @@ impl HookedArgs {
         };
         match name.as_str() {
             "point" => {
-                once(self.point.is_some());
+                once(self.point_given);
+                self.point_given = true;
                 self.point = Some(parse_point(value(input, &key, "\"tool.execute\"")?)?);
             }
             "component" => {
@@ -144,18 +147,18 @@ impl HookedArgs {
             }
             "args" => {
                 once(self.args.is_some());
-                self.args = Some((span, list(input, &key, "input, path = &req.path")?));
+                self.args = Some((span, list(input, &key, "input, path = &req.path", errors)?));
             }
-            "skip" if !input.peek(syn::token::Paren) && self.point.is_none() => {
+            "skip" if !input.peek(syn::token::Paren) && !self.point_given => {
                 self.opt_out = Some(span);
             }
             "skip" => {
                 once(!self.skip.is_empty());
-                self.skip = list(input, &key, "secret")?;
+                self.skip = list(input, &key, "secret", errors)?;
             }
             "fields" => {
                 once(!self.fields.is_empty());
-                self.fields = list(input, &key, "attempt = n, from = %self.state")?;
+                self.fields = list(input, &key, "attempt = n, from = %self.state", errors)?;
             }
             "observe" => flag(input, &key, &mut self.observe, &mut once)?,
             "closed" => flag(input, &key, &mut self.closed, &mut once)?,
@@ -238,7 +241,12 @@ fn flag(
     Err(input.error(format!("`{key}` takes no value: write just `{key}`")))
 }
 
-fn list<T: Parse>(input: ParseStream, key: &Ident, example: &str) -> syn::Result<Vec<T>> {
+fn list<T: Parse>(
+    input: ParseStream,
+    key: &Ident,
+    example: &str,
+    errors: &mut Errors,
+) -> syn::Result<Vec<T>> {
     if !input.peek(syn::token::Paren) {
         return Err(syn::Error::new(
             key.span(),
@@ -247,8 +255,25 @@ fn list<T: Parse>(input: ParseStream, key: &Ident, example: &str) -> syn::Result
     }
     let content;
     parenthesized!(content in input);
-    let items = content.parse_terminated(T::parse, Token![,])?;
-    Ok(items.into_iter().collect())
+    let mut items = Vec::new();
+    while !content.is_empty() {
+        match content.parse() {
+            Ok(item) => items.push(item),
+            Err(error) => {
+                errors.push(error);
+                skip_to_comma(&content)?;
+            }
+        }
+        if content.is_empty() {
+            break;
+        }
+        if let Err(error) = content.parse::<Token![,]>() {
+            errors.push(error);
+            skip_to_comma(&content)?;
+            let _ = content.parse::<Token![,]>();
+        }
+    }
+    Ok(items)
 }
 
 fn parse_point(expr: Expr) -> syn::Result<Point> {

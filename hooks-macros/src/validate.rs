@@ -1,7 +1,6 @@
 //! Every refusal of the attribute: what is wrong, where, and what to write instead.
 
 use syn::Type;
-use syn::spanned::Spanned;
 
 use crate::analyze::{Class, Param, Receiver, receiver};
 use crate::capture::{Peel, peel};
@@ -13,6 +12,7 @@ use crate::points;
 /// What can be said of the arguments alone.
 pub(crate) fn arguments(args: &HookedArgs, errors: &mut Errors) {
     match &args.point {
+        None if args.point_given || args.opt_out.is_some() => {}
         None => errors.at(
             proc_macro2::Span::call_site(),
             "which hook point is this? write `#[hooked(point = \"tool.execute\")]`",
@@ -36,8 +36,7 @@ pub(crate) fn arguments(args: &HookedArgs, errors: &mut Errors) {
             "a `closed` site refuses calls without a grant, an `observe` site cannot refuse: keep one of the two",
         );
     }
-    if let (Some(retry), Some((span, _))) = (args.future, &args.redirect) {
-        let _ = retry;
+    if let (Some(_), Some((span, _))) = (args.future, &args.redirect) {
         errors.at(
             *span,
             "`redirect` needs the arguments, which a `future` site has consumed when its future is polled: hook the call instead (without `future`), or write an `async fn`",
@@ -103,7 +102,13 @@ pub(crate) fn function(function: &Function, args: &HookedArgs, errors: &mut Erro
     if let Some(constness) = &sig.constness {
         errors.on(
             constness,
-            "`#[hooked]` cannot be used on a `const fn`: asking hooks is not possible while the program is compiled; hook the function that calls it",
+            format!(
+                "`#[hooked]` cannot be used on a `const fn`: asking hooks is not possible while the program is compiled; {}",
+                match args.owner {
+                    None => "hook the function that calls it",
+                    Some(_) => "leave it out with `#[hooked(skip)]`",
+                }
+            ),
         );
     }
     if function.body.is_none() {
@@ -225,12 +230,8 @@ fn names(args: &HookedArgs, params: &[Param], errors: &mut Errors) {
     }
     let mut shown: Vec<String> = Vec::new();
     for spec in args.args.iter().flat_map(|(_, specs)| specs) {
-        match &spec.value {
-            None => check(&spec.name),
-            Some(syn::Expr::Path(path)) if path.path.get_ident().is_some_and(|i| *i != "self") => {
-                let _ = path;
-            }
-            Some(_) => {}
+        if spec.value.is_none() {
+            check(&spec.name);
         }
     }
     // Two views of one parameter could both write to it.
@@ -263,5 +264,4 @@ fn names(args: &HookedArgs, params: &[Param], errors: &mut Errors) {
             );
         }
     }
-    let _ = params.first().map(|param| param.ty.span());
 }

@@ -6,3 +6,4 @@ mod keys;
 mod matrix;
 mod shapes;
 mod spy;
+mod ui;
