@@ -1,2 +1,70 @@
 //! The `hookpoint` command.
-fn main() {}
+
+mod doctor;
+mod explain;
+mod hooks;
+mod output;
+mod points;
+mod run;
+
+// Linked, and so found: the plugin that comes with the command.
+use hookpoint_example_plugin as _;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs scripts under hooks, and shows what is hooked and by whom.
+#[derive(Parser)]
+#[command(name = "hookpoint", version, propagate_version = true)]
+#[command(after_help = "Exit codes: 0 done, 1 a script or check failed, 2 wrong usage.\n\
+    Start with: hookpoint run examples/lua/quickstart.lua")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a Lua script with tools, agents and workflows, and report what its calls met.
+    Run(run::Args),
+    /// List hook points and the functions that fire them.
+    Points(points::Args),
+    /// List the hooks that are registered.
+    Hooks(Scripts),
+    /// Check the hooks against the linked sites and say what is not covered.
+    Doctor(Scripts),
+    /// Say who is asked at a point, in which order, and what pure hooks would answer.
+    Explain(explain::Args),
+}
+
+/// Which hooks a listing looks at.
+#[derive(clap::Args)]
+struct Scripts {
+    /// Run this script first, so that its hooks are there; may be repeated.
+    #[arg(long = "script", value_name = "FILE")]
+    scripts: Vec<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Run(args) => run::run(args).await,
+        Command::Points(args) => points::run(args),
+        Command::Hooks(args) => hooks::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
+        Command::Explain(args) => explain::run(args).await,
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
