@@ -244,7 +244,7 @@ impl HookScope {
         Scoped {
             link: self.link(),
             _scope: self.clone(),
-            future: Box::pin(future),
+            future: Some(Box::pin(future)),
         }
     }
 
@@ -313,14 +313,23 @@ pub struct Entered<'s> {
 pub struct Scoped<F> {
     link: Arc<Link>,
     _scope: HookScope,
-    future: Pin<Box<F>>,
+    /// Taken out to be dropped in the scope: what it drops may make hooked calls.
+    future: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let _entered = ambient::enter_link(Some(self.link.clone()));
-        self.future.as_mut().poll(cx)
+        let future = self.future.as_mut().expect("taken only on drop");
+        future.as_mut().poll(cx)
+    }
+}
+
+impl<F> Drop for Scoped<F> {
+    fn drop(&mut self) {
+        let _entered = ambient::enter_link(Some(self.link.clone()));
+        drop(self.future.take());
     }
 }
 
@@ -330,7 +339,7 @@ pub fn inherit<F: Future>(future: F) -> Inherited<F> {
     Inherited {
         link: ambient::link(),
         current: ambient::current(),
-        future: Box::pin(future),
+        future: Some(Box::pin(future)),
     }
 }
 
@@ -350,7 +359,15 @@ where
 pub struct Inherited<F> {
     link: Option<Arc<Link>>,
     current: ambient::Current,
-    future: Pin<Box<F>>,
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<F> Drop for Inherited<F> {
+    fn drop(&mut self) {
+        let _call = ambient::enter(self.current);
+        let _link = ambient::enter_link(self.link.clone());
+        drop(self.future.take());
+    }
 }
 
 impl<F: Future> Future for Inherited<F> {
@@ -358,6 +375,7 @@ impl<F: Future> Future for Inherited<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let _call = ambient::enter(self.current);
         let _link = ambient::enter_link(self.link.clone());
-        self.future.as_mut().poll(cx)
+        let future = self.future.as_mut().expect("taken only on drop");
+        future.as_mut().poll(cx)
     }
 }

@@ -1,4 +1,12 @@
 //! What hooks may do and what happens when several do, through really annotated functions.
 
+mod bad_input;
 mod decisions;
+mod failures;
+mod laws;
+mod life;
+mod pairing;
+mod reentry;
+mod scopes;
 mod sites;
+mod steps;

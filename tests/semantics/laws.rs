@@ -1,0 +1,218 @@
+//! The laws of joining: monotonicity, the seal, order independence.
+
+use std::sync::{Arc, Mutex};
+
+use hookpoint::test::{TestRegistry, registry};
+use hookpoint::{HookError, HookRefusal, HookResult, OnFailure, Priority, Vote, hooked};
+use proptest::prelude::*;
+
+use crate::sites::quiet;
+
+#[hooked(point = "laws.open")]
+fn open(input: String, seen: &Mutex<Vec<String>>) -> Result<String, HookRefusal> {
+    seen.lock().unwrap().push(format!("body {input}"));
+    Ok(format!("<{input}>"))
+}
+
+#[hooked(point = "laws.closed", closed)]
+fn closed(input: String, seen: &Mutex<Vec<String>>) -> Result<String, HookRefusal> {
+    seen.lock().unwrap().push(format!("body {input}"));
+    Ok(format!("<{input}>"))
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Says {
+    Pass,
+    Allow,
+    Ask,
+    Cancel,
+    Halt,
+    Fail,
+    Panic,
+}
+
+#[derive(Clone, Debug)]
+struct Spec {
+    guard: bool,
+    post: bool,
+    says: Says,
+    appends: bool,
+    replaces: bool,
+    open: bool,
+    priority: i32,
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let says = prop_oneof![
+        5 => Just(Says::Pass),
+        1 => Just(Says::Allow),
+        1 => Just(Says::Ask),
+        1 => Just(Says::Cancel),
+        1 => Just(Says::Halt),
+        1 => Just(Says::Fail),
+        1 => Just(Says::Panic),
+    ];
+    (
+        any::<bool>(),
+        any::<bool>(),
+        says,
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        -2..3_i32,
+    )
+        .prop_map(
+            |(guard, post, says, appends, replaces, open, priority)| Spec {
+                guard,
+                post,
+                says,
+                appends,
+                replaces,
+                open,
+                priority,
+            },
+        )
+}
+
+fn say(says: Says) -> Result<Vote, HookError> {
+    Ok(match says {
+        Says::Pass => Vote::Pass,
+        Says::Allow => Vote::Allow,
+        Says::Ask => Vote::ask("?"),
+        Says::Cancel => Vote::cancel("no"),
+        Says::Halt => Vote::halt("stop"),
+        Says::Fail => return Err("fails".into()),
+        Says::Panic => panic!("panics"),
+    })
+}
+
+type Seen = Arc<Mutex<Vec<String>>>;
+
+fn add(kit: &TestRegistry, name: &str, spec: &Spec, seen: &Seen) {
+    let mut hook = kit
+        .on(name)
+        .point("laws.*")
+        .priority(Priority(spec.priority));
+    hook = if spec.post { hook.post() } else { hook.pre() };
+    if spec.open {
+        hook = hook.on_failure(OnFailure::Open);
+    }
+    let (spec, seen, suffix) = (spec.clone(), seen.clone(), name.to_owned());
+    let guard = if spec.guard {
+        hook.guard(move |cx| {
+            let what = if spec.post {
+                cx.result::<String>()?
+            } else {
+                cx.arg::<String>("input")?
+            };
+            seen.lock()
+                .unwrap()
+                .push(format!("{} {what}", if spec.post { "post" } else { "pre" }));
+            say(spec.says)
+        })
+    } else {
+        hook.intercept(move |cx| {
+            if spec.appends {
+                let text = if spec.post {
+                    cx.result_mut::<String>()?
+                } else {
+                    cx.arg_mut::<String>("input")?
+                };
+                text.push_str(&suffix);
+            }
+            match say(spec.says)? {
+                Vote::Pass if spec.replaces => Ok(HookResult::replace(format!("by {suffix}"))),
+                vote => Ok(vote.into()),
+            }
+        })
+    };
+    guard.expect("it is registered").forget();
+}
+
+/// Runs one call with these hooks; what the caller got and what was seen.
+fn run(specs: &[(String, Spec)], shut: bool) -> (Result<String, String>, Vec<String>) {
+    let kit = registry();
+    let _entered = kit.enter();
+    let seen = Seen::default();
+    for (name, spec) in specs {
+        add(&kit, name, spec, &seen);
+    }
+    let result = if shut {
+        closed("in".into(), &seen)
+    } else {
+        open("in".into(), &seen)
+    };
+    let seen = seen.lock().unwrap().clone();
+    (
+        result.map_err(|r| format!("{} {}", r.hook(), r.reason())),
+        seen,
+    )
+}
+
+fn named(specs: Vec<Spec>) -> Vec<(String, Spec)> {
+    specs
+        .into_iter()
+        .enumerate()
+        .map(|(i, spec)| (format!("h{i}"), spec))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// Adding a hook that only votes, fails or guards never turns a refusal into a pass, but for an `Allow`
+    /// at a closed point.
+    #[test]
+    fn a_vote_more_never_lets_a_refused_call_pass(
+        specs in prop::collection::vec(spec(), 0..5),
+        more in spec(),
+        shut in any::<bool>(),
+    ) {
+        quiet();
+        let specs = named(specs);
+        let more = Spec { appends: false, replaces: false, ..more };
+        prop_assume!(!(shut && more.says == Says::Allow));
+        let (before, _) = run(&specs, shut);
+        let mut with = specs.clone();
+        with.push(("more".into(), more));
+        let (after, _) = run(&with, shut);
+        if before.is_err() {
+            prop_assert!(after.is_err(), "{before:?} became {after:?} by {with:?}");
+        }
+    }
+
+    /// What the guards before the body saw is what the body got; what those after it saw is what the caller got.
+    #[test]
+    fn what_was_decided_on_is_what_happens(specs in prop::collection::vec(spec(), 0..6)) {
+        quiet();
+        let (result, seen) = run(&named(specs), false);
+        let guarded: Vec<_> = seen.iter().filter_map(|s| s.strip_prefix("pre ")).collect();
+        prop_assert!(guarded.windows(2).all(|w| w[0] == w[1]), "{seen:?}");
+        if let (Some(guarded), Some(body)) = (guarded.first(), seen.iter().find_map(|s| s.strip_prefix("body "))) {
+            prop_assert_eq!(*guarded, body);
+        }
+        let released: Vec<_> = seen.iter().filter_map(|s| s.strip_prefix("post ")).collect();
+        prop_assert!(released.windows(2).all(|w| w[0] == w[1]), "{seen:?}");
+        if let (Some(released), Ok(got)) = (released.first(), &result) {
+            prop_assert_eq!(*released, got.as_str());
+        }
+    }
+
+    /// The verdict, its reason, the plan and the values do not depend on the order of registration.
+    #[test]
+    fn the_order_of_registration_decides_nothing(
+        specs in prop::collection::vec(spec(), 0..6),
+        shuffle in any::<prop::sample::Index>(),
+        shut in any::<bool>(),
+    ) {
+        quiet();
+        let specs = named(specs);
+        let mut other = specs.clone();
+        if !other.is_empty() {
+            let by = shuffle.index(other.len());
+            other.rotate_left(by);
+            other.reverse();
+        }
+        prop_assert_eq!(run(&specs, shut), run(&other, shut));
+    }
+}
