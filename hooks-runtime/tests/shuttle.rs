@@ -121,6 +121,35 @@ fn after_the_last_call_an_old_set_is_gone() {
     );
 }
 
+/// Also if nobody calls or registers after: a set that was put back too late must not stay.
+#[test]
+fn a_set_that_is_put_back_while_it_is_replaced_does_not_stay() {
+    shuttle::check_random(
+        || {
+            let model = Arc::new(Model::default());
+            let old = Arc::new(Plain::new(0));
+            let callers: Vec<_> = (0..2)
+                .map(|_| {
+                    let (model, old) = (model.clone(), old.clone());
+                    thread::spawn(move || {
+                        // Counts only the sets that do not know of the registration.
+                        drop(model.cell.load(|| {
+                            let state = model.registry.load(Ordering::SeqCst);
+                            let live = if state == 0 { &old } else { &model.live };
+                            live.fetch_add(1, Ordering::SeqCst);
+                            Set { state, live: live.clone() }
+                        }));
+                    })
+                })
+                .collect();
+            model.register();
+            callers.into_iter().for_each(|c| c.join().unwrap());
+            assert_eq!(old.load(Ordering::SeqCst), 0, "an outdated set is kept");
+        },
+        SCHEDULES,
+    );
+}
+
 #[test]
 fn a_call_may_call_the_same_site_and_registrations_may_race() {
     shuttle::check_random(
