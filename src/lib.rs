@@ -41,7 +41,7 @@ pub mod report;
 #[cfg(feature = "system")]
 pub mod system;
 
-pub use hooks_macros::hooked;
+pub use hooks_macros::{hook, hooked};
 #[doc(hidden)]
 pub use hooks_runtime::__private;
 pub use hooks_runtime::*;

@@ -6,5 +6,8 @@ pub use crate::{
     OnFailure, Outcome, Phase, PreparedHook, Priority, Role, SyncHook, Vote, async_trait, hooked,
     hooks, inventory,
 };
+// From where it comes: `crate::hook` would bring the module of that name, too.
+pub use hooks_macros::hook;
+
 #[cfg(feature = "system")]
 pub use crate::{HookSystem, TerminalApprover};

@@ -11,6 +11,7 @@ mod crate_path;
 mod errors;
 mod expand;
 mod fallback;
+mod hook;
 mod hooked;
 mod hygiene;
 mod on_impl;
@@ -22,6 +23,14 @@ mod validate;
 use crate_path::Facade;
 
 /// Turns a function into a hook site.
+///
+/// ```ignore
+/// #[hooked(point = "tool.execute", component = self.name())]
+/// async fn execute(&self, input: ToolInput) -> Result<ToolOutput, ToolError> { … }
+/// ```
+/// Keys: `point` (the only required one), `component`, `args`, `skip`, `fields`, `observe`, `closed`, `retry`,
+/// `redirect`, `on_refused`, `future`, `blocking`, `crate`. On an `impl` block, `point = "billing.*"` makes every
+/// method with a body a site of `billing.<method>`; `#[hooked(skip)]` leaves one out.
 #[proc_macro_attribute]
 pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
     hooked::hooked(args.into(), item.into(), Facade::Hookpoint).into()
@@ -33,6 +42,24 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 pub fn runtime_hooked(args: TokenStream, item: TokenStream) -> TokenStream {
     hooked::hooked(args.into(), item.into(), Facade::Runtime).into()
 }
+/// Registers a function as a hook, at link time.
+///
+/// ```ignore
+/// #[hook(point = "tool.*", role = guard, priority = HIGH)]
+/// fn business_hours(cx: &GuardContext<'_>) -> Result<Vote, HookError> { … }
+/// ```
+#[proc_macro_attribute]
+pub fn hook(args: TokenStream, item: TokenStream) -> TokenStream {
+    hook::hook(args.into(), item.into(), Facade::Hookpoint).into()
+}
+
+/// The same for crates that depend on the runtime and not on the facade.
+#[doc(hidden)]
+#[proc_macro_attribute]
+pub fn runtime_hook(args: TokenStream, item: TokenStream) -> TokenStream {
+    hook::hook(args.into(), item.into(), Facade::Runtime).into()
+}
+
 /// Generates the body of `hooks_runtime::point`: the enum of the built-in points and its tables.
 #[doc(hidden)]
 #[proc_macro]

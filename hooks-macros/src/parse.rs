@@ -205,7 +205,7 @@ impl HookedArgs {
 }
 
 /// `= …`, or an error that shows it.
-fn equals(input: ParseStream, key: &Ident, example: &str) -> syn::Result<()> {
+pub(crate) fn equals(input: ParseStream, key: &Ident, example: &str) -> syn::Result<()> {
     if input.peek(Token![=]) {
         input.parse::<Token![=]>().map(drop)
     } else {
@@ -227,7 +227,7 @@ fn value(input: ParseStream, key: &Ident, example: &str) -> syn::Result<Expr> {
     input.parse()
 }
 
-fn flag(
+pub(crate) fn flag(
     input: ParseStream,
     key: &Ident,
     slot: &mut Option<Span>,
@@ -361,7 +361,7 @@ impl Parse for Field {
     }
 }
 
-fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
+pub(crate) fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
     while !input.is_empty() && !input.peek(Token![,]) {
         input.parse::<TokenTree>()?;
     }

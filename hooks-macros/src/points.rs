@@ -166,6 +166,37 @@ pub(crate) fn reject(name: &str) -> Option<String> {
     None
 }
 
+/// Why `pattern` can match no point, or `None` if it can: a name, or one with `*` (a segment) or `>` (all that
+/// follows); the predecessor's names are patterns too.
+pub(crate) fn reject_pattern(pattern: &str) -> Option<String> {
+    if ALIASES.iter().any(|(alias, _, _)| *alias == pattern) {
+        return None;
+    }
+    if !pattern.contains(['*', '>']) {
+        return reject(pattern);
+    }
+    let segments: Vec<&str> = pattern.split('.').collect();
+    let plain = |s: &str| {
+        !s.is_empty()
+            && s.bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let well_formed = segments
+        .iter()
+        .enumerate()
+        .all(|(i, segment)| match *segment {
+            "*" => segments.len() > 1,
+            ">" => i + 1 == segments.len(),
+            segment => plain(segment),
+        });
+    if well_formed {
+        return None;
+    }
+    Some(format!(
+        "`{pattern}` matches no point: write names such as `tool.execute`, with `*` for one segment (`tool.*`) or `>` at the end for all that follows"
+    ))
+}
+
 /// The candidate with the smallest edit distance to `name`.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> &'a str {
     candidates.min_by_key(|c| distance(name, c)).unwrap_or("")

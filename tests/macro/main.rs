@@ -2,6 +2,7 @@
 
 mod blocks;
 mod compiles;
+mod hooks;
 mod keys;
 mod matrix;
 mod shapes;

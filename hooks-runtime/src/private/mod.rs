@@ -8,6 +8,13 @@ mod run;
 
 pub use inventory;
 
+pub use crate::answer::{HookResult, IntoAnswer, Vote};
+pub use crate::context::{GuardContext, HookContext};
+pub use crate::discovery::HookRegistration;
+pub use crate::error::HookError;
+pub use crate::hook::{OnFailure, Priority};
+pub use crate::point::Phase;
+pub use crate::record::DecisionRecord;
 pub use crate::refusal::HookRefusal;
 pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
