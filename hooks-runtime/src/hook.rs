@@ -351,10 +351,10 @@ pub trait SyncHook: Send + Sync + 'static {
 pub(crate) type Answer = Result<HookResult, HookError>;
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 type DynIntercept = dyn Fn(&mut HookContext<'_>) -> Answer + Send + Sync;
-type DynInterceptAsync =
+pub(crate) type DynInterceptAsync =
     dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync;
 type DynGuard = dyn Fn(&GuardContext<'_>) -> Result<Vote, HookError> + Send + Sync;
-type DynGuardAsync = dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+pub(crate) type DynGuardAsync = dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
     + Send
     + Sync;
 

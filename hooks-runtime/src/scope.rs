@@ -165,8 +165,11 @@ pub struct HookScope {
     principal: Option<Arc<str>>,
     correlation: Option<Arc<str>>,
     /// The last composition, so that entering again under the same parent costs nothing.
-    composed: Arc<Mutex<Option<(usize, Arc<ScopeInner>)>>>,
+    composed: Composed,
 }
+
+/// The address of the scope outside, and what came of entering under it.
+type Composed = Arc<Mutex<Option<(usize, Arc<ScopeInner>)>>>;
 
 impl HookScope {
     fn new(kind: Kind) -> Self {

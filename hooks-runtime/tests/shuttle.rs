@@ -137,7 +137,10 @@ fn a_set_that_is_put_back_while_it_is_replaced_does_not_stay() {
                             let state = model.registry.load(Ordering::SeqCst);
                             let live = if state == 0 { &old } else { &model.live };
                             live.fetch_add(1, Ordering::SeqCst);
-                            Set { state, live: live.clone() }
+                            Set {
+                                state,
+                                live: live.clone(),
+                            }
                         }));
                     })
                 })

@@ -188,9 +188,9 @@ impl<'s> Call<'s> {
         entry: &'s Arc<Entry>,
         phase: Phase,
         args: &mut [RawView],
-        mut result: Option<&mut Parts>,
+        result: Option<&mut Parts>,
     ) -> Answer {
-        let Some(mut shadow) = Shadow::of(entry, args, result.as_deref_mut()) else {
+        let Some(mut shadow) = Shadow::of(entry, args, result) else {
             return Ok(crate::answer::HookResult::Continue);
         };
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);

@@ -74,10 +74,10 @@ impl ResultCache {
                     .min_by_key(|e| e.value().0)
                     .map(|e| e.key().clone())
             };
-            if self.entries.len() >= MAX_ENTRIES {
-                if let Some(oldest) = soonest() {
-                    self.entries.remove(&oldest);
-                }
+            if self.entries.len() >= MAX_ENTRIES
+                && let Some(oldest) = soonest()
+            {
+                self.entries.remove(&oldest);
             }
         }
         // A time beyond what the clock can express is as good as for ever.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::verdict::Said;
@@ -53,15 +53,15 @@ impl Loaded {
         if !site.is_registered() {
             catalogue::register(site);
         }
-        if ambient::current().linked {
-            if let Some(link) = ambient::link() {
-                let halted = link.halted().is_some();
-                if let Some(set) = link.set(site.info()) {
-                    return (halted || !set.is_idle()).then_some(Loaded::Scope(set));
-                }
-                if halted {
-                    return Some(Loaded::global(site));
-                }
+        if ambient::current().linked
+            && let Some(link) = ambient::link()
+        {
+            let halted = link.halted().is_some();
+            if let Some(set) = link.set(site.info()) {
+                return (halted || !set.is_idle()).then_some(Loaded::Scope(set));
+            }
+            if halted {
+                return Some(Loaded::global(site));
             }
         }
         let set = Loaded::global(site);
@@ -96,8 +96,10 @@ pub(crate) struct Call<'s> {
     pub(crate) granted: bool,
     pub(crate) plan: Plan,
     pub(crate) plan_by: Option<&'s Entry>,
+    /// Whether that hook had changed a value when it proposed the plan.
+    pub(crate) plan_dirty: bool,
     /// A replacement proposed after the body, and a retry asked for.
-    pub(crate) replacement: Option<(&'s Entry, Replacement)>,
+    pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
     pub(crate) retry: Option<(Duration, u32)>,
     pub(crate) inner_refusal: bool,
     pub(crate) locals: Locals,
@@ -152,6 +154,7 @@ impl<'s> Call<'s> {
             granted: false,
             plan: Plan::Run,
             plan_by: None,
+            plan_dirty: false,
             replacement: None,
             retry: None,
             inner_refusal: false,
@@ -224,6 +227,7 @@ impl<'s> Call<'s> {
     pub(crate) fn plan_failed(&mut self, error: HookError) {
         self.plan = Plan::Run;
         if let Some(entry) = self.plan_by.take() {
+            self.meta.dirty.store(self.plan_dirty, Ordering::Relaxed);
             self.fail(entry, crate::point::Phase::Pre, error, None);
         }
     }

@@ -86,10 +86,10 @@ impl Call<'_> {
                     message: &message,
                 });
             }
-            if entry.meta.once {
-                if let Err(error) = self.set.registry.remove(entry.id(), None) {
-                    tracing::trace!(hook = entry.id(), %error, "a spent observer was gone already");
-                }
+            if entry.meta.once
+                && let Err(error) = self.set.registry.remove(entry.id(), None)
+            {
+                tracing::trace!(hook = entry.id(), %error, "a spent observer was gone already");
             }
         }
         for sink in &self.set.sinks {

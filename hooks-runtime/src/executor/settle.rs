@@ -146,14 +146,15 @@ impl<'s> Call<'s> {
         if self.restriction > Restriction::None {
             return Settled::Keep;
         }
-        if let Some((delay, max_attempts)) = retry {
-            if self.meta.attempt < max_attempts {
-                return Settled::Retry(delay);
-            }
+        if let Some((delay, max_attempts)) = retry
+            && self.meta.attempt < max_attempts
+        {
+            return Settled::Retry(delay);
         }
         match replacement {
-            Some((entry, value)) => {
+            Some((entry, value, dirty)) => {
                 self.plan_by = Some(entry);
+                self.plan_dirty = dirty;
                 Settled::Replace(value)
             }
             None => Settled::Keep,
@@ -165,7 +166,7 @@ impl<'s> Call<'s> {
         if let Some(entry) = self.plan_by.take() {
             self.meta
                 .dirty
-                .store(false, std::sync::atomic::Ordering::Relaxed);
+                .store(self.plan_dirty, std::sync::atomic::Ordering::Relaxed);
             self.fail(entry, phase, error, None);
         }
     }

@@ -172,7 +172,8 @@ impl<'s> Call<'s> {
                 } else if self.replacement.is_some() {
                     said.note = Some("outranked");
                 } else {
-                    self.replacement = Some((entry, value));
+                    let dirty = self.meta.dirty.load(Ordering::Relaxed);
+                    self.replacement = Some((entry, value, dirty));
                 }
             }
             HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
@@ -210,6 +211,7 @@ impl<'s> Call<'s> {
         } else {
             self.plan = plan;
             self.plan_by = Some(entry);
+            self.plan_dirty = self.meta.dirty.load(Ordering::Relaxed);
         }
         Some(text.into())
     }

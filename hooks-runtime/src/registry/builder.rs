@@ -10,7 +10,8 @@ use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
 use crate::hook::{
-    Answer, BoxFuture, Callee, HookMetadata, Mode, OnFailure, Priority, Source, setters,
+    BoxFuture, Callee, DynGuardAsync, DynInterceptAsync, HookMetadata, OnFailure, Priority, Source,
+    setters,
 };
 use crate::point::Phase;
 use crate::record::DecisionRecord;
@@ -89,9 +90,7 @@ impl HookBuilder {
         R: IntoAnswer,
         F: AsyncFn(&mut HookContext<'_>) -> R + for<'a> AsyncIntercept<'a> + Send + Sync + 'static,
     {
-        let callee: Box<
-            dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync,
-        > = Box::new(move |cx| {
+        let callee: Box<DynInterceptAsync> = Box::new(move |cx| {
             let future = hook(cx);
             Box::pin(async move { future.await.into_answer() })
         });
@@ -111,9 +110,7 @@ impl HookBuilder {
             + Sync
             + 'static,
     {
-        let callee: Box<
-            dyn for<'a> Fn(&'a mut HookContext<'a>) -> BoxFuture<'a, Answer> + Send + Sync,
-        > = Box::new(move |cx| hook(state.clone(), cx));
+        let callee: Box<DynInterceptAsync> = Box::new(move |cx| hook(state.clone(), cx));
         self.registry
             .insert(self.meta, Callee::InterceptAsync(callee))
     }
@@ -142,11 +139,7 @@ impl HookBuilder {
             + Sync
             + 'static,
     {
-        let callee: Box<
-            dyn for<'a> Fn(&'a mut GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
-                + Send
-                + Sync,
-        > = Box::new(move |cx| Box::pin(hook(cx)));
+        let callee: Box<DynGuardAsync> = Box::new(move |cx| Box::pin(hook(cx)));
         self.registry.insert(self.meta, Callee::GuardAsync(callee))
     }
 

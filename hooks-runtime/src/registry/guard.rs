@@ -93,10 +93,10 @@ impl Drop for HookGuard {
         if !self.armed {
             return;
         }
-        if let Some(registry) = self.registry.upgrade() {
-            if let Err(error) = registry.remove(&self.id, Some(&self.entry)) {
-                tracing::warn!(hook = %self.id, %error, "the guard of a hook was dropped, the hook stays");
-            }
+        if let Some(registry) = self.registry.upgrade()
+            && let Err(error) = registry.remove(&self.id, Some(&self.entry))
+        {
+            tracing::warn!(hook = %self.id, %error, "the guard of a hook was dropped, the hook stays");
         }
     }
 }

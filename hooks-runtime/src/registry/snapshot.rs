@@ -68,14 +68,14 @@ impl<T> SnapshotCell<T> {
     /// A value that was invalidated before this call began is never returned.
     pub fn load(&self, make: impl FnOnce() -> T) -> Snapshot<'_, T> {
         let stripe = stripe_of_thread();
-        if let Some(value) = self.take(stripe) {
-            if value.generation == self.generation.load(Ordering::SeqCst) {
-                return Snapshot {
-                    cell: self,
-                    stripe,
-                    value: Some(value),
-                };
-            }
+        if let Some(value) = self.take(stripe)
+            && value.generation == self.generation.load(Ordering::SeqCst)
+        {
+            return Snapshot {
+                cell: self,
+                stripe,
+                value: Some(value),
+            };
         }
         Snapshot {
             cell: self,
