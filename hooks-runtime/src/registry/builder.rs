@@ -10,8 +10,8 @@ use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
 use crate::hook::{
-    BoxFuture, Callee, DynGuardAsync, DynInterceptAsync, HookMetadata, OnFailure, Priority, Source,
-    setters,
+    BoxFuture, Callee, DynGuardAsync, DynInterceptAsync, HookMetadata, Mode, OnFailure, Priority,
+    Source, setters,
 };
 use crate::point::Phase;
 use crate::record::DecisionRecord;
