@@ -38,10 +38,12 @@
 
 pub mod prelude;
 pub mod report;
+#[cfg(all(feature = "lua", feature = "workflows"))]
+pub mod script;
 #[cfg(feature = "system")]
 pub mod system;
 
-pub use hooks_macros::{hook, hooked};
+pub use hooks_macros::{hook, hooked, point};
 #[doc(hidden)]
 pub use hooks_runtime::__private;
 pub use hooks_runtime::*;
@@ -57,3 +59,26 @@ pub use hooks_workflows as workflows;
 
 #[cfg(feature = "system")]
 pub use system::{HookSystem, TerminalApprover};
+
+/// The Rust blocks of the book and of the README compile and run as tests.
+#[cfg(all(doctest, feature = "full", feature = "test"))]
+mod book {
+    #[doc = include_str!("../docs/guide/annotate.md")]
+    struct Annotate;
+    #[doc = include_str!("../docs/guide/write-a-hook.md")]
+    struct WriteAHook;
+    #[doc = include_str!("../docs/guide/plugin-crate.md")]
+    struct PluginCrate;
+    #[doc = include_str!("../docs/guide/lua.md")]
+    struct Lua;
+    #[doc = include_str!("../docs/reference/api.md")]
+    struct Api;
+    #[doc = include_str!("../docs/reference/attribute.md")]
+    struct Attribute;
+    #[doc = include_str!("../docs/internals/decision-algebra.md")]
+    struct DecisionAlgebra;
+    #[doc = include_str!("../docs/internals/generated-code.md")]
+    struct GeneratedCode;
+    #[doc = include_str!("../docs/troubleshooting.md")]
+    struct Troubleshooting;
+}

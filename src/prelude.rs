@@ -6,8 +6,8 @@ pub use crate::{
     OnFailure, Outcome, Phase, PreparedHook, Priority, Role, SyncHook, Vote, async_trait, hooked,
     hooks, inventory,
 };
-// From where it comes: `crate::hook` would bring the module of that name, too.
-pub use hooks_macros::hook;
+// From where it comes: `crate::hook` would bring the module of that name, too; so would `point`.
+pub use hooks_macros::{hook, point};
 
 #[cfg(feature = "system")]
 pub use crate::{HookSystem, TerminalApprover};

@@ -134,7 +134,11 @@ impl Expansion<'_> {
         let args = self.args;
         let point = match &args.point {
             Some(Point::Literal(name)) => name.to_token_stream(),
-            Some(Point::Constant(expr)) => quote_spanned!(here()=> #p::point_name(#expr)),
+            Some(Point::Constant(expr)) => {
+                let names = self.model.shown.iter().map(|shown| &shown.name);
+                let there = located(syn::spanned::Spanned::span(expr));
+                quote_spanned!(there=> #p::PointName(#expr).of(&[#(#names),*]))
+            }
             None => quote!(""),
         };
         let ident = &self.function.sig.ident;

@@ -18,6 +18,7 @@ mod on_impl;
 mod parse;
 mod points;
 mod text;
+mod typed_point;
 mod validate;
 
 use crate_path::Facade;
@@ -58,6 +59,30 @@ pub fn hook(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn runtime_hook(args: TokenStream, item: TokenStream) -> TokenStream {
     hook::hook(args.into(), item.into(), Facade::Runtime).into()
+}
+
+/// Declares a hook point whose arguments are an API.
+///
+/// ```ignore
+/// point!(pub BILLING_CHARGE = "billing.charge" { account: AccountId, cents: u64 } -> Result<Receipt, BillingError>);
+///
+/// #[hooked(point = BILLING_CHARGE)]
+/// fn charge(account: &AccountId, cents: u64) -> Result<Receipt, BillingError> { … }
+///
+/// hooks().guard("limit", BILLING_CHARGE, |call| Ok(Vote::cancel_if(*call.cents > 10_000, "over the limit")))?;
+/// ```
+/// A function hooked with it must show arguments of these names. The return type, if it is there, gives the
+/// view its `result()`.
+#[proc_macro]
+pub fn point(input: TokenStream) -> TokenStream {
+    typed_point::point(input.into(), Facade::Hookpoint).into()
+}
+
+/// The same for crates that depend on the runtime and not on the facade.
+#[doc(hidden)]
+#[proc_macro]
+pub fn runtime_point(input: TokenStream) -> TokenStream {
+    typed_point::point(input.into(), Facade::Runtime).into()
 }
 
 /// Generates the body of `hooks_runtime::point`: the enum of the built-in points and its tables.

@@ -49,7 +49,7 @@ pub use digest::Digest;
 pub use discovery::{HookRegistration, link_time_hooks};
 pub use error::{ArgError, HookError};
 pub use hook::{Hook, HookMetadata, Mode, OnFailure, Origin, Priority, Role, Source, SyncHook};
-pub use hooks_macros::{runtime_hook as hook, runtime_hooked as hooked};
+pub use hooks_macros::{runtime_hook as hook, runtime_hooked as hooked, runtime_point as point};
 pub use inventory;
 pub use point::{HookPoint, Phase};
 pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};

@@ -7,4 +7,5 @@ mod keys;
 mod matrix;
 mod shapes;
 mod spy;
+mod typed;
 mod ui;

@@ -77,53 +77,9 @@ pub fn fact_debug<T: std::fmt::Debug + ?Sized>(value: &T) -> Value {
     Value::String(format!("{value:?}"))
 }
 
-/// The name of a point that the attribute took from a constant; checked when the constant is evaluated.
-pub const fn point_name(name: &'static str) -> &'static str {
-    let bytes = name.as_bytes();
-    let (mut i, mut dots, mut segment) = (0, 0, 0);
-    while i < bytes.len() {
-        match bytes[i] {
-            b'.' if segment > 0 => {
-                dots += 1;
-                segment = 0;
-            }
-            b'a'..=b'z' | b'0'..=b'9' | b'_' => segment += 1,
-            _ => panic!(
-                "this constant is not a hook point name: write dotted lower-case segments, for example `billing.charge`"
-            ),
-        }
-        i += 1;
-    }
-    if dots == 0 || segment == 0 {
-        panic!(
-            "this constant is not a hook point name: write dotted lower-case segments, for example `billing.charge`"
-        );
-    }
-    name
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_constant_point_name_is_checked() {
-        assert_eq!(point_name("billing.x_1.charge"), "billing.x_1.charge");
-        for bad in [
-            "",
-            "billing",
-            "billing.",
-            ".x",
-            "a..b",
-            "Billing.x",
-            "a b.c",
-        ] {
-            assert!(
-                std::panic::catch_unwind(|| point_name(bad)).is_err(),
-                "{bad}"
-            );
-        }
-    }
 
     #[test]
     fn a_fact_that_cannot_be_serialised_says_so() {

@@ -2,6 +2,7 @@
 //! the macro, whose version is locked to the runtime's.
 
 mod bind;
+mod named;
 mod probe;
 mod ret;
 mod run;
@@ -16,12 +17,14 @@ pub use crate::hook::{OnFailure, Priority};
 pub use crate::point::Phase;
 pub use crate::record::DecisionRecord;
 pub use crate::refusal::HookRefusal;
+pub use crate::registry::Target;
 pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
 pub use bind::{
     NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display,
-    nest, point_name, resolver,
+    nest, resolver,
 };
+pub use named::{PointName, TypedPoint};
 pub use probe::{
     Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain,
     Pr, Yes, probe, view_mut, view_opt, view_ref,
