@@ -1,0 +1,212 @@
+//! How Rust functions become functions of a script: their errors are plain strings that begin with the
+//! `script:line` of the caller, and those that wait hand their future to whoever drives the coroutine.
+
+use hooks_runtime::HookError;
+use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
+
+use crate::host::HostError;
+use crate::run::Waiting;
+use crate::vm::Vm;
+
+/// Name of the chunk below; its frames are left out of places and tracebacks.
+pub(crate) const CHUNK: &str = "[hookpoint]";
+
+// `error` with level 0: Rust has put the place in front, also where the direct caller is `pcall`.
+const WRAPPERS: &str = r#"
+local yield, error = coroutine.yield, error
+local function finish(ok, ...)
+    if ok then return ... end
+    error((...), 0)
+end
+local function plain(f)
+    return function(...) return finish(f(...)) end
+end
+local function waiting(start)
+    return function(...) return finish(yield(finish(start(...)))) end
+end
+return plain, waiting
+"#;
+
+/// Why a function of the API did not do what it was asked.
+pub(crate) enum ApiError {
+    /// In words for the author of the script.
+    Said(String),
+    /// What Lua code further inside raised, passed on as it is.
+    Lua(mlua::Error),
+}
+
+impl From<mlua::Error> for ApiError {
+    fn from(error: mlua::Error) -> Self {
+        match error {
+            mlua::Error::BadArgument { .. } | mlua::Error::FromLuaConversionError { .. } => {
+                ApiError::Said(error.to_string())
+            }
+            mlua::Error::RuntimeError(said) if !said.contains("stack traceback:") => {
+                ApiError::Said(said)
+            }
+            other => ApiError::Lua(other),
+        }
+    }
+}
+
+impl From<String> for ApiError {
+    fn from(said: String) -> Self {
+        ApiError::Said(said)
+    }
+}
+
+impl From<&str> for ApiError {
+    fn from(said: &str) -> Self {
+        ApiError::Said(said.to_owned())
+    }
+}
+
+impl From<HookError> for ApiError {
+    fn from(error: HookError) -> Self {
+        ApiError::Said(error.to_string())
+    }
+}
+
+impl From<HostError> for ApiError {
+    fn from(error: HostError) -> Self {
+        ApiError::Said(error.to_string())
+    }
+}
+
+pub(crate) type ApiResult<T> = Result<T, ApiError>;
+
+/// Makes functions for one state.
+#[derive(Clone)]
+pub(crate) struct Binder {
+    lua: Lua,
+    plain: Function,
+    waiting: Function,
+}
+
+impl Binder {
+    pub(crate) fn new(lua: &Lua) -> mlua::Result<Self> {
+        let chunk = lua.load(WRAPPERS).set_name(format!("={CHUNK}"));
+        let (plain, waiting) = chunk.call::<(Function, Function)>(())?;
+        Ok(Binder {
+            lua: lua.clone(),
+            plain,
+            waiting,
+        })
+    }
+
+    /// What turns `(true, values…)` and `(false, message)` into values and errors.
+    pub(crate) fn plain(&self) -> &Function {
+        &self.plain
+    }
+
+    /// A function that answers at once. `name` stands in messages about its arguments.
+    pub(crate) fn function<A, R, F>(&self, name: &'static str, f: F) -> mlua::Result<Function>
+    where
+        A: FromLuaMulti,
+        R: IntoLuaMulti,
+        F: Fn(&Lua, A) -> ApiResult<R> + Send + 'static,
+    {
+        let function = self.lua.create_function(move |lua, args: MultiValue| {
+            let result = A::from_lua_multi(args, lua)
+                .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                .and_then(|args| f(lua, args));
+            outcome(lua, result)
+        })?;
+        self.plain.call(function)
+    }
+
+    /// A function that may wait; it begins what it waits for, and the coroutine waits.
+    pub(crate) fn waiting<A, F>(&self, name: &'static str, f: F) -> mlua::Result<Function>
+    where
+        A: FromLuaMulti,
+        F: Fn(&Lua, A) -> ApiResult<crate::run::HostFuture> + Send + 'static,
+    {
+        let function = self.lua.create_function(move |lua, args: MultiValue| {
+            let begun = may_wait(lua, name)
+                .and_then(|()| {
+                    A::from_lua_multi(args, lua)
+                        .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                })
+                .and_then(|args| f(lua, args));
+            let begun = begun.and_then(|future| {
+                let waiting = Waiting::new(place(lua).unwrap_or_default(), future);
+                Ok(lua.create_any_userdata(waiting)?)
+            });
+            outcome(lua, begun)
+        })?;
+        self.waiting.call(function)
+    }
+}
+
+/// `(true, values…)` or `(false, message)`, for the wrappers.
+pub(crate) fn outcome<R: IntoLuaMulti>(
+    lua: &Lua,
+    result: ApiResult<R>,
+) -> mlua::Result<MultiValue> {
+    match result {
+        Ok(values) => {
+            let mut values = values.into_lua_multi(lua)?;
+            values.push_front(Value::Boolean(true));
+            Ok(values)
+        }
+        Err(ApiError::Lua(error)) => Err(error),
+        Err(ApiError::Said(message)) => {
+            let place = place(lua).map_or(String::new(), |place| format!("{place}: "));
+            (false, format!("{place}{message}")).into_lua_multi(lua)
+        }
+    }
+}
+
+fn may_wait(lua: &Lua, name: &str) -> ApiResult<()> {
+    let vm = Vm::of(lua)?;
+    if vm.control.in_hook() {
+        return Err(format!(
+            "{name} has to wait, and a hook can't: call it in the script itself or in a workflow step"
+        )
+        .into());
+    }
+    if !vm.is_driven(lua.current_thread().to_pointer() as usize) {
+        return Err(format!(
+            "{name} has to wait, and only the script itself and workflow steps can: call it outside of `coroutine.create` and `coroutine.wrap`"
+        )
+        .into());
+    }
+    Ok(())
+}
+
+/// `script:line` of the innermost function of the script on the stack.
+pub(crate) fn place(lua: &Lua) -> Option<String> {
+    line(lua).map(|(script, line)| format!("{script}:{line}"))
+}
+
+/// The chunk and line of the innermost function of the script on the stack.
+pub(crate) fn line(lua: &Lua) -> Option<(String, u32)> {
+    for level in 0.. {
+        let frame = lua.inspect_stack(level, |frame| {
+            let source = frame.source().short_src?.into_owned();
+            let line = u32::try_from(frame.current_line()?).ok()?;
+            Some((source, line))
+        })?;
+        if let Some((source, line)) = frame
+            && source != CHUNK
+        {
+            return Some((source, line));
+        }
+    }
+    None
+}
+
+/// The methods of a type of userdata; `kind` is what `typeof` says of it.
+pub(crate) fn methods<T: 'static>(
+    lua: &Lua,
+    kind: &'static str,
+    methods: Vec<(&'static str, Function)>,
+) -> mlua::Result<()> {
+    use mlua::UserDataFields;
+    lua.register_userdata_type::<T>(move |registry| {
+        registry.add_meta_field("__type", kind);
+        for (name, method) in methods {
+            registry.add_field(name, method);
+        }
+    })
+}

@@ -1,0 +1,201 @@
+//! The engine: what all scripts of a program have in common.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use hooks_runtime::hooked;
+use mlua::{Lua, Value};
+use serde_json::json;
+
+use crate::bind::Binder;
+use crate::control::Control;
+use crate::error::{LuaError, ScriptError};
+use crate::hook_api::Registrations;
+use crate::host::{AgentHost, ToolHost, WorkflowHost};
+use crate::log_api::{LogLine, LogSink, Output};
+use crate::script::Script;
+use crate::vm::Vm;
+use crate::{
+    agent_api, answer, convert, hook_api, json_api, log_api, sandbox, tool_api, workflow_api,
+};
+
+/// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
+#[derive(Clone)]
+pub struct LuaEngine {
+    settings: Arc<LuaEngineBuilder>,
+}
+
+/// The settings of a [`LuaEngine`], each with a default.
+#[must_use]
+pub struct LuaEngineBuilder {
+    memory_limit: usize,
+    hook_time_limit: Duration,
+    tools: Option<Arc<dyn ToolHost>>,
+    agents: Option<Arc<dyn AgentHost>>,
+    workflows: Option<Arc<dyn WorkflowHost>>,
+    output: Output,
+    log: LogSink,
+}
+
+impl LuaEngineBuilder {
+    /// How much memory each script may use, in bytes. Default 64 MiB.
+    pub fn memory_limit(mut self, bytes: usize) -> Self {
+        self.memory_limit = bytes;
+        self
+    }
+    /// How long one call of a hook may take, the wait for the script's state included. Default 5 s; `timeout_ms`
+    /// of a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
+    pub fn hook_time_limit(mut self, limit: Duration) -> Self {
+        self.hook_time_limit = limit;
+        self
+    }
+    /// The tools behind the global `Tool`.
+    pub fn tools(mut self, host: impl ToolHost + 'static) -> Self {
+        self.tools = Some(Arc::new(host));
+        self
+    }
+    /// The agents behind the global `Agent`.
+    pub fn agents(mut self, host: impl AgentHost + 'static) -> Self {
+        self.agents = Some(Arc::new(host));
+        self
+    }
+    /// The workflows behind the global `Workflow`.
+    pub fn workflows(mut self, host: impl WorkflowHost + 'static) -> Self {
+        self.workflows = Some(Arc::new(host));
+        self
+    }
+    /// Where `print` writes. Default: standard output.
+    pub fn output(mut self, writer: impl Write + Send + 'static) -> Self {
+        self.output = Arc::new(Mutex::new(writer));
+        self
+    }
+    /// Who gets what scripts log. Default: standard error.
+    pub fn log(mut self, sink: impl Fn(&LogLine) + Send + Sync + 'static) -> Self {
+        self.log = Arc::new(sink);
+        self
+    }
+    /// The engine.
+    pub fn build(self) -> LuaEngine {
+        LuaEngine {
+            settings: Arc::new(self),
+        }
+    }
+}
+
+impl LuaEngine {
+    /// Starts with the default settings.
+    pub fn builder() -> LuaEngineBuilder {
+        LuaEngineBuilder {
+            memory_limit: 64 << 20,
+            hook_time_limit: Duration::from_secs(5),
+            tools: None,
+            agents: None,
+            workflows: None,
+            output: Arc::new(Mutex::new(std::io::stdout())),
+            log: Arc::new(log_api::to_stderr),
+        }
+    }
+
+    /// Reads and compiles a script; nothing of it runs yet.
+    ///
+    /// # Errors
+    /// [`ScriptError::Read`], [`ScriptError::Syntax`] with file and line, [`ScriptError::Refused`].
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Script, ScriptError> {
+        let path = path.as_ref();
+        let source = std::fs::read_to_string(path).map_err(|source| ScriptError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+        self.load_source(&path.display().to_string(), &source)
+    }
+
+    /// Compiles a script that is not in a file; `name` stands in messages as a path would.
+    ///
+    /// # Errors
+    /// As [`LuaEngine::load`].
+    pub fn load_source(&self, name: &str, source: &str) -> Result<Script, ScriptError> {
+        self.compile(name, source.to_owned())
+    }
+
+    /// Makes a state and compiles `source` into it. Hooks may read and change the source.
+    #[hooked(point = "script.load", component = script)]
+    fn compile(&self, script: &str, source: String) -> Result<Script, ScriptError> {
+        let stem = Path::new(script).file_stem().unwrap_or_default();
+        let stem = stem.to_string_lossy().into_owned();
+        let control = Arc::new(Control::new());
+        let registrations = Arc::new(Registrations::default());
+        let made = self.state(script, &stem, &control, &registrations);
+        let (lua, bind) = made.map_err(|cause| ScriptError::Setup {
+            script: script.to_owned(),
+            cause: cause.to_string(),
+        })?;
+        let chunk = lua.load(source).set_name(format!("@{script}"));
+        let chunk = chunk.set_mode(mlua::chunk::ChunkMode::Text);
+        let main = chunk
+            .into_function()
+            .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
+        let vm = Vm::new(lua, bind, control, script.into());
+        let main = vm.keep(Value::Function(main));
+        Ok(Script::new(registrations, main, vm))
+    }
+
+    fn state(
+        &self,
+        script: &str,
+        stem: &str,
+        control: &Arc<Control>,
+        registrations: &Arc<Registrations>,
+    ) -> mlua::Result<(Lua, Binder)> {
+        let settings = &*self.settings;
+        let lua = sandbox::open(control, settings.memory_limit)?;
+        convert::install(&lua)?;
+        let bind = Binder::new(&lua)?;
+        hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
+        answer::install(&lua, &bind)?;
+        json_api::install(&lua, &bind)?;
+        log_api::install(&lua, &bind, &settings.log, &settings.output)?;
+        if let Some(tools) = &settings.tools {
+            tool_api::install(&lua, &bind, tools)?;
+        }
+        if let Some(agents) = &settings.agents {
+            agent_api::install(&lua, &bind, agents)?;
+        }
+        if let Some(workflows) = &settings.workflows {
+            workflow_api::install(&lua, &bind, workflows)?;
+        }
+        self.install_info(&lua, &bind, script, registrations)?;
+        sandbox::seal(&lua)?;
+        Ok((lua, bind))
+    }
+
+    /// `Script.info()`.
+    fn install_info(
+        &self,
+        lua: &Lua,
+        bind: &Binder,
+        script: &str,
+        registrations: &Arc<Registrations>,
+    ) -> mlua::Result<()> {
+        let (name, own) = (script.to_owned(), Arc::downgrade(registrations));
+        let (memory, time) = (self.settings.memory_limit, self.settings.hook_time_limit);
+        let table = lua.create_table()?;
+        table.raw_set(
+            "info",
+            bind.function("Script.info", move |lua, ()| {
+                let version: String = lua.globals().get("_VERSION")?;
+                let info = json!({
+                    "name": name,
+                    "language": version,
+                    "hooks": own.upgrade().map(|own| own.ids()).unwrap_or_default(),
+                    "memory_used_bytes": lua.used_memory(),
+                    "memory_limit_bytes": memory,
+                    "hook_time_limit_ms": time.as_millis() as u64,
+                });
+                Ok(convert::to_lua(lua, &info)?)
+            })?,
+        )?;
+        lua.globals().raw_set("Script", table)
+    }
+}

@@ -1,0 +1,335 @@
+//! The global `Hook`: registering, listing and explaining hooks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use hooks_runtime::pattern::Pattern;
+use hooks_runtime::point::BUILTIN;
+use hooks_runtime::{HookGuard, HookInfo, HookPoint, HookRegistry, Role, Source, hooks, sites};
+use mlua::{AnyUserData, Function, Lua, Value};
+use serde_json::{Value as Json, json};
+
+use crate::bind::{ApiError, ApiResult, Binder, line};
+use crate::convert;
+use crate::hook_options::HookOptions;
+use crate::lua_hook::LuaHook;
+use crate::options::Options;
+use crate::vm::Vm;
+
+/// What a script has registered. Dropped with the script, and the hooks with it; what the script does with the
+/// handles changes nothing.
+#[derive(Default)]
+pub(crate) struct Registrations {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    registered: BTreeMap<String, Registered>,
+    /// How many ids were made.
+    count: u32,
+}
+
+struct Registered {
+    guard: HookGuard,
+    registry: HookRegistry,
+}
+
+/// The userdata behind a handle.
+struct Handle {
+    id: String,
+    point: String,
+}
+
+impl Registrations {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ids, sorted.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.lock().registered.keys().cloned().collect()
+    }
+
+    fn next_id(&self, stem: &str) -> String {
+        let mut inner = self.lock();
+        inner.count += 1;
+        format!("{stem}.{}", inner.count)
+    }
+
+    fn remove(&self, id: &str) -> ApiResult<bool> {
+        let registry = self
+            .lock()
+            .registered
+            .get(id)
+            .map(|registered| registered.registry.clone());
+        let Some(registry) = registry else {
+            return foreign(id).map(|()| false);
+        };
+        if registry
+            .list()
+            .iter()
+            .any(|hook| &*hook.id == id && hook.required)
+        {
+            return Err(format!(
+                "hook `{id}` is required by the configuration: it can't be unregistered"
+            )
+            .into());
+        }
+        let removed = self.lock().registered.remove(id);
+        // The guard is dropped outside of the lock: it unregisters exactly the hook that this script registered.
+        Ok(removed.is_some())
+    }
+
+    fn set_enabled(&self, id: &str, enabled: bool) -> ApiResult<()> {
+        let inner = self.lock();
+        let Some(registered) = inner.registered.get(id) else {
+            return Err(format!("hook `{id}` is no longer registered").into());
+        };
+        Ok(match enabled {
+            true => registered.guard.enable()?,
+            false => registered.guard.disable()?,
+        })
+    }
+}
+
+/// Fails for a hook that somebody else registered.
+fn foreign(id: &str) -> ApiResult<()> {
+    match hooks().list().iter().find(|hook| &*hook.id == id) {
+        None => Ok(()),
+        Some(hook) => Err(format!(
+            "hook `{id}` was registered at {}, not by this script: a script manages only its own hooks",
+            hook.source
+        )
+        .into()),
+    }
+}
+
+/// Makes the global.
+pub(crate) fn install(
+    lua: &Lua,
+    bind: &Binder,
+    registrations: &Arc<Registrations>,
+    stem: &str,
+    limit: Duration,
+) -> mlua::Result<()> {
+    install_handle(lua, bind, registrations)?;
+    let hook = lua.create_table()?;
+    let (own, stem) = (Arc::downgrade(registrations), stem.to_owned());
+    hook.raw_set(
+        "register",
+        bind.function("Hook.register", move |lua, (point, function, given)| {
+            let own = alive(&own)?;
+            register(lua, &own, &stem, limit, point, function, given)
+        })?,
+    )?;
+    let own = Arc::downgrade(registrations);
+    hook.raw_set(
+        "unregister",
+        bind.function("Hook.unregister", move |_, target: Value| {
+            alive(&own)?.remove(&target_id(&target)?)
+        })?,
+    )?;
+    let own = Arc::downgrade(registrations);
+    hook.raw_set(
+        "list",
+        bind.function("Hook.list", move |lua, filter: Value| {
+            let own = alive(&own)?.ids();
+            Ok(convert::to_lua(lua, &list(lua, filter, &own)?)?)
+        })?,
+    )?;
+    hook.raw_set(
+        "points",
+        bind.function("Hook.points", |lua, pattern: Option<String>| {
+            Ok(convert::to_lua(lua, &points(pattern.as_deref())?)?)
+        })?,
+    )?;
+    hook.raw_set(
+        "explain",
+        bind.function("Hook.explain", |lua, (point, args): (String, Value)| {
+            let args = match args {
+                Value::Nil => None,
+                args => Some(convert::to_json(&args)?),
+            };
+            let explained = hooks().explain(&point, args.as_ref())?;
+            Ok(convert::to_lua(lua, &json!(explained))?)
+        })?,
+    )?;
+    lua.globals().raw_set("Hook", hook)
+}
+
+fn alive(own: &Weak<Registrations>) -> ApiResult<Arc<Registrations>> {
+    own.upgrade().ok_or_else(|| {
+        ApiError::Said("the script was unloaded, so it can't have hooks any more".into())
+    })
+}
+
+fn register(
+    lua: &Lua,
+    own: &Registrations,
+    stem: &str,
+    limit: Duration,
+    point: Value,
+    function: Value,
+    given: Value,
+) -> ApiResult<AnyUserData> {
+    const FORM: &str = "write Hook.register(\"tool.execute\", function(ctx) … end, {…})";
+    let Value::String(point) = point else {
+        return Err(format!("Hook.register: the first argument is the name of a point or a pattern, not a {}; {FORM}", point.type_name()).into());
+    };
+    let point = point.to_str()?.to_owned();
+    let Value::Function(function) = function else {
+        return Err(format!(
+            "Hook.register: the second argument is the function to ask, not a {}; {FORM}",
+            function.type_name()
+        )
+        .into());
+    };
+    let options = HookOptions::read(lua, given)?;
+    let vm = Vm::of(lua)?;
+    let id = match &options.name {
+        Some(name) => name.clone(),
+        None => own.next_id(stem),
+    };
+    let (script, at) = line(lua).unwrap_or_else(|| (vm.name.to_string(), 0));
+    let registry = hooks();
+    let hook = LuaHook {
+        function: vm.keep(Value::Function(function)),
+        vm,
+        limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
+        place: format!("{script}:{at}"),
+    };
+    let role = options.role;
+    let timeout = options.timeout;
+    let mut builder = registry
+        .on(id.as_str())
+        .point(point.as_str())
+        .source(Source::script(script, at));
+    if let Some(timeout) = timeout {
+        builder = builder.timeout(timeout);
+    }
+    let builder = options.apply(builder);
+    let guard = match role {
+        Role::Intercept => builder.intercept(move |cx| hook.intercept(cx)),
+        Role::Guard => builder.guard(move |cx| hook.guard(cx)),
+        Role::Observe => builder.observe(move |record| hook.observe(record)),
+    }?;
+    let before = own
+        .lock()
+        .registered
+        .insert(id.clone(), Registered { guard, registry });
+    // A spent `once` hook of that id, which the registry has forgotten; its guard does nothing any more.
+    drop(before);
+    Ok(lua.create_any_userdata(Handle { id, point })?)
+}
+
+fn install_handle(lua: &Lua, bind: &Binder, own: &Arc<Registrations>) -> mlua::Result<()> {
+    let id = bind.function("handle:id", |_, this: Value| target_id(&this))?;
+    let point = bind.function("handle:point", |_, this: Value| {
+        with_handle(&this, |handle| handle.point.clone())
+    })?;
+    let weak = Arc::downgrade(own);
+    let unregister = bind.function("handle:unregister", move |_, this: Value| {
+        alive(&weak)?.remove(&with_handle(&this, |handle| handle.id.clone())?)
+    })?;
+    let switch = |name, enabled| {
+        let weak = Arc::downgrade(own);
+        bind.function(name, move |_, this: Value| {
+            alive(&weak)?.set_enabled(&with_handle(&this, |handle| handle.id.clone())?, enabled)
+        })
+    };
+    let methods: Vec<(&str, Function)> = vec![
+        ("id", id),
+        ("point", point),
+        ("unregister", unregister),
+        ("enable", switch("handle:enable", true)?),
+        ("disable", switch("handle:disable", false)?),
+    ];
+    crate::bind::methods::<Handle>(lua, "hook handle", methods)
+}
+
+fn with_handle<R>(value: &Value, f: impl FnOnce(&Handle) -> R) -> ApiResult<R> {
+    match value {
+        Value::UserData(data) if data.is::<Handle>() => Ok(f(&*data.borrow::<Handle>()?)),
+        _ => {
+            Err("call it on a handle that Hook.register returned, with a colon: handle:id()".into())
+        }
+    }
+}
+
+fn target_id(target: &Value) -> ApiResult<String> {
+    match target {
+        Value::String(id) => Ok(id.to_str()?.to_owned()),
+        handle => with_handle(handle, |handle| handle.id.clone()),
+    }
+}
+
+fn list(lua: &Lua, filter: Value, own: &[String]) -> ApiResult<Json> {
+    let table = match filter {
+        Value::Nil => lua.create_table()?,
+        Value::Table(table) => table,
+        Value::String(point) => {
+            let table = lua.create_table()?;
+            table.raw_set("point", point)?;
+            table
+        }
+        other => {
+            return Err(format!(
+                "Hook.list: a filter is a point or a table, not a {}",
+                other.type_name()
+            )
+            .into());
+        }
+    };
+    let filter = Options::new("Hook.list", &table, &["point", "role", "tag", "own"])?;
+    let (point, role) = (filter.string("point")?, filter.string("role")?);
+    let (tag, only_own) = (filter.string("tag")?, filter.flag("own")?);
+    let point = point.map(|point| HookPoint::parse(&point).name().to_owned());
+    let asked_at = |hook: &HookInfo, point: &str| {
+        let mut patterns = hook.points.iter().filter_map(|p| Pattern::parse(p).ok());
+        patterns.any(|(pattern, _)| pattern.matches(point) || pattern.as_str() == point)
+    };
+    let listed = hooks().list().into_iter().filter(|hook| {
+        point.as_deref().is_none_or(|point| asked_at(hook, point))
+            && role
+                .as_deref()
+                .is_none_or(|role| hook.role.as_str() == role)
+            && tag
+                .as_deref()
+                .is_none_or(|tag| hook.tags.iter().any(|t| **t == *tag))
+            && (!only_own || own.iter().any(|id| **id == *hook.id))
+    });
+    Ok(Json::Array(listed.map(|hook| json!(hook)).collect()))
+}
+
+fn points(pattern: Option<&str>) -> ApiResult<Json> {
+    let pattern = pattern.map(Pattern::parse).transpose()?;
+    let mut points: BTreeMap<&str, Vec<Json>> = BUILTIN
+        .iter()
+        .map(|point| (point.name(), Vec::new()))
+        .collect();
+    for site in sites() {
+        let info = site.info();
+        let args = info
+            .args
+            .iter()
+            .map(|arg| json!({"name": arg.name, "type": arg.ty}));
+        points.entry(info.point).or_default().push(json!({
+            "path": info.path,
+            "file": info.file,
+            "line": info.line,
+            "args": args.collect::<Vec<_>>(),
+            "returns": info.returns,
+        }));
+    }
+    let wanted = points.into_iter().filter(|(name, _)| {
+        pattern
+            .as_ref()
+            .is_none_or(|(pattern, _)| pattern.matches(name))
+    });
+    let shown = wanted.map(|(name, sites)| {
+        json!({"name": name, "builtin": HookPoint::parse(name).is_builtin(), "sites": sites})
+    });
+    Ok(shown.collect())
+}

@@ -1,0 +1,128 @@
+//! A Lua function as a hook of the runtime.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hooks_runtime::{
+    DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
+};
+use mlua::{Function, Value};
+
+use crate::answer::{self, Answer};
+use crate::bind::{ApiError, ApiResult};
+use crate::context::{Changes, Seen};
+use crate::error::LuaError;
+use crate::record;
+use crate::vm::{Slot, Vm};
+
+/// The function with its state and its limit.
+pub(crate) struct LuaHook {
+    pub(crate) vm: Arc<Vm>,
+    pub(crate) function: Slot,
+    /// How long one call may take.
+    pub(crate) limit: Duration,
+    /// Where it was registered: the place of failures that have none of their own.
+    pub(crate) place: String,
+}
+
+impl LuaHook {
+    fn function(&self) -> mlua::Result<Function> {
+        match self.vm.get(&self.function)? {
+            Value::Function(function) => Ok(function),
+            other => Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
+        }
+    }
+
+    /// Asks it; what it changed is still to be written back.
+    fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<(Answer, Changes), HookError> {
+        let seen = Seen::new(call, role);
+        let asked = self.vm.call(self.limit, |lua| {
+            let value = lua.scope(|scope| {
+                let ctx = seen.table(lua, scope, self.vm.bind.plain())?;
+                self.function()?.call::<Value>(ctx)
+            })?;
+            let read = || -> ApiResult<_> {
+                let answer = answer::read(&value, role, call.phase())?;
+                Ok((answer, seen.changes()?))
+            };
+            match read() {
+                Ok(read) => Ok(Ok(read)),
+                Err(ApiError::Said(said)) => Ok(Err(format!("{}: {said}", self.place))),
+                Err(ApiError::Lua(error)) => Err(error),
+            }
+        });
+        match asked {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(said)) => Err(HookError::other(LuaError::new(said))),
+            Err(error) => Err(HookError::other(error)),
+        }
+    }
+
+    pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
+        let (answer, mut changes) = self.ask(cx, Role::Intercept)?;
+        let result = match answer {
+            Answer::Result(result) => result,
+            Answer::Modified(data) => {
+                self.modified(cx.phase(), data, &mut changes)?;
+                HookResult::Continue
+            }
+        };
+        for (name, value) in changes.args {
+            cx.set_arg_json(&name, value).map_err(|e| self.at(&e))?;
+        }
+        if let Some(value) = changes.result {
+            cx.set_result_json(value).map_err(|e| self.at(&e))?;
+        }
+        Ok(result)
+    }
+
+    /// The predecessor's way to say what changed.
+    fn modified(
+        &self,
+        phase: Phase,
+        data: serde_json::Value,
+        changes: &mut Changes,
+    ) -> Result<(), HookError> {
+        match (phase, data) {
+            (Phase::Pre, serde_json::Value::Object(args)) => {
+                changes.args.extend(args);
+                Ok(())
+            }
+            (Phase::Pre, _) => Err(self.at(
+                &"`data` of a modified call is a table of arguments by name, for example {type = \"modified\", data = {params = {…}}}",
+            )),
+            (_, result) => {
+                changes.result = Some(result);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
+        match self.ask(cx, Role::Guard)?.0 {
+            Answer::Result(result) => {
+                answer::vote(result, cx.phase()).map_err(|error| match error {
+                    ApiError::Said(said) => self.at(&said),
+                    ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
+                })
+            }
+            Answer::Modified(_) => Err(self.at(&"a guard can't change anything")),
+        }
+    }
+
+    /// Tells an observer. The runtime hears of an observer's failure by its panic and reports it; unwinding
+    /// without the panic hook keeps the report in one place.
+    pub(crate) fn observe(&self, record: &DecisionRecord) {
+        let told = self.vm.call(self.limit, |lua| {
+            let ctx = record::table(lua, record, self.vm.bind.plain())?;
+            self.function()?.call::<()>(ctx)
+        });
+        if let Err(error) = told {
+            std::panic::resume_unwind(Box::new(error.to_string()));
+        }
+    }
+
+    fn at(&self, error: &dyn std::fmt::Display) -> HookError {
+        HookError::other(LuaError::new(format!("{}: {error}", self.place)))
+    }
+}

@@ -1,0 +1,85 @@
+//! A Luau state in which a script can compute and call what it is given, and nothing else.
+
+use std::sync::Arc;
+
+use mlua::chunk::Compiler;
+use mlua::{Lua, LuaOptions, StdLib, Value, VmState};
+
+use crate::control::Control;
+
+/// The globals that Luau brings and scripts keep. What is not here is not there: no `loadstring`, `require`,
+/// `getfenv`, `setfenv`, `newproxy`, `collectgarbage`; and Luau has no `io`, `os.execute`, bytecode or `package`.
+const ALLOWED: &[&str] = &[
+    "_G",
+    "_VERSION",
+    "assert",
+    "bit32",
+    "buffer",
+    "coroutine",
+    "error",
+    "getmetatable",
+    "ipairs",
+    "math",
+    "next",
+    "os",
+    "pairs",
+    "pcall",
+    "print",
+    "rawequal",
+    "rawget",
+    "rawlen",
+    "rawset",
+    "select",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "typeof",
+    "unpack",
+    "utf8",
+    "vector",
+    "xpcall",
+];
+
+/// A state with the allowed libraries, the memory limit and the interrupt. The caller adds the API, then calls
+/// [`seal`].
+pub(crate) fn open(control: &Arc<Control>, memory_limit: usize) -> mlua::Result<Lua> {
+    let libraries = StdLib::COROUTINE
+        | StdLib::TABLE
+        | StdLib::OS
+        | StdLib::STRING
+        | StdLib::UTF8
+        | StdLib::BIT
+        | StdLib::MATH
+        | StdLib::BUFFER
+        | StdLib::VECTOR;
+    let lua = Lua::new_with(libraries, LuaOptions::default())?;
+    let globals = lua.globals();
+    let mut unwanted = Vec::new();
+    globals.for_each(|name: String, _: Value| {
+        if !ALLOWED.contains(&name.as_str()) {
+            unwanted.push(name);
+        }
+        Ok(())
+    })?;
+    for name in unwanted {
+        globals.raw_set(name, Value::Nil)?;
+    }
+    // Lines for messages and tracebacks; what runs in the sandbox is optimised and compiled to native code.
+    lua.set_compiler(Compiler::new().set_optimization_level(2).set_debug_level(1));
+    lua.enable_jit(true);
+    lua.set_memory_limit(memory_limit)?;
+    let control = Arc::clone(control);
+    lua.set_interrupt(move |_| match control.check() {
+        Ok(()) => Ok(VmState::Continue),
+        Err(why) => Err(mlua::Error::RuntimeError(why.to_owned())),
+    });
+    Ok(lua)
+}
+
+/// Makes every library and the API read only, and gives the script globals of its own above them.
+pub(crate) fn seal(lua: &Lua) -> mlua::Result<()> {
+    lua.sandbox(true)
+}

@@ -1,0 +1,208 @@
+//! One script's Lua state, and the only two ways into it.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Poll;
+use std::task::ready;
+use std::time::{Duration, Instant};
+
+use mlua::{Lua, Value};
+
+use crate::bind::Binder;
+use crate::control::Control;
+use crate::error::{LuaError, ScriptError};
+use crate::gate::Gate;
+
+/// A Lua state with its gate and its limits.
+pub(crate) struct Vm {
+    pub(crate) lua: Lua,
+    pub(crate) control: Arc<Control>,
+    /// The name in messages and places: the chunk's name.
+    pub(crate) name: Arc<str>,
+    /// Makes its functions.
+    pub(crate) bind: Binder,
+    gate: Gate,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    next: u64,
+    values: HashMap<u64, Value>,
+    /// Slots whose owner is gone. Their values are dropped by whoever is in the gate next.
+    freed: Vec<u64>,
+    /// The coroutines that are driven from outside, by address: only they can wait.
+    driven: Vec<usize>,
+}
+
+/// Keeps a Lua value for Rust code outside of the gate.
+///
+/// Dropping an mlua value takes mlua's lock, and a hook is dropped wherever the registry drops it, under the
+/// registry's own lock: so only the number of the value is dropped there.
+pub(crate) struct Slot {
+    vm: Weak<Vm>,
+    id: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Vm {
+    pub(crate) fn new(lua: Lua, bind: Binder, control: Arc<Control>, name: Arc<str>) -> Arc<Self> {
+        let vm = Arc::new(Vm {
+            lua,
+            control,
+            name,
+            bind,
+            gate: Gate::default(),
+            slots: Mutex::default(),
+        });
+        vm.lua.set_app_data(Arc::downgrade(&vm));
+        vm
+    }
+
+    /// The state that a callback runs in.
+    pub(crate) fn of(lua: &Lua) -> mlua::Result<Arc<Vm>> {
+        let vm = lua.app_data_ref::<Weak<Vm>>().and_then(|vm| vm.upgrade());
+        vm.ok_or_else(|| mlua::Error::runtime("the script is being unloaded"))
+    }
+
+    /// Runs Lua code for a hook: at most until the limit, waiting for the state included.
+    pub(crate) fn call<R>(
+        &self,
+        limit: Duration,
+        f: impl FnOnce(&Lua) -> mlua::Result<R>,
+    ) -> Result<R, LuaError> {
+        let deadline = Instant::now() + limit;
+        let _held = self.gate.enter_until(deadline).ok_or_else(|| {
+            LuaError::new(format!(
+                "{}: its state was in use by another call for {limit:?}",
+                self.name
+            ))
+        })?;
+        self.sweep();
+        self.usable()?;
+        let limited = self.control.limit(deadline);
+        let result = f(&self.lua);
+        // The last thing it did may have taken it past the deadline without an interrupt; `settle` sees that.
+        let _ = self.control.check();
+        drop(limited);
+        self.settle(result)
+    }
+
+    /// Runs Lua code of a coroutine up to its next wait. Never blocks the thread for the state.
+    pub(crate) async fn step<R>(
+        &self,
+        f: impl FnOnce(&Lua) -> mlua::Result<R>,
+    ) -> Result<R, LuaError> {
+        let mut f = Some(f);
+        poll_fn(move |cx| {
+            let _held = ready!(self.gate.poll_enter(cx));
+            self.sweep();
+            let Some(f) = f.take() else {
+                return Poll::Pending;
+            };
+            Poll::Ready(self.usable().and_then(|()| self.settle(f(&self.lua))))
+        })
+        .await
+    }
+
+    fn usable(&self) -> Result<(), LuaError> {
+        match self.control.ended() {
+            None => Ok(()),
+            Some(why) => Err(LuaError::new("").stopped(&self.name, why)),
+        }
+    }
+
+    fn settle<R>(&self, result: mlua::Result<R>) -> Result<R, LuaError> {
+        let error = match result {
+            Ok(value) if self.control.ended().is_none() => return Ok(value),
+            // The script caught the error of the limit, or ended just behind it.
+            Ok(_) => LuaError::new(""),
+            Err(error) => {
+                if out_of_memory(&error) {
+                    self.control.end(
+                        "it used more memory than it may; use less, or raise the memory limit",
+                    );
+                }
+                LuaError::of(&self.name, &error)
+            }
+        };
+        Err(match self.control.ended() {
+            None => error,
+            Some(why) => error.stopped(&self.name, why),
+        })
+    }
+
+    /// The error for the owner of the script: stopped, or failed.
+    pub(crate) fn script_error(&self, error: LuaError) -> ScriptError {
+        match self.control.ended() {
+            Some(why) => ScriptError::Stopped {
+                script: self.name.to_string(),
+                why: why.to_owned(),
+            },
+            None => ScriptError::Lua(error),
+        }
+    }
+
+    /// Keeps a value until the slot is dropped.
+    pub(crate) fn keep(self: &Arc<Self>, value: Value) -> Slot {
+        let mut slots = lock(&self.slots);
+        slots.next += 1;
+        let id = slots.next;
+        slots.values.insert(id, value);
+        Slot {
+            vm: Arc::downgrade(self),
+            id,
+        }
+    }
+
+    /// The value of a slot. Only in the gate.
+    pub(crate) fn get(&self, slot: &Slot) -> mlua::Result<Value> {
+        let value = lock(&self.slots).values.get(&slot.id).cloned();
+        value.ok_or_else(|| mlua::Error::runtime("a value of another script was used here"))
+    }
+
+    pub(crate) fn add_driven(&self, thread: usize) {
+        lock(&self.slots).driven.push(thread);
+    }
+
+    pub(crate) fn remove_driven(&self, thread: usize) {
+        lock(&self.slots).driven.retain(|driven| *driven != thread);
+    }
+
+    pub(crate) fn is_driven(&self, thread: usize) -> bool {
+        lock(&self.slots).driven.contains(&thread)
+    }
+
+    fn sweep(&self) {
+        let mut slots = lock(&self.slots);
+        let freed = std::mem::take(&mut slots.freed);
+        let values: Vec<_> = freed.iter().map(|id| slots.values.remove(id)).collect();
+        drop(slots);
+        drop(values);
+    }
+}
+
+/// Whether Lua ran out of the memory that it may use, however deep mlua wrapped that.
+fn out_of_memory(error: &mlua::Error) -> bool {
+    match error {
+        mlua::Error::MemoryError(_) => true,
+        mlua::Error::CallbackError { cause, .. } => out_of_memory(cause),
+        mlua::Error::RuntimeError(text) => {
+            let first = text.lines().next().unwrap_or_default();
+            first.ends_with("not enough memory")
+        }
+        _ => false,
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(vm) = self.vm.upgrade() {
+            lock(&vm.slots).freed.push(self.id);
+        }
+    }
+}

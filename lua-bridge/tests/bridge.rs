@@ -1,0 +1,20 @@
+//! Scripts against real hooked functions, real tools, agents and workflows.
+
+#[path = "bridge/answers.rs"]
+mod answers;
+#[path = "bridge/context.rs"]
+mod context;
+#[path = "bridge/failures.rs"]
+mod failures;
+#[path = "bridge/globals.rs"]
+mod globals;
+#[path = "bridge/hosts.rs"]
+mod hosts;
+#[path = "bridge/kit.rs"]
+mod kit;
+#[path = "bridge/quickstart.rs"]
+mod quickstart;
+#[path = "bridge/registration.rs"]
+mod registration;
+#[path = "bridge/threads.rs"]
+mod threads;

@@ -1,0 +1,139 @@
+//! What a hook reads of a call, and what it changes.
+
+use serde_json::json;
+
+use crate::kit::{order, run};
+
+fn buy_with(body: &str, options: &str) -> serde_json::Value {
+    let code = format!("Hook.register('shop.buy', function(ctx) {body} end, {{{options}}})");
+    run(&code).ok().buy(order("tea")).unwrap()
+}
+
+#[test]
+fn assignment_and_nested_changes_take_effect() {
+    for body in [
+        "ctx.args.order = {item = 'milk', count = 3, tags = {'x'}}",
+        "ctx.args.order.item = 'milk' ctx.args.order.count = 3 table.insert(ctx.args.order.tags, 'x')",
+        "local o = ctx.args.order o.item, o.count, o.tags[1] = 'milk', 3, 'x'",
+    ] {
+        let bought = buy_with(body, "");
+        assert_eq!(
+            bought["order"],
+            json!({"item": "milk", "count": 3, "note": null, "tags": ["x"]}),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn the_result_changes_in_post_by_assignment_and_inside() {
+    assert_eq!(
+        buy_with("ctx.result = {mine = 1}", "phase = 'post'"),
+        json!({"mine": 1})
+    );
+    let bought = buy_with("ctx.result.order.tags = {'seen'}", "phase = 'post'");
+    assert_eq!(bought["order"]["tags"], json!(["seen"]));
+    assert_eq!(bought["body"], true);
+}
+
+#[test]
+fn reading_changes_nothing() {
+    let body = "local seen = {} for name, value in ctx.args do table.insert(seen, name) end
+        assert(#seen == 2 and ctx.args.order.note == nil and #ctx.args.order.tags == 0)";
+    assert_eq!(
+        buy_with(body, "role = 'guard'")["order"],
+        json!(order("tea"))
+    );
+}
+
+#[test]
+fn the_facts_of_the_call_are_there() {
+    let body = "assert(ctx.point == 'shop.buy' and ctx.phase == 'pre' and ctx.component == 'corner')
+        assert(ctx.attempt == 1 and ctx.call_id > 0 and #ctx.correlation_id > 0 and ctx.elapsed_ms >= 0)
+        assert(ctx.result == nil and ctx.error == nil)
+        assert(ctx.metadata.hook == 'facts' and ctx.metadata.line > 0 and ctx.metadata.plan == 'run')";
+    buy_with(body, "name = 'facts'");
+    buy_with(
+        "assert(ctx.phase == 'post' and ctx.args.order.item == 'tea')",
+        "phase = 'post', args_after = true",
+    );
+}
+
+#[test]
+fn what_may_not_change_refuses() {
+    for (body, options, why) in [
+        (
+            "ctx.args.order = nil",
+            "role = 'guard'",
+            "can't be changed by a guard",
+        ),
+        (
+            "ctx.args.order.item = 'milk'",
+            "role = 'guard'",
+            "can't be changed by a guard",
+        ),
+        ("ctx.result = 1", "", "only in phase post"),
+        (
+            "ctx.args.order.item = 'milk'",
+            "phase = 'post', args_after = true",
+            "only in phase pre",
+        ),
+        ("ctx.args.ordr = 1", "", "did you mean `order`"),
+        ("ctx.point = 'x'", "", "`ctx.point` can't be assigned"),
+        ("return ctx.pont", "", "did you mean `point`"),
+        ("ctx.args.order.count = 'many'", "", "order"),
+        (
+            "ctx.args.order.item = print",
+            "",
+            "a function has no JSON form",
+        ),
+    ] {
+        let code = format!("Hook.register('shop.buy', function(ctx) {body} end, {{{options}}})");
+        let refusal = run(&code).ok().refusal();
+        assert!(refusal.contains(why), "{body}: {refusal}");
+        assert!(refusal.contains("shop.lua:1"), "{body}: {refusal}");
+    }
+}
+
+#[test]
+fn a_typo_in_an_argument_name_refuses_and_lists_the_arguments() {
+    let ran = run("Hook.register('shop.buy', function(ctx)\n  local x = ctx.args.ordre\nend, {role = 'guard'})").ok();
+    let refusal = ran.refusal();
+    assert!(refusal.contains("shop.lua:2: "), "{refusal}");
+    assert!(
+        refusal.contains(
+            "no argument `ordre` (did you mean `order`?); it has: shop: &str, order: Order"
+        ),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn the_context_is_of_no_use_after_the_call() {
+    let ran = run("local kept
+        Hook.register('shop.buy', function(ctx)
+            if kept then local _ = kept.args.order end
+            kept = ctx
+        end)")
+    .ok();
+    ran.buy(order("tea")).unwrap();
+    assert!(ran.refusal().contains("destructed"), "{}", ran.refusal());
+}
+
+#[test]
+fn an_observer_is_told_how_it_ended() {
+    let ran = run("local seen = {}
+        Hook.register('shop.buy', function(ctx)
+            table.insert(seen, ctx.phase .. ' ' .. ctx.outcome .. ' ' .. ctx.component .. ' ' .. ctx.args.order.item)
+        end, {role = 'observe'})
+        Hook.register('shop.count', function() return Result.replace(#seen) end)
+        Hook.register('shop.restock', function() return Result.cancel(table.concat(seen, ', ')) end)").ok();
+    ran.buy(order("tea")).unwrap();
+    let _entered = ran.registry.enter();
+    assert_eq!(crate::kit::count("k".into()).unwrap(), 1);
+    let told = crate::kit::restock("x".into(), &Default::default(), 1).unwrap_err();
+    assert!(
+        told.to_string().ends_with("done returned corner tea"),
+        "{told}"
+    );
+}

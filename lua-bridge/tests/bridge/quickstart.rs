@@ -1,0 +1,1 @@
+//! `examples/lua/quickstart.lua` on the repository's own files.
