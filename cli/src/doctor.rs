@@ -11,30 +11,64 @@ use crate::output::{self, Done};
 pub(crate) async fn run(args: Scripts) -> Done {
     let loaded = crate::run::load(&args.scripts).await?;
     let found = loaded.registry().verify();
-    let plugins = loaded.registry().list().into_iter().filter(|h| matches!(h.source.origin, Origin::Plugin { .. }));
+    let plugins = loaded
+        .registry()
+        .list()
+        .into_iter()
+        .filter(|h| matches!(h.source.origin, Origin::Plugin { .. }));
     let plugins = plugins.count();
     if args.json {
         output::json(&found)?;
     } else {
         output::text(shown(&found, plugins)?.trim_end())?;
     }
-    Ok(if found.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if found.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn shown(found: &Verification, plugins: usize) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "{:<24}{:<28}{:<28}site", "point", "guards", "intercepts")?;
+    writeln!(
+        text,
+        "{:<24}{:<28}{:<28}site",
+        "point", "guards", "intercepts"
+    )?;
     for site in &found.sites {
-        let list = |ids: &[Box<str>]| if ids.is_empty() { "-".to_owned() } else { ids.join(", ") };
+        let list = |ids: &[Box<str>]| {
+            if ids.is_empty() {
+                "-".to_owned()
+            } else {
+                ids.join(", ")
+            }
+        };
         let (guards, intercepts) = (list(&site.guards), list(&site.intercepts));
         let closed = if site.closed { " (closed)" } else { "" };
         let watch = if site.observe { " (watch only)" } else { "" };
         let place = format!("{}:{}{closed}{watch}", site.file, site.line);
-        writeln!(text, "{:<24}{guards:<28}{intercepts:<28}{place}", site.point)?;
+        writeln!(
+            text,
+            "{:<24}{guards:<28}{intercepts:<28}{place}",
+            site.point
+        )?;
     }
-    writeln!(text, "\n{} sites; the registry is {}", found.sites.len(), life(found))?;
-    writeln!(text, "{} link-time hooks found, {plugins} registered", link_time_hooks().len())?;
-    writeln!(text, "  a plugin crate that is missing here was not linked: name it once, `use its_crate as _;`")?;
+    writeln!(
+        text,
+        "\n{} sites; the registry is {}",
+        found.sites.len(),
+        life(found)
+    )?;
+    writeln!(
+        text,
+        "{} link-time hooks found, {plugins} registered",
+        link_time_hooks().len()
+    )?;
+    writeln!(
+        text,
+        "  a plugin crate that is missing here was not linked: name it once, `use its_crate as _;`"
+    )?;
     if found.gaps.is_empty() {
         writeln!(text, "no gaps")?;
     }
@@ -46,5 +80,8 @@ fn shown(found: &Verification, plugins: usize) -> Result<String, std::fmt::Error
 }
 
 fn life(found: &Verification) -> String {
-    serde_json::to_value(found.life).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(found.life)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

@@ -26,16 +26,31 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args) -> Done {
     let given: Option<Value> = match &args.args {
         None => None,
-        Some(text) => Some(serde_json::from_str(text).map_err(|e| format!("--args is not JSON: {e}"))?),
+        Some(text) => {
+            Some(serde_json::from_str(text).map_err(|e| format!("--args is not JSON: {e}"))?)
+        }
     };
     let loaded = crate::run::load(&args.scripts).await?;
     let explanation = loaded.registry().explain(&args.point, given.as_ref())?;
-    if args.json { output::json(&explanation) } else { output::text(shown(&explanation)?.trim_end()) }
+    if args.json {
+        output::json(&explanation)
+    } else {
+        output::text(shown(&explanation)?.trim_end())
+    }
 }
 
 fn shown(e: &Explanation) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    writeln!(text, "{}{}", e.point, if e.closed { " (closed: calls need a grant)" } else { "" })?;
+    writeln!(
+        text,
+        "{}{}",
+        e.point,
+        if e.closed {
+            " (closed: calls need a grant)"
+        } else {
+            ""
+        }
+    )?;
     for site in &e.sites {
         writeln!(text, "  at {site}")?;
     }
@@ -46,20 +61,37 @@ fn shown(e: &Explanation) -> Result<String, std::fmt::Error> {
     for (i, hook) in e.hooks.iter().enumerate() {
         let pure = if hook.pure { ", pure" } else { "" };
         let (phase, role) = (hook.phase.as_str(), hook.role.as_str());
-        writeln!(text, "{:>3}. {:<6}{:<32}{role}, priority {}{pure}", i + 1, phase, hook.hook, hook.priority.0)?;
+        writeln!(
+            text,
+            "{:>3}. {:<6}{:<32}{role}, priority {}{pure}",
+            i + 1,
+            phase,
+            hook.hook,
+            hook.priority.0
+        )?;
         writeln!(text, "           {}", hook.source)?;
     }
     if e.hooks.is_empty() {
         writeln!(text, "  nobody")?;
     }
-    let Some(rehearsal) = &e.rehearsal else { return Ok(text) };
-    writeln!(text, "\nwith these arguments: {} (plan: {})", rehearsal.verdict, rehearsal.plan)?;
+    let Some(rehearsal) = &e.rehearsal else {
+        return Ok(text);
+    };
+    writeln!(
+        text,
+        "\nwith these arguments: {} (plan: {})",
+        rehearsal.verdict, rehearsal.plan
+    )?;
     for said in &rehearsal.said {
         let reason = said.reason.as_deref().unwrap_or_default();
         writeln!(text, "  {:<32}{:<14}{reason}", said.hook, said.answer)?;
     }
     if rehearsal.undecidable > 0 {
-        writeln!(text, "{} hooks are not declared pure and did not run", rehearsal.undecidable)?;
+        writeln!(
+            text,
+            "{} hooks are not declared pure and did not run",
+            rehearsal.undecidable
+        )?;
     }
     Ok(text)
 }

@@ -18,8 +18,10 @@ use clap::{Parser, Subcommand};
 /// Runs scripts under hooks, and shows what is hooked and by whom.
 #[derive(Parser)]
 #[command(name = "hookpoint", version, propagate_version = true)]
-#[command(after_help = "Exit codes: 0 done, 1 a script or check failed, 2 wrong usage.\n\
-    Start with: hookpoint run examples/lua/quickstart.lua")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 a script or check failed, 2 wrong usage.\n\
+    Start with: hookpoint run examples/lua/quickstart.lua"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -49,7 +49,11 @@ pub(crate) fn run(args: Args) -> Done {
         let (pattern, _) = Pattern::parse(pattern)?;
         points.retain(|p| pattern.matches(&p.name));
     }
-    if args.json { output::json(&points) } else { output::text(shown(&points)?.trim_end()) }
+    if args.json {
+        output::json(&points)
+    } else {
+        output::text(shown(&points)?.trim_end())
+    }
 }
 
 fn list() -> Vec<Point> {
@@ -61,8 +65,16 @@ fn list() -> Vec<Point> {
         }
     }
     let point = |name: String| {
-        let here: Vec<Site> = sites.iter().map(|s| s.info()).filter(|s| s.point == name).map(site).collect();
-        let aliases = ALIASES.iter().filter(|(_, p, _)| p.name() == name).map(|(alias, _, _)| *alias);
+        let here: Vec<Site> = sites
+            .iter()
+            .map(|s| s.info())
+            .filter(|s| s.point == name)
+            .map(site)
+            .collect();
+        let aliases = ALIASES
+            .iter()
+            .filter(|(_, p, _)| p.name() == name)
+            .map(|(alias, _, _)| *alias);
         Point {
             builtin: HookPoint::parse(&name).is_builtin(),
             fired: !here.is_empty(),
@@ -80,7 +92,11 @@ fn site(info: &SiteInfo) -> Site {
         file: info.file,
         line: info.line,
         package: info.package,
-        args: info.args.iter().map(|a| format!("{}: {}", a.name, a.ty)).collect(),
+        args: info
+            .args
+            .iter()
+            .map(|a| format!("{}: {}", a.name, a.ty))
+            .collect(),
         returns: info.returns,
         is_async: info.flags.is_async,
         observe: info.flags.observe,
@@ -99,11 +115,22 @@ fn shown(points: &[Point]) -> Result<String, std::fmt::Error> {
         }
         writeln!(text, "{}", point.name)?;
         for site in &point.sites {
-            writeln!(text, "  {}:{}  {}({})", site.file, site.line, site.path, site.args.join(", "))?;
+            writeln!(
+                text,
+                "  {}:{}  {}({})",
+                site.file,
+                site.line,
+                site.path,
+                site.args.join(", ")
+            )?;
         }
     }
     let fired = points.iter().filter(|p| p.fired).count();
     let sites: usize = points.iter().map(|p| p.sites.len()).sum();
-    writeln!(text, "\n{} points, {fired} of them fired at {sites} sites", points.len())?;
+    writeln!(
+        text,
+        "\n{} points, {fired} of them fired at {sites} sites",
+        points.len()
+    )?;
     Ok(text)
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use hooks_agents::{Agent, ScriptedModel};
-use hooks_lua::host::{AgentHost, AgentSpec, BoxFuture, HostError, ModelSpec, ModelTurn, ScriptAgent};
+use hooks_lua::host::{
+    AgentHost, AgentSpec, BoxFuture, HostError, ModelSpec, ModelTurn, ScriptAgent,
+};
 use hooks_tools::ToolRegistry;
 use serde_json::Value;
 
@@ -13,14 +15,20 @@ pub struct Agents(pub Arc<ToolRegistry>);
 impl AgentHost for Agents {
     fn create(&self, spec: AgentSpec) -> Result<Arc<dyn ScriptAgent>, HostError> {
         let ModelSpec::Script(turns) = spec.model else {
-            return Err(HostError::message("this program has scripted models only: `model = {script = {…}}`"));
+            return Err(HostError::message(
+                "this program has scripted models only: `model = {script = {…}}`",
+            ));
         };
         let mut model = ScriptedModel::new(format!("{}-script", spec.name));
         for turn in turns {
             model = match turn {
                 ModelTurn::Text(text) => model.text(text),
                 ModelTurn::Calls(calls) => model.calls(calls),
-                _ => return Err(HostError::message("a model turn is a text or a list of tool calls")),
+                _ => {
+                    return Err(HostError::message(
+                        "a model turn is a text or a list of tool calls",
+                    ));
+                }
             };
         }
         let mut agent = Agent::builder(spec.name).model(model).tools(self.0.clone());
@@ -50,7 +58,11 @@ impl ScriptAgent for Handle {
     fn execute(&self, input: String) -> BoxFuture<'_, Result<Value, HostError>> {
         Box::pin(async { Ok(serde_json::to_value(self.0.execute(input).await?)?) })
     }
-    fn invoke_tool<'a>(&'a self, name: &'a str, params: Value) -> BoxFuture<'a, Result<Value, HostError>> {
+    fn invoke_tool<'a>(
+        &'a self,
+        name: &'a str,
+        params: Value,
+    ) -> BoxFuture<'a, Result<Value, HostError>> {
         Box::pin(async move { Ok(self.0.invoke_tool(name, params).await?.value) })
     }
     fn pause(&self) -> BoxFuture<'_, Result<(), HostError>> {

@@ -26,14 +26,21 @@ impl Tools {
             tools.register(HashCalculator::beneath(root.clone())),
             tools.register(FileSearch::beneath(root)),
         ];
-        registered.into_iter().collect::<Result<(), ToolError>>().map_err(io::Error::other)?;
+        registered
+            .into_iter()
+            .collect::<Result<(), ToolError>>()
+            .map_err(io::Error::other)?;
         Ok(Tools(Arc::new(tools)))
     }
 }
 
 impl ToolHost for Tools {
     fn list(&self) -> Vec<Value> {
-        self.0.list().iter().filter_map(|info| serde_json::to_value(info).ok()).collect()
+        self.0
+            .list()
+            .iter()
+            .filter_map(|info| serde_json::to_value(info).ok())
+            .collect()
     }
 
     fn get(&self, name: &str) -> Result<Value, HostError> {

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 use hooks_lua::host::{
-    BoxFuture, HostError, OnError, ScriptWorkflow, SequentialSpec, StepFunction, StepInput, StepSpec, StepWork,
-    WorkflowHost,
+    BoxFuture, HostError, OnError, ScriptWorkflow, SequentialSpec, StepFunction, StepInput,
+    StepSpec, StepWork, WorkflowHost,
 };
 use hooks_tools::ToolRegistry;
 use hooks_workflows::{ErrorStrategy, Sequential, Step, StepOutput};
@@ -36,13 +36,25 @@ impl Workflows {
             StepWork::Agent(agent) => {
                 let agent: Arc<dyn Any + Send + Sync> = agent;
                 let agent = agent.downcast::<Handle>();
-                Step::agent(spec.name, &agent.map_err(|_| HostError::message("an agent of another program"))?.0)
+                Step::agent(
+                    spec.name,
+                    &agent
+                        .map_err(|_| HostError::message("an agent of another program"))?
+                        .0,
+                )
             }
             StepWork::Function(function) => Step::function(spec.name, move |call| {
-                let input = StepInput { input: call.input, state: call.state.to_json() };
+                let input = StepInput {
+                    input: call.input,
+                    state: call.state.to_json(),
+                };
                 run(function.clone(), input)
             }),
-            _ => return Err(HostError::message("a step is a tool, an agent or a function")),
+            _ => {
+                return Err(HostError::message(
+                    "a step is a tool, an agent or a function",
+                ));
+            }
         };
         if let Some(input) = spec.input {
             step = step.input(input);
@@ -63,15 +75,28 @@ async fn run(
 ) -> Result<StepOutput, Box<dyn std::error::Error + Send + Sync>> {
     let result = function(input).await.map_err(HostError::into_inner)?;
     let output = StepOutput::from(result.value);
-    Ok(result.changes.into_iter().fold(output, |output, (key, value)| output.set(key, value)))
+    Ok(result
+        .changes
+        .into_iter()
+        .fold(output, |output, (key, value)| output.set(key, value)))
 }
 
 fn strategy(on_error: OnError) -> Result<ErrorStrategy, HostError> {
     Ok(match on_error {
         OnError::Fail => ErrorStrategy::Fail,
         OnError::Continue => ErrorStrategy::Continue,
-        OnError::Retry { max_attempts, delay } => ErrorStrategy::Retry { max_attempts, delay },
-        _ => return Err(HostError::message("this program knows fail, continue and retry")),
+        OnError::Retry {
+            max_attempts,
+            delay,
+        } => ErrorStrategy::Retry {
+            max_attempts,
+            delay,
+        },
+        _ => {
+            return Err(HostError::message(
+                "this program knows fail, continue and retry",
+            ));
+        }
     })
 }
 

@@ -31,6 +31,9 @@ use super::config::Config;
 /// ```
 pub struct HookSystem {
     registry: HookRegistry,
+    /// What the scripts registered lives as long as they do.
+    #[cfg(feature = "lua")]
+    _scripts: Vec<hooks_lua::Script>,
 }
 
 impl HookSystem {
@@ -131,7 +134,7 @@ impl HookSystemBuilder {
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
         }
-        self.load_scripts().await?;
+        let _scripts = self.load_scripts().await?;
         let required: Vec<&str> = self.config.required.iter().map(String::as_str).collect();
         self.registry.require(&required)?;
         let found = self.registry.verify();
@@ -145,6 +148,8 @@ impl HookSystemBuilder {
         self.registry.set_life(Life::Serving);
         Ok(HookSystem {
             registry: self.registry,
+            #[cfg(feature = "lua")]
+            _scripts,
         })
     }
 
@@ -163,13 +168,38 @@ impl HookSystemBuilder {
         Ok(())
     }
 
+    #[cfg(not(feature = "lua"))]
     async fn load_scripts(&self) -> Result<(), HookError> {
         match self.config.scripts.first() {
             None => Ok(()),
             Some(script) => Err(HookError::Configuration {
                 what: script.as_str().into(),
-                cause: "scripts need the feature `lua`".into(),
+                cause: "scripts need the feature `lua` of the crate `hookpoint`".into(),
             }),
         }
+    }
+
+    /// Loads the scripts into the registry. They are granted to be loaded, which is what the registry waits
+    /// for; whatever else they call while they load needs a grant like every other call.
+    #[cfg(feature = "lua")]
+    async fn load_scripts(&self) -> Result<Vec<hooks_lua::Script>, HookError> {
+        let loads = self
+            .registry
+            .on("system.load-scripts")
+            .point("script.load")
+            .point("script.execute");
+        let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
+        let engine = hooks_lua::LuaEngine::builder().build();
+        let mut scripts = Vec::new();
+        for path in &self.config.scripts {
+            let failed = |error: hooks_lua::ScriptError| HookError::Configuration {
+                what: path.as_str().into(),
+                cause: error.to_string().into(),
+            };
+            let script = engine.load(path).map_err(failed)?;
+            script.execute().await.map_err(failed)?;
+            scripts.push(script);
+        }
+        Ok(scripts)
     }
 }

@@ -1,0 +1,158 @@
+//! `hookpoint run`
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use hookpoint::lua::{LuaEngine, Script, ScriptError};
+use hookpoint::report::Report;
+use hookpoint::{GuardContext, HookError, HookRegistry, HookScope, Vote};
+use serde_json::{Value, json};
+
+use crate::output::{self, Done};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The scripts, run one after another; hooks of one are there for the next.
+    #[arg(required = true, value_name = "SCRIPT")]
+    scripts: Vec<PathBuf>,
+    /// Print what the scripts return and the report as JSON; what they print goes to standard error.
+    #[arg(long)]
+    json: bool,
+    /// Print no report.
+    #[arg(long, conflicts_with = "json")]
+    no_report: bool,
+}
+
+/// A registry with the command's own hooks and those of scripts.
+pub(crate) struct Loaded {
+    registry: HookRegistry,
+    /// What they registered lives as long as they do.
+    _scripts: Vec<Script>,
+}
+
+impl Loaded {
+    pub(crate) fn registry(&self) -> &HookRegistry {
+        &self.registry
+    }
+}
+
+/// Registers the command's own hooks and runs scripts silently, for commands that list what is there.
+pub(crate) async fn load(
+    paths: &[PathBuf],
+) -> Result<Loaded, Box<dyn std::error::Error + Send + Sync>> {
+    let registry = HookRegistry::global();
+    own_hooks(&registry)?;
+    let engine = hookpoint::script::engine(".")?.output(io::sink()).build();
+    let mut scripts = Vec::new();
+    for path in paths {
+        let script = engine.load(path)?;
+        script.execute().await?;
+        scripts.push(script);
+    }
+    Ok(Loaded {
+        registry,
+        _scripts: scripts,
+    })
+}
+
+pub(crate) async fn run(args: Args) -> Done {
+    let registry = HookRegistry::global();
+    own_hooks(&registry)?;
+    let report = Arc::new(Report::default());
+    registry.add_sink(report.clone());
+    let engine = hookpoint::script::engine(".")?;
+    let engine = if args.json {
+        engine.output(io::stderr())
+    } else {
+        engine
+    }
+    .build();
+
+    let mut kept = Vec::new();
+    let mut results = Vec::new();
+    let mut failed = false;
+    for path in &args.scripts {
+        let (script, result) = run_one(&engine, path).await;
+        if let Err(error) = &result {
+            failed = true;
+            complain(error);
+        }
+        let shown = path.display().to_string();
+        results.push(match result {
+            Ok(value) => json!({ "script": shown, "result": value }),
+            Err(error) => json!({ "script": shown, "error": error.to_string() }),
+        });
+        kept.extend(script);
+    }
+    if args.json {
+        output::json(&json!({ "scripts": results, "report": report.snapshot() }))?;
+    } else if !args.no_report {
+        output::text(&format!("\n── report ──\n{}", report.text()))?;
+    }
+    Ok(if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// One script is one run: a hook that halts it ends its further calls, and those of no other script.
+async fn run_one(
+    engine: &LuaEngine,
+    path: &PathBuf,
+) -> (Option<Script>, Result<Value, ScriptError>) {
+    let script = match engine.load(path) {
+        Ok(script) => script,
+        Err(error) => return (None, Err(error)),
+    };
+    let scope = HookScope::run(format!("script {}", path.display()));
+    let stopper = script.stopper();
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            stopper.stop();
+        }
+        // From here on the script ends by itself, with the error that says so.
+        std::future::pending::<()>().await
+    };
+    let result = tokio::select! {
+        result = scope.wrap(script.execute()) => result,
+        () = interrupted => unreachable!("it never ends"),
+    };
+    (Some(script), result)
+}
+
+fn complain(error: &ScriptError) {
+    eprintln!("error: {error}");
+    if let Some(traceback) = error.traceback() {
+        eprintln!("{traceback}");
+    }
+}
+
+/// The command's own policy: what its tools are given must stay beneath the folder that it was started in.
+/// The tools are confined as well; this refuses before they look.
+fn own_hooks(registry: &HookRegistry) -> Result<(), HookError> {
+    let workspace = registry
+        .on("cli.workspace")
+        .point("tool.execute")
+        .describe("tools get no paths outside of the folder that the command was started in")
+        .pure();
+    workspace.guard(stays_in_workspace)?.forget();
+    Ok(())
+}
+
+fn stays_in_workspace(cx: &GuardContext<'_>) -> Result<Vote, HookError> {
+    let params: &Value = cx.arg("params")?;
+    let path = ["path", "file", "root"]
+        .iter()
+        .find_map(|key| params.get(key)?.as_str());
+    Ok(match path {
+        Some(path) if path.starts_with('/') || path.split('/').any(|part| part == "..") => {
+            Vote::cancel(format!(
+                "`{path}` leads out of the folder that the command was started in"
+            ))
+        }
+        _ => Vote::Pass,
+    })
+}
