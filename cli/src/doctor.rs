@@ -31,29 +31,25 @@ pub(crate) async fn run(args: Scripts) -> Done {
 
 fn shown(found: &Verification, plugins: usize) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    writeln!(
-        text,
-        "{:<24}{:<28}{:<28}site",
-        "point", "guards", "intercepts"
-    )?;
     for site in &found.sites {
-        let list = |ids: &[Box<str>]| {
-            if ids.is_empty() {
-                "-".to_owned()
-            } else {
-                ids.join(", ")
-            }
-        };
-        let (guards, intercepts) = (list(&site.guards), list(&site.intercepts));
-        let closed = if site.closed { " (closed)" } else { "" };
-        let watch = if site.observe { " (watch only)" } else { "" };
-        let place = format!("{}:{}{closed}{watch}", site.file, site.line);
-        writeln!(
-            text,
-            "{:<24}{guards:<28}{intercepts:<28}{place}",
-            site.point
-        )?;
+        let closed = if site.closed { ", closed" } else { "" };
+        let watch = if site.observe { ", watch only" } else { "" };
+        let (point, file, line) = (site.point, site.file, site.line);
+        writeln!(text, "{point:<22}{file}:{line}{closed}{watch}")?;
+        let asked = [
+            ("guards", &site.guards),
+            ("intercepts", &site.intercepts),
+            ("observers", &site.observers),
+        ];
+        for (role, ids) in asked.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            writeln!(text, "  {role}: {}", ids.join(", "))?;
+        }
     }
+    let unguarded = found
+        .sites
+        .iter()
+        .filter(|s| s.guards.is_empty() && !s.observe)
+        .count();
     writeln!(
         text,
         "\n{} sites; the registry is {}",
@@ -62,7 +58,7 @@ fn shown(found: &Verification, plugins: usize) -> Result<String, std::fmt::Error
     )?;
     writeln!(
         text,
-        "{} link-time hooks found, {plugins} registered",
+        "{unguarded} sites that can refuse have no guard; {} link-time hooks found, {plugins} registered",
         link_time_hooks().len()
     )?;
     writeln!(
