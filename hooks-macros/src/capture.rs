@@ -351,20 +351,30 @@ pub(crate) fn of_return(
         Some((ok, err)) => (ok, err.unwrap_or(whole)),
         None => (whole, whole),
     };
+    // What hides behind `impl` is known inside the function, but not always yet: whether an `async` block is
+    // `Clone` or `Send` is decided after the choices are made.
+    let hidden = |ty: &Type| has_impl(&quote!(#ty));
     let guard = |ty: &Type| match ty {
         Type::Never(_) => quote_spanned!(here()=> #p::No),
-        _ if has_impl(&quote!(#ty)) => quote_spanned!(here()=> #p::No),
         _ => typed(ty, false, Choice::Auto, fixed, p),
     };
-    let (typed_ok, typed_err) = (guard(ok_ty), guard(err_ty));
-    let de = match leaves(ok_ty, fixed, true, p) {
-        Some(leaves) => quote_spanned!(here()=> #ok.heads::<#leaves>().de()),
-        None => quote_spanned!(here()=> #p::No),
+    let ok_choice = if hidden(ok_ty) {
+        quote_spanned!(here()=> #p::OPAQUE)
+    } else {
+        let typed = guard(ok_ty);
+        let de = match leaves(ok_ty, fixed, true, p) {
+            Some(leaves) => quote_spanned!(here()=> #ok.heads::<#leaves>().de()),
+            None => quote_spanned!(here()=> #p::No),
+        };
+        quote_spanned!(here()=> (#typed, #ok.ser(), #de, #ok.dbg(), #ok.cln(), #ok.snd()))
     };
-    (
-        quote_spanned!(here()=> (#typed_ok, #ok.ser(), #de, #ok.dbg(), #ok.cln(), #ok.snd())),
-        quote_spanned!(here()=> (#typed_err, #err.ser(), #p::No, #err.dbg(), #err.cln(), #err.snd())),
-    )
+    let err_choice = if hidden(err_ty) {
+        quote_spanned!(here()=> #p::OPAQUE)
+    } else {
+        let typed = guard(err_ty);
+        quote_spanned!(here()=> (#typed, #err.ser(), #p::No, #err.dbg(), #err.cln(), #err.snd()))
+    };
+    (ok_choice, err_choice)
 }
 
 /// `T` and, if it is there, `E` of something whose last segment is `Result<…>`.

@@ -321,7 +321,11 @@ impl Expansion<'_> {
         (
             quote_spanned!(here()=>
                 let #idle = __SITE.is_idle();
-                let #facts = if #idle { #p::Facts::new() } else { #p::Facts::new() #component #(#fields)* };
+                let #facts = if #idle {
+                    #p::Facts::new()
+                } else {
+                    #p::facts(|| #p::Facts::new() #component #(#fields)*)
+                };
             ),
             quote_spanned!(here()=> #idle),
             quote_spanned!(here()=> #facts),

@@ -1,5 +1,6 @@
 //! What `#[hooked]` does to a function: nothing while nobody listens, and everything a hook needs else.
 
+mod behaviour;
 mod blocks;
 mod compiles;
 mod hooks;

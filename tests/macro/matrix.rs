@@ -232,16 +232,15 @@ fn results() {
             Result<impl Iterator<Item = u8>, String>,
             Ok([1].into_iter())
         ),
-        "ok DW*"
+        "ok W"
     );
     assert_eq!(
         result!(u64, 1, observe),
         "plain TJSCDW* observe replaceable"
     );
-    // Inside the function the hidden type is known.
     assert_eq!(
         result!(impl Iterator<Item = u8>, [1].into_iter(), observe),
-        "plain DW* observe"
+        "plain W observe"
     );
     assert_eq!(
         result!((), (), observe),

@@ -11,6 +11,7 @@ use std::pin::Pin;
 use serde_json::Value;
 
 use super::probe::Dup;
+use super::run::Facts;
 
 /// The type of an argument tuple, without a value of it.
 pub struct Types<A>(PhantomData<fn() -> A>);
@@ -44,6 +45,13 @@ pub fn dup<T, C: Dup<T>>(value: &T, _: C) -> Option<T> {
 /// The heap place of an active asynchronous call: the idle path must not pay for its size.
 pub fn boxed<F: Future>(future: F) -> Pin<Box<F>> {
     Box::pin(future)
+}
+
+/// Evaluates what `component` and `fields` say, out of the line of the idle path.
+#[cold]
+#[inline(never)]
+pub fn facts(collect: impl FnOnce() -> Facts) -> Facts {
+    collect()
 }
 
 /// Gives a closure written in `redirect = …` its signature, so that `to` is known to be any `&str`.

@@ -22,7 +22,7 @@ pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
 pub use bind::{
     NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display,
-    nest, resolver,
+    facts, nest, resolver,
 };
 pub use named::{PointName, TypedPoint};
 pub use probe::{
