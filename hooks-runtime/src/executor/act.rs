@@ -147,21 +147,25 @@ impl Call<'_> {
     }
 }
 
-/// The body of an asynchronous site: the current call is set on each poll and the time in it is counted.
+/// The body of an asynchronous site: the current call is set on each poll, and the time from the first poll
+/// to the end counts as work, the waits in it included.
 pub(crate) struct InBody<'a, 's, F> {
     call: &'a mut Call<'s>,
     future: Pin<Box<F>>,
     redirected: bool,
+    started: Option<Instant>,
 }
 
 impl<'a, 's, F: Future> InBody<'a, 's, F> {
     pub(crate) fn new(call: &'a mut Call<'s>, make: impl FnOnce() -> F, redirected: bool) -> Self {
         call.executed = true;
         call.inner_refusal = false;
+        let started = call.recording.then(|| call.now());
         InBody {
             call,
             future: Box::pin(make()),
             redirected,
+            started,
         }
     }
 }
@@ -171,16 +175,20 @@ impl<F: Future> Future for InBody<'_, '_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let (id, root) = (this.call.meta.id, this.call.meta.root);
-        let started: Option<Instant> = this.call.recording.then(|| this.call.now());
         let deeper = this.redirected.then(|| ambient::enter_hook(id, root, 0));
         let inside = ambient::enter_call(id, root);
         let polled = this.future.as_mut().poll(cx);
         this.call.inner_refusal |= ambient::current().inner_refusal;
         drop(inside);
         drop(deeper);
-        if let Some(started) = started {
-            this.call.work += this.call.now().saturating_duration_since(started);
-        }
         polled
+    }
+}
+
+impl<F> Drop for InBody<'_, '_, F> {
+    fn drop(&mut self) {
+        if let Some(started) = self.started {
+            self.call.work += self.call.now().saturating_duration_since(started);
+        }
     }
 }

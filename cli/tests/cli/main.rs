@@ -1,0 +1,5 @@
+//! The command, and the system that it is built on, as people and programs meet them.
+
+mod commands;
+mod quickstart;
+mod system;

@@ -1,0 +1,2 @@
+//! The first whole run, as the README shows it.
+
