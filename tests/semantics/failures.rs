@@ -163,6 +163,34 @@ fn a_condition_that_fails_is_a_failure_and_never_no_match() {
     assert_eq!(kit.last("failures.site").hooks[0].error, Some("condition"));
 }
 
+fn panicking(_cx: &hookpoint::GuardContext<'_>) -> Result<bool, hookpoint::HookError> {
+    panic!("injected panic")
+}
+
+#[test]
+fn panics_of_conditions_and_approvers_refuse() {
+    crate::sites::quiet();
+    let kit = registry();
+    let _entered = kit.enter();
+    let hook = kit
+        .on("conditional")
+        .point("failures.site")
+        .when(panicking)
+        .guard(|_| Ok(Vote::Pass))
+        .unwrap();
+    assert_eq!(site("x".into(), &1).unwrap_err().hook(), "conditional");
+    drop(hook);
+    kit.set_approver(|_: &hookpoint::ApprovalRequest| -> hookpoint::Approval {
+        panic!("injected panic")
+    });
+    let _g = kit
+        .guard("asks", "failures.site", |_| Ok(Vote::ask("?")))
+        .unwrap();
+    let refusal = site("x".into(), &1).unwrap_err();
+    assert_eq!(refusal.hook(), "hookpoint.approver");
+    assert!(refusal.reason().contains("injected panic"), "{refusal}");
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         Just(Fault::Error),

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use hookpoint::test::{TestRegistry, registry};
-use hookpoint::{HookError, HookRefusal, HookResult, OnFailure, Priority, Vote, hooked};
+use hookpoint::{
+    HookError, HookRefusal, HookRegistration, HookResult, OnFailure, Priority, Restriction, Vote,
+    hooked,
+};
 use proptest::prelude::*;
 
 use crate::sites::quiet;
@@ -214,5 +217,54 @@ proptest! {
             other.reverse();
         }
         prop_assert_eq!(run(&specs, shut), run(&other, shut));
+    }
+}
+
+static LINKED: [HookRegistration; 4] = [
+    HookRegistration::new("linked.d", "laws.open")
+        .intercept(|cx| push(cx, "d"))
+        .priority(Priority::HIGH),
+    HookRegistration::new("linked.b", "laws.open").intercept(|cx| push(cx, "b")),
+    HookRegistration::new("linked.c", "laws.open")
+        .intercept(|cx| push(cx, "c"))
+        .before(&["linked.d"]),
+    HookRegistration::new("linked.a", "laws.open").guard(|cx| {
+        Ok(Vote::cancel_if(
+            cx.arg::<String>("input")?.len() > 9,
+            "long",
+        ))
+    }),
+];
+
+fn push(cx: &mut hookpoint::HookContext<'_>, text: &str) -> Result<HookResult, HookError> {
+    cx.arg_mut::<String>("input")?.push_str(text);
+    Ok(HookResult::Continue)
+}
+
+proptest! {
+    /// Hooks that were found at link time come in any order, and it changes nothing.
+    #[test]
+    fn the_order_of_discovery_decides_nothing(order in Just([0_usize, 1, 2, 3]).prop_shuffle()) {
+        let kit = registry();
+        let _entered = kit.enter();
+        let guards: Vec<_> = order.iter().map(|i| kit.register_link_time(&LINKED[*i]).unwrap()).collect();
+        let seen = Seen::default();
+        prop_assert_eq!(open("in".into(), &seen).unwrap(), "<inbcd>");
+        let refusal = open("long long".into(), &seen).unwrap_err();
+        prop_assert_eq!(refusal.hook(), "linked.a");
+        drop(guards);
+    }
+
+    /// The same vote twice weighs as much as once, and grouping votes into hooks differently changes nothing.
+    #[test]
+    fn a_vote_said_twice_counts_once(specs in prop::collection::vec(spec(), 0..4), shut in any::<bool>()) {
+        quiet();
+        let votes = |spec: &Spec| Spec { appends: false, replaces: false, ..spec.clone() };
+        let specs = named(specs.iter().map(votes).collect());
+        let twice: Vec<_> = specs.iter().flat_map(|(id, s)| [(id.clone(), s.clone()), (format!("{id}-again"), s.clone())]).collect();
+        let verdict = |(result, seen): (Result<String, String>, Vec<String>)| {
+            (result.is_ok(), seen.iter().filter(|s| s.starts_with("body")).count())
+        };
+        prop_assert_eq!(verdict(run(&specs, shut)), verdict(run(&twice, shut)));
     }
 }

@@ -1,2 +1,1 @@
 //! The first whole run, as the README shows it.
-

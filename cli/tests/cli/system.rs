@@ -35,20 +35,43 @@ end, {role = "guard", name = "no-etc"})
 async fn a_policy_is_in_force_when_build_returns() {
     let files = Files::new(&[
         ("policy.lua", POLICY),
-        ("hookpoint.toml", "required = [\"no-etc\"]\nscripts = [\"policy.lua\"]\n"),
+        (
+            "hookpoint.toml",
+            "required = [\"no-etc\"]\nscripts = [\"policy.lua\"]\n",
+        ),
     ]);
     let registry = HookRegistry::new();
     let scope = HookScope::isolated(&registry);
     let test = async {
-        let builder = HookSystem::builder().config(files.path("hookpoint.toml")).expect("it is read");
-        assert_eq!(fetch("x".into()).unwrap_err().hook(), "hookpoint.life", "not in force yet");
+        let builder = HookSystem::builder()
+            .config(files.path("hookpoint.toml"))
+            .expect("it is read");
+        assert_eq!(
+            fetch("x".into()).unwrap_err().hook(),
+            "hookpoint.life",
+            "not in force yet"
+        );
         let system = builder.build().await.expect("it is put in force");
         assert!(fetch("x".into()).is_ok());
         assert_eq!(fetch("/etc/passwd".into()).unwrap_err().hook(), "no-etc");
-        assert!(system.registry().unregister("no-etc").is_err(), "it is required");
-        assert!(!system.registry().list().iter().any(|h| h.id.starts_with("system.")), "no grant is left behind");
+        assert!(
+            system.registry().unregister("no-etc").is_err(),
+            "it is required"
+        );
+        assert!(
+            !system
+                .registry()
+                .list()
+                .iter()
+                .any(|h| h.id.starts_with("system.")),
+            "no grant is left behind"
+        );
         system.drain();
-        assert_eq!(fetch("x".into()).unwrap_err().hook(), "hookpoint.life", "going down");
+        assert_eq!(
+            fetch("x".into()).unwrap_err().hook(),
+            "hookpoint.life",
+            "going down"
+        );
     };
     scope.wrap(test).await;
 }
@@ -56,9 +79,21 @@ async fn a_policy_is_in_force_when_build_returns() {
 #[tokio::test]
 async fn whatever_is_wrong_keeps_the_system_from_serving() {
     for (config, policy, wanted) in [
-        ("required = [\"no-ect\"]\nscripts = [\"policy.lua\"]", POLICY, "did you mean `no-etc`?"),
-        ("scripts = [\"policy.lua\"]", "error('broken policy')", "policy.lua:1: broken policy"),
-        ("scripts = [\"policy.lua\"]", "Hook.register('tool.exekute', print)", "did you mean `tool.execute`?"),
+        (
+            "required = [\"no-ect\"]\nscripts = [\"policy.lua\"]",
+            POLICY,
+            "did you mean `no-etc`?",
+        ),
+        (
+            "scripts = [\"policy.lua\"]",
+            "error('broken policy')",
+            "policy.lua:1: broken policy",
+        ),
+        (
+            "scripts = [\"policy.lua\"]",
+            "Hook.register('tool.exekute', print)",
+            "did you mean `tool.execute`?",
+        ),
         ("scripts = [\"other.lua\"]", POLICY, "other.lua"),
         ("closed = [\"*\"]", POLICY, "write `>`"),
         ("scripts = [\"policy.lua\"]", "return Tool", ""),
@@ -67,7 +102,11 @@ async fn whatever_is_wrong_keeps_the_system_from_serving() {
         let registry = HookRegistry::new();
         let scope = HookScope::isolated(&registry);
         let test = async {
-            let built = HookSystem::builder().config(files.path("hookpoint.toml")).expect("it is read").build().await;
+            let built = HookSystem::builder()
+                .config(files.path("hookpoint.toml"))
+                .expect("it is read")
+                .build()
+                .await;
             if wanted.is_empty() {
                 assert!(built.is_ok());
                 return;
@@ -87,11 +126,26 @@ async fn a_configuration_that_cannot_be_read_never_serves() {
     let registry = HookRegistry::new();
     let scope = HookScope::isolated(&registry);
     let _entered = scope.enter();
-    let error = HookSystem::builder().config(files.path("hookpoint.toml")).err().expect("a typo").to_string();
-    assert!(error.contains("hookpoint.toml:2:1") && error.contains("closd"), "{error}");
-    let missing = HookSystem::builder().config(files.path("nothing.toml")).err().expect("no file").to_string();
+    let error = HookSystem::builder()
+        .config(files.path("hookpoint.toml"))
+        .err()
+        .expect("a typo")
+        .to_string();
+    assert!(
+        error.contains("hookpoint.toml:2:1") && error.contains("closd"),
+        "{error}"
+    );
+    let missing = HookSystem::builder()
+        .config(files.path("nothing.toml"))
+        .err()
+        .expect("no file")
+        .to_string();
     assert!(missing.contains("nothing.toml"), "{missing}");
-    let script = HookSystem::builder().script(files.path("nothing.lua")).err().expect("no file").to_string();
+    let script = HookSystem::builder()
+        .script(files.path("nothing.lua"))
+        .err()
+        .expect("no file")
+        .to_string();
     assert!(script.contains("nothing.lua"), "{script}");
     assert_eq!(registry.life(), Life::Starting);
 }
