@@ -14,6 +14,7 @@ pub(crate) const CHUNK: &str = "[hookpoint]";
 // `error` with level 0: Rust has put the place in front, also where the direct caller is `pcall`.
 const WRAPPERS: &str = r#"
 local yield, error = coroutine.yield, error
+local next, tostring = next, tostring
 local function finish(ok, ...)
     if ok then return ... end
     error((...), 0)
@@ -24,7 +25,7 @@ end
 local function waiting(start)
     return function(...) return finish(yield(finish(start(...)))) end
 end
-return plain, waiting
+return plain, waiting, next, tostring
 "#;
 
 /// Why a function of the API did not do what it was asked.
@@ -75,23 +76,35 @@ impl From<HostError> for ApiError {
 
 pub(crate) type ApiResult<T> = Result<T, ApiError>;
 
-/// Makes functions for one state.
-#[derive(Clone)]
+/// Makes functions for one state. Not to be captured by a function of the state: it would keep the state alive.
 pub(crate) struct Binder {
     lua: Lua,
     plain: Function,
     waiting: Function,
+    /// Luau's own, whatever the script makes of its globals.
+    next: Function,
+    tostring: Function,
 }
 
 impl Binder {
     pub(crate) fn new(lua: &Lua) -> mlua::Result<Self> {
         let chunk = lua.load(WRAPPERS).set_name(format!("={CHUNK}"));
-        let (plain, waiting) = chunk.call::<(Function, Function)>(())?;
+        let (plain, waiting, next, tostring) = chunk.call(())?;
         Ok(Binder {
             lua: lua.clone(),
             plain,
             waiting,
+            next,
+            tostring,
         })
+    }
+
+    pub(crate) fn next(&self) -> &Function {
+        &self.next
+    }
+
+    pub(crate) fn tostring(&self) -> &Function {
+        &self.tostring
     }
 
     /// What turns `(true, values…)` and `(false, message)` into values and errors.

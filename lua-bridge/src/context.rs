@@ -11,7 +11,7 @@ use hooks_runtime::{ArgError, GuardContext, Phase, Role};
 use mlua::{Function, Lua, Scope, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::bind::{ApiError, ApiResult, outcome};
+use crate::bind::{ApiError, ApiResult, Binder, outcome};
 use crate::convert;
 
 const FIELDS: &[&str] = &[
@@ -65,8 +65,9 @@ impl<'c, 'g> Seen<'c, 'g> {
         &'e self,
         lua: &Lua,
         scope: &'s Scope<'s, 'e>,
-        wrap: &Function,
+        bind: &Binder,
     ) -> mlua::Result<Table> {
+        let (wrap, next) = (bind.plain(), bind.next().clone());
         let args = lua.create_table()?;
         let meta = lua.create_table()?;
         let read = scope.create_function(|lua, (_, key): (Value, Value)| {
@@ -77,7 +78,6 @@ impl<'c, 'g> Seen<'c, 'g> {
             outcome(lua, self.write_arg(&key, value))
         })?;
         meta.raw_set("__newindex", wrap.call::<Function>(write)?)?;
-        let next = lua.globals().get::<Value>("next")?;
         let iter =
             scope.create_function(move |lua, _: Value| outcome(lua, self.all_args(lua, &next)))?;
         meta.raw_set("__iter", wrap.call::<Function>(iter)?)?;
@@ -223,7 +223,7 @@ impl<'c, 'g> Seen<'c, 'g> {
     }
 
     /// `next` and a table of all arguments, for `for name, value in ctx.args do`.
-    fn all_args(&self, lua: &Lua, next: &Value) -> ApiResult<(Value, Table)> {
+    fn all_args(&self, lua: &Lua, next: &Function) -> ApiResult<(Function, Table)> {
         let all = lua.create_table()?;
         for name in self.call.arg_names() {
             let key = Value::String(lua.create_string(name)?);

@@ -12,9 +12,9 @@ use serde_json::json;
 use crate::bind::Binder;
 use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
-use crate::hook_api::Registrations;
 use crate::host::{AgentHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLine, LogSink, Output};
+use crate::registrations::Registrations;
 use crate::script::Script;
 use crate::vm::Vm;
 use crate::{
@@ -180,11 +180,11 @@ impl LuaEngine {
     ) -> mlua::Result<()> {
         let (name, own) = (script.to_owned(), Arc::downgrade(registrations));
         let (memory, time) = (self.settings.memory_limit, self.settings.hook_time_limit);
+        let version: String = lua.globals().get("_VERSION")?;
         let table = lua.create_table()?;
         table.raw_set(
             "info",
             bind.function("Script.info", move |lua, ()| {
-                let version: String = lua.globals().get("_VERSION")?;
                 let info = json!({
                     "name": name,
                     "language": version,

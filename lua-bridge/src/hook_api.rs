@@ -1,12 +1,12 @@
 //! The global `Hook`: registering, listing and explaining hooks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hooks_runtime::pattern::Pattern;
 use hooks_runtime::point::BUILTIN;
-use hooks_runtime::{HookGuard, HookInfo, HookPoint, HookRegistry, Role, Source, hooks, sites};
+use hooks_runtime::{HookInfo, HookPoint, Role, Source, hooks, sites};
 use mlua::{AnyUserData, Function, Lua, Value};
 use serde_json::{Value as Json, json};
 
@@ -15,95 +15,13 @@ use crate::convert;
 use crate::hook_options::HookOptions;
 use crate::lua_hook::LuaHook;
 use crate::options::Options;
+use crate::registrations::Registrations;
 use crate::vm::Vm;
-
-/// What a script has registered. Dropped with the script, and the hooks with it; what the script does with the
-/// handles changes nothing.
-#[derive(Default)]
-pub(crate) struct Registrations {
-    inner: Mutex<Inner>,
-}
-
-#[derive(Default)]
-struct Inner {
-    registered: BTreeMap<String, Registered>,
-    /// How many ids were made.
-    count: u32,
-}
-
-struct Registered {
-    guard: HookGuard,
-    registry: HookRegistry,
-}
 
 /// The userdata behind a handle.
 struct Handle {
     id: String,
     point: String,
-}
-
-impl Registrations {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The ids, sorted.
-    pub(crate) fn ids(&self) -> Vec<String> {
-        self.lock().registered.keys().cloned().collect()
-    }
-
-    fn next_id(&self, stem: &str) -> String {
-        let mut inner = self.lock();
-        inner.count += 1;
-        format!("{stem}.{}", inner.count)
-    }
-
-    fn remove(&self, id: &str) -> ApiResult<bool> {
-        let registry = self
-            .lock()
-            .registered
-            .get(id)
-            .map(|registered| registered.registry.clone());
-        let Some(registry) = registry else {
-            return foreign(id).map(|()| false);
-        };
-        if registry
-            .list()
-            .iter()
-            .any(|hook| &*hook.id == id && hook.required)
-        {
-            return Err(format!(
-                "hook `{id}` is required by the configuration: it can't be unregistered"
-            )
-            .into());
-        }
-        let removed = self.lock().registered.remove(id);
-        // The guard is dropped outside of the lock: it unregisters exactly the hook that this script registered.
-        Ok(removed.is_some())
-    }
-
-    fn set_enabled(&self, id: &str, enabled: bool) -> ApiResult<()> {
-        let inner = self.lock();
-        let Some(registered) = inner.registered.get(id) else {
-            return Err(format!("hook `{id}` is no longer registered").into());
-        };
-        Ok(match enabled {
-            true => registered.guard.enable()?,
-            false => registered.guard.disable()?,
-        })
-    }
-}
-
-/// Fails for a hook that somebody else registered.
-fn foreign(id: &str) -> ApiResult<()> {
-    match hooks().list().iter().find(|hook| &*hook.id == id) {
-        None => Ok(()),
-        Some(hook) => Err(format!(
-            "hook `{id}` was registered at {}, not by this script: a script manages only its own hooks",
-            hook.source
-        )
-        .into()),
-    }
 }
 
 /// Makes the global.
@@ -215,12 +133,7 @@ fn register(
         Role::Guard => builder.guard(move |cx| hook.guard(cx)),
         Role::Observe => builder.observe(move |record| hook.observe(record)),
     }?;
-    let before = own
-        .lock()
-        .registered
-        .insert(id.clone(), Registered { guard, registry });
-    // A spent `once` hook of that id, which the registry has forgotten; its guard does nothing any more.
-    drop(before);
+    own.add(guard, registry);
     Ok(lua.create_any_userdata(Handle { id, point })?)
 }
 

@@ -38,6 +38,7 @@ mod log_api;
 mod lua_hook;
 mod options;
 mod record;
+mod registrations;
 mod run;
 mod sandbox;
 mod script;

@@ -75,7 +75,7 @@ pub(crate) fn install(
         ("warn", "Log.warn", LogLevel::Warn),
         ("error", "Log.error", LogLevel::Error),
     ] {
-        let sink = Arc::clone(sink);
+        let (sink, tostring) = (Arc::clone(sink), bind.tostring().clone());
         log.raw_set(
             name,
             bind.function(what, move |lua, (message, fields): (Value, Value)| {
@@ -88,7 +88,7 @@ pub(crate) fn install(
                     level,
                     script,
                     line,
-                    message: shown(lua, message)?,
+                    message: shown(&tostring, message)?,
                     fields,
                 });
                 Ok(())
@@ -96,14 +96,14 @@ pub(crate) fn install(
         )?;
     }
     lua.globals().raw_set("Log", log)?;
-    let output = Arc::clone(output);
-    let print = bind.function("print", move |lua, values: Variadic<Value>| {
+    let (output, tostring) = (Arc::clone(output), bind.tostring().clone());
+    let print = bind.function("print", move |_, values: Variadic<Value>| {
         let mut text = String::new();
         for (at, value) in values.into_iter().enumerate() {
             if at > 0 {
                 text.push('\t');
             }
-            text.push_str(&shown(lua, value)?);
+            text.push_str(&shown(&tostring, value)?);
         }
         text.push('\n');
         let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,7 +115,6 @@ pub(crate) fn install(
 }
 
 /// What `tostring` says.
-fn shown(lua: &Lua, value: Value) -> mlua::Result<String> {
-    let tostring: Function = lua.globals().get("tostring")?;
+fn shown(tostring: &Function, value: Value) -> mlua::Result<String> {
     Ok(tostring.call::<LuaString>(value)?.to_string_lossy())
 }

@@ -11,6 +11,7 @@ use mlua::{Function, Value};
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
 use crate::context::{Changes, Seen};
+use crate::convert::restore;
 use crate::error::LuaError;
 use crate::record;
 use crate::vm::{Slot, Vm};
@@ -38,7 +39,7 @@ impl LuaHook {
         let seen = Seen::new(call, role);
         let asked = self.vm.call(self.limit, |lua| {
             let value = lua.scope(|scope| {
-                let ctx = seen.table(lua, scope, self.vm.bind.plain())?;
+                let ctx = seen.table(lua, scope, &self.vm.bind)?;
                 self.function()?.call::<Value>(ctx)
             })?;
             let read = || -> ApiResult<_> {
@@ -68,9 +69,18 @@ impl LuaHook {
             }
         };
         for (name, value) in changes.args {
+            // What can't be read is set as it is; an unknown name fails where it is set.
+            let value = match cx.arg_json(&name) {
+                Ok(original) => restore(&original, value),
+                Err(_) => value,
+            };
             cx.set_arg_json(&name, value).map_err(|e| self.at(&e))?;
         }
         if let Some(value) = changes.result {
+            let value = match cx.result_json() {
+                Ok(original) => restore(&original, value),
+                Err(_) => value,
+            };
             cx.set_result_json(value).map_err(|e| self.at(&e))?;
         }
         Ok(result)

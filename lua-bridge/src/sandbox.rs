@@ -67,8 +67,8 @@ pub(crate) fn open(control: &Arc<Control>, memory_limit: usize) -> mlua::Result<
     for name in unwanted {
         globals.raw_set(name, Value::Nil)?;
     }
-    // Lines for messages and tracebacks; what runs in the sandbox is optimised and compiled to native code.
-    lua.set_compiler(Compiler::new().set_optimization_level(2).set_debug_level(1));
+    // Level 2 would inline functions, which then miss in tracebacks.
+    lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     lua.enable_jit(true);
     lua.set_memory_limit(memory_limit)?;
     let control = Arc::clone(control);

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::control::Control;
 use crate::error::ScriptError;
-use crate::hook_api::Registrations;
+use crate::registrations::Registrations;
 use crate::run::drive;
 use crate::vm::{Slot, Vm};
 

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use mlua::{Lua, Value};
@@ -101,6 +100,7 @@ impl Vm {
         poll_fn(move |cx| {
             let _held = ready!(self.gate.poll_enter(cx));
             self.sweep();
+            // `None` only if somebody polls on after the end.
             let Some(f) = f.take() else {
                 return Poll::Pending;
             };

@@ -1,8 +1,10 @@
 //! Errors, limits, and what they mean for calls.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hooks_lua::{LuaEngine, ScriptError};
+use hooks_runtime::{DecisionRecord, Interest, Signal, Sink};
 
 use crate::kit::{engine, order, run, run_with};
 
@@ -138,4 +140,45 @@ fn the_sandbox_has_no_way_out() {
     run(code).ok();
     let bytecode = engine().build().load_source("b.lua", "\u{3}\u{1}bytecode");
     assert!(matches!(bytecode.unwrap_err(), ScriptError::Syntax(_)));
+}
+
+/// What the registry says of observers that failed.
+#[derive(Default)]
+struct Failed(Mutex<Vec<String>>);
+
+impl Sink for Failed {
+    fn interest(&self, _: &str) -> Interest {
+        Interest::Never
+    }
+    fn record(&self, _: &DecisionRecord) {}
+    fn signal(&self, signal: &Signal<'_>) {
+        if let Signal::ObserverFailed { hook, message } = signal {
+            self.0.lock().unwrap().push(format!("{hook}: {message}"));
+        }
+    }
+}
+
+#[test]
+fn a_failing_observer_changes_nothing_and_is_reported() {
+    let ran = run("Hook.register('shop.buy', function(ctx) return ctx.outcom end, {role = 'observe', name = 'o'})").ok();
+    let failed = Arc::new(Failed::default());
+    ran.registry.add_sink(failed.clone());
+    assert_eq!(ran.buy(order("tea")).unwrap()["body"], true);
+    let reports = failed.0.lock().unwrap();
+    assert!(
+        reports[0]
+            .starts_with("o: shop.lua:1: ctx: there is no field `outcom`; did you mean `outcome`?"),
+        "{reports:?}"
+    );
+}
+
+#[test]
+fn what_a_script_makes_of_its_globals_is_its_own_affair() {
+    let ran = run("next, tostring, error, coroutine = nil, nil, nil, nil
+        Hook.register('shop.buy', function(ctx)
+            for name, value in ctx.args do print(name) end
+            return Result.cancel('done')
+        end)")
+    .ok();
+    assert!(ran.refusal().ends_with("done"), "{}", ran.refusal());
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::hosts::{Agents, Tools, Workflows};
 use crate::kit::{Printed, block_on, engine, run, run_with};
 
-pub fn hosted() -> LuaEngineBuilder {
+pub(crate) fn hosted() -> LuaEngineBuilder {
     let tools = Arc::new(ToolRegistry::new());
     tools.register(Calculator::new()).unwrap();
     engine()

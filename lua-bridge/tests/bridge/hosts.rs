@@ -13,7 +13,7 @@ use hooks_workflows::{ErrorStrategy, Sequential, Step, StepCall, StepOutput};
 use serde_json::{Value, json};
 
 /// The tools of a registry.
-pub struct Tools(pub Arc<ToolRegistry>);
+pub(crate) struct Tools(pub(crate) Arc<ToolRegistry>);
 
 impl ToolHost for Tools {
     fn list(&self) -> Vec<Value> {
@@ -28,7 +28,7 @@ impl ToolHost for Tools {
 }
 
 /// Agents with the tools of a registry.
-pub struct Agents(pub Arc<ToolRegistry>);
+pub(crate) struct Agents(pub(crate) Arc<ToolRegistry>);
 
 struct LuaAgent(Arc<Agent>);
 
@@ -93,7 +93,7 @@ impl ScriptAgent for LuaAgent {
 }
 
 /// Workflows over the tools of a registry.
-pub struct Workflows(pub Arc<ToolRegistry>);
+pub(crate) struct Workflows(pub(crate) Arc<ToolRegistry>);
 
 struct LuaWorkflow(Sequential);
 

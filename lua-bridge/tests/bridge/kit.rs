@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 /// The error of the hooked functions.
 #[derive(Debug, thiserror::Error)]
-pub enum ShopError {
+pub(crate) enum ShopError {
     #[error(transparent)]
     Refused(#[from] HookRefusal),
     #[error("out of {0}")]
@@ -21,14 +21,14 @@ pub enum ShopError {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Order {
-    pub item: String,
-    pub count: u32,
-    pub note: Option<String>,
-    pub tags: Vec<String>,
+pub(crate) struct Order {
+    pub(crate) item: String,
+    pub(crate) count: u32,
+    pub(crate) note: Option<String>,
+    pub(crate) tags: Vec<String>,
 }
 
-pub fn order(item: &str) -> Order {
+pub(crate) fn order(item: &str) -> Order {
     Order {
         item: item.to_owned(),
         count: 1,
@@ -40,14 +40,14 @@ pub fn order(item: &str) -> Order {
 static BODIES: AtomicU32 = AtomicU32::new(0);
 
 /// What the body says of the order that it got.
-#[hooked(point = "shop.buy", component = shop, args_after)]
-pub fn buy(shop: &str, order: Order) -> Result<Value, ShopError> {
+#[hooked(point = "shop.buy", component = shop)]
+pub(crate) fn buy(shop: &str, order: Order) -> Result<Value, ShopError> {
     Ok(json!({"shop": shop, "order": order, "body": true}))
 }
 
 /// Fails until the given attempt.
-#[hooked(point = "shop.restock", repeatable)]
-pub fn restock(item: String, attempts: &AtomicU32, until: u32) -> Result<u32, ShopError> {
+#[hooked(point = "shop.restock", retry)]
+pub(crate) fn restock(item: String, attempts: &AtomicU32, until: u32) -> Result<u32, ShopError> {
     let attempt = attempts.fetch_add(1, Ordering::SeqCst) + 1;
     if attempt < until {
         return Err(ShopError::Out(item));
@@ -56,18 +56,18 @@ pub fn restock(item: String, attempts: &AtomicU32, until: u32) -> Result<u32, Sh
 }
 
 /// Counts how often its body runs.
-#[hooked(point = "shop.count", cache)]
-pub fn count(key: String) -> Result<u32, ShopError> {
+#[hooked(point = "shop.count")]
+pub(crate) fn count(key: String) -> Result<u32, ShopError> {
     let _ = key;
     Ok(BODIES.fetch_add(1, Ordering::SeqCst) + 1)
 }
 
 /// What a script printed.
 #[derive(Clone, Default)]
-pub struct Printed(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Printed(Arc<Mutex<Vec<u8>>>);
 
 impl Printed {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
@@ -83,29 +83,29 @@ impl Write for Printed {
 }
 
 /// Runs a future that needs no runtime of its own.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     runtime.unwrap().block_on(future)
 }
 
-pub fn engine() -> LuaEngineBuilder {
+pub(crate) fn engine() -> LuaEngineBuilder {
     LuaEngine::builder().hook_time_limit(Duration::from_secs(20))
 }
 
 /// A registry with a script that ran in it.
-pub struct Ran {
-    pub registry: TestRegistry,
-    pub script: Script,
-    pub result: Result<Value, ScriptError>,
+pub(crate) struct Ran {
+    pub(crate) registry: TestRegistry,
+    pub(crate) script: Script,
+    pub(crate) result: Result<Value, ScriptError>,
 }
 
-pub fn run(code: &str) -> Ran {
+pub(crate) fn run(code: &str) -> Ran {
     run_with(engine(), code)
 }
 
-pub fn run_with(engine: LuaEngineBuilder, code: &str) -> Ran {
+pub(crate) fn run_with(engine: LuaEngineBuilder, code: &str) -> Ran {
     let registry = registry();
     let script = engine.build().load_source("shop.lua", code).unwrap();
     let result = block_on(registry.wrap(script.execute()));
@@ -119,7 +119,7 @@ pub fn run_with(engine: LuaEngineBuilder, code: &str) -> Ran {
 impl Ran {
     /// Fails the test if the script failed.
     #[track_caller]
-    pub fn ok(self) -> Ran {
+    pub(crate) fn ok(self) -> Ran {
         if let Err(error) = &self.result {
             panic!("the script failed: {error:?}");
         }
@@ -128,18 +128,18 @@ impl Ran {
 
     /// The error of the script.
     #[track_caller]
-    pub fn error(self) -> String {
+    pub(crate) fn error(self) -> String {
         self.result.unwrap_err().to_string()
     }
 
-    pub fn buy(&self, order: Order) -> Result<Value, ShopError> {
+    pub(crate) fn buy(&self, order: Order) -> Result<Value, ShopError> {
         let _entered = self.registry.enter();
         buy("corner", order)
     }
 
     /// The reason for which buying was refused.
     #[track_caller]
-    pub fn refusal(&self) -> String {
+    pub(crate) fn refusal(&self) -> String {
         self.buy(order("tea")).unwrap_err().to_string()
     }
 }

@@ -104,19 +104,17 @@ fn threads_take_turns_in_one_state() {
 fn a_busy_state_is_waited_for_no_longer_than_the_limit() {
     // The script is in its own endless loop: its hooks can't be asked, so calls are refused at the deadline.
     let registry = registry();
-    let engine = LuaEngine::builder()
-        .hook_time_limit(Duration::from_millis(40))
-        .build();
     let started = Arc::new(Barrier::new(2));
     let barrier = started.clone();
-    let engine_log = LuaEngine::builder()
+    let engine = LuaEngine::builder()
         .hook_time_limit(Duration::from_millis(40))
-        .log(move |_| drop(barrier.wait()))
+        .log(move |_| {
+            barrier.wait();
+        })
         .build();
-    drop(engine);
-    let script = engine_log
-        .load_source("shop.lua", "Hook.register('shop.buy', function() end, {name = 'h'}) Log.info('in') while true do end")
-        .unwrap();
+    let code =
+        "Hook.register('shop.buy', function() end, {name = 'h'}) Log.info('in') while true do end";
+    let script = engine.load_source("shop.lua", code).unwrap();
     let stopper = script.stopper();
     std::thread::scope(|scope| {
         let running = scope.spawn(|| crate::kit::block_on(registry.wrap(script.execute())));
@@ -198,4 +196,41 @@ async fn a_dropped_run_drops_what_it_waits_for() {
     }
     drop((script, engine));
     assert!(begun.recv().await.is_none());
+}
+
+#[test]
+fn registering_and_calling_from_all_sides_ends() {
+    let registry = registry();
+    let code = "for i = 1, 200 do
+            local h = Hook.register('shop.buy', function(ctx) ctx.args.order.count = i end)
+            if i % 2 == 0 then h:unregister() end
+        end";
+    let script = engine().build().load_source("shop.lua", code).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| crate::kit::block_on(registry.wrap(script.execute())).unwrap());
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let _entered = registry.enter();
+                for _ in 0..100 {
+                    buy("corner", order("tea")).unwrap();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..200 {
+                drop(registry.intercept("theirs", "shop.buy", |_| ()).unwrap());
+            }
+        });
+    });
+    assert_eq!(script.hooks().len(), 100);
+}
+
+#[test]
+fn runs_can_be_spawned() {
+    fn spawnable<T: Send>(_: &T) {}
+    let script = engine()
+        .build()
+        .load_source("shop.lua", "return 1")
+        .unwrap();
+    spawnable(&script.execute());
 }

@@ -1,0 +1,89 @@
+-- Hooks, tools, an agent and a workflow in one script. Run it in the root of the repository:
+--
+--     hookpoint run examples/lua/quickstart.lua
+
+-- 1 · Hooks ---------------------------------------------------------------------------------------------------
+
+-- An intercept changes arguments before the body runs: searches get sensible limits.
+Hook.register("tool.execute", function(ctx)
+    if ctx.component ~= "file_search" then return end
+    local params = ctx.args.params
+    params.pattern = params.pattern:match("^%s*(.-)%s*$")
+    params.max_results = params.max_results or 3
+end, {name = "tidy-search", desc = "trims the pattern, and asks for three matches at most"})
+
+-- A guard refuses, with a reason that the caller gets. It sees what the intercepts made of the arguments.
+Hook.register("tool.execute", function(ctx)
+    if ctx.component ~= "hash_calculator" then return end
+    local file = ctx.args.params.file
+    if file and (file:sub(1, 1) == "/" or file:find("..", 1, true)) then
+        return Result.cancel("`" .. file .. "` is outside of the workspace")
+    end
+end, {name = "stay-inside", role = "guard", priority = "high"})
+
+-- An intercept may also answer instead of the body, or change what the body returned.
+Hook.register("tool.execute", function(ctx)
+    if ctx.component == "calculator" and ctx.args.params.expression == "the answer" then
+        return Result.replace({result = 42})
+    end
+end, {name = "deep-thought"})
+
+for _, hook in Hook.list{own = true} do
+    print("hook", hook.id, hook.role, hook.source.location)
+end
+
+-- 2 · Tools ---------------------------------------------------------------------------------------------------
+
+for _, tool in Tool.list() do
+    print("tool", tool.name, tool.description)
+end
+
+print("sum", Tool.invoke("calculator", {expression = "6 * (3 + 4)"}).result)
+print("replaced", Tool.invoke("calculator", {expression = "the answer"}).result)
+
+local found = Tool.invoke("file_search", {pattern = "  hook point ", globs = {"*.md"}})
+for _, match in found.matches do
+    print("found", match.path .. ":" .. match.line)
+end
+
+local hash = Tool.invoke("hash_calculator", {operation = "hash", file = "Cargo.toml"})
+print("hash", hash.algorithm, #hash.hash .. " digits", hash.bytes .. " bytes")
+
+-- A refusal is an error of the caller, with the place in this script.
+local ok, refusal = pcall(Tool.invoke, "hash_calculator", {operation = "hash", file = "../secret.txt"})
+print("refused", not ok, refusal)
+
+-- 3 · An agent ------------------------------------------------------------------------------------------------
+
+-- A scripted model is deterministic: one turn for each request. {{1.result}} is the first tool's output.
+local agent = Agent.create{
+    name = "accountant",
+    tools = {"calculator"},
+    model = {script = {
+        {tool = "calculator", params = {expression = "19 * 1.25"}},
+        "The total is {{1.result}} EUR.",
+    }},
+}
+agent:initialize()
+local output = agent:execute("What is 19 EUR with 25 % on top?")
+print("agent", output.text, output.steps .. " steps", agent:state())
+print("agent tool", agent:invokeTool("calculator", {expression = "2 + 2"}).result)
+
+-- 4 · A workflow ----------------------------------------------------------------------------------------------
+
+local workflow = Workflow.sequential{
+    name = "inventory",
+    steps = {
+        {name = "search", tool = "file_search", params = {pattern = "workspace", globs = {"Cargo.toml"}}, save_as = "hits"},
+        {name = "count", run = function(state, input)
+            state.count = #input.matches
+            return Tool.invoke("calculator", {expression = state.count .. " * 100"}).result
+        end},
+        {name = "digest", tool = "hash_calculator", params = {operation = "hash", input = "total {{previous}}"}},
+    },
+}
+local run = workflow:run({})
+print("workflow", #run.steps .. " steps", "count " .. run.state.count, run.value.hash:sub(1, 8))
+
+agent:stop()
+return {hooks = #Hook.list{own = true}, answer = 42}
