@@ -159,11 +159,10 @@ impl HookSystemBuilder {
             return Ok(());
         };
         for hook in self.registry.list() {
-            if let Origin::Plugin { package, .. } = &hook.source.origin {
-                if !listed.iter().any(|name| *name == **package) {
+            if let Origin::Plugin { package, .. } = &hook.source.origin
+                && !listed.iter().any(|name| *name == **package) {
                     self.registry.unregister(&hook.id)?;
                 }
-            }
         }
         Ok(())
     }

@@ -134,12 +134,12 @@ fn observers_and_kept_values_may_panic_also_while_unwinding() {
         .unwrap();
     let _b = kit
         .observe("b-counts", "pairing.*", move |_| {
-            drop(count.fetch_add(1, Ordering::SeqCst))
+            count.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();
     let _c = kit
         .intercept("keeps", "pairing.*", |cx| {
-            drop(cx.local(PanicsWhenDropped) as *mut _)
+            cx.local(PanicsWhenDropped);
         })
         .unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| panics("the body panics"))).is_err());
