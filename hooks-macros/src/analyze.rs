@@ -232,13 +232,12 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
     match pat {
         Pat::Ident(named) if named.by_ref.is_none() && named.subpat.is_none() => {
             let ident = named.ident.clone();
-            // A reference has nothing to drop, and without the second place the future stays smaller.
-            let plain_reference =
-                named.mutability.is_none() && lints.is_empty() && matches!(ty, Type::Reference(_));
+            // What has nothing to drop needs no second place, and without it the future is smaller.
+            let stays = named.mutability.is_none() && lints.is_empty() && nothing_to_drop(&ty);
             Param {
                 slot: ident.clone(),
                 pattern: quote!(#pat),
-                rebind: if plain_reference {
+                rebind: if stays {
                     TokenStream::new()
                 } else {
                     quote_spanned!(here()=> #(#lints)* let #pat = #ident;)
@@ -276,6 +275,26 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
                 ident: None,
             }
         }
+    }
+}
+
+/// Types that, by their tokens, have no destructor.
+fn nothing_to_drop(ty: &Type) -> bool {
+    const PRIMITIVES: &[&str] = &[
+        "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64",
+        "i128", "isize", "f32", "f64",
+    ];
+    match ty {
+        Type::Reference(_) | Type::Ptr(_) | Type::FnPtr(_) => true,
+        Type::Group(inner) => nothing_to_drop(&inner.elem),
+        Type::Paren(inner) => nothing_to_drop(&inner.elem),
+        Type::Array(array) => nothing_to_drop(&array.elem),
+        Type::Tuple(tuple) => tuple.elems.iter().all(nothing_to_drop),
+        Type::Path(path) => path
+            .path
+            .get_ident()
+            .is_some_and(|ident| PRIMITIVES.contains(&ident.to_string().as_str())),
+        _ => false,
     }
 }
 

@@ -17,6 +17,8 @@ mod hygiene;
 mod on_impl;
 mod parse;
 mod points;
+#[cfg(test)]
+mod tests;
 mod text;
 mod typed_point;
 mod validate;

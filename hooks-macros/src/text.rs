@@ -21,7 +21,7 @@ fn write(tokens: TokenStream, text: &mut String) {
                     Delimiter::Brace => ("{ ", " }"),
                     Delimiter::None => ("", ""),
                 };
-                if open.starts_with('{') {
+                if open.starts_with('{') || stands_apart(text) {
                     space(text);
                 }
                 text.push_str(open);
@@ -32,7 +32,8 @@ fn write(tokens: TokenStream, text: &mut String) {
             TokenTree::Punct(punct) => {
                 let c = punct.as_char();
                 let arrow = c == '>' && joint && text.ends_with(['-', '=']);
-                if !joint && matches!(c, '+' | '=' | '-') {
+                let operator = matches!(c, '+' | '=' | '-');
+                if !joint && (operator || (matches!(c, '&' | '*') && stands_apart(text))) {
                     space(text);
                 }
                 text.push(c);
@@ -57,16 +58,22 @@ fn write(tokens: TokenStream, text: &mut String) {
 }
 
 fn word(word: &str, text: &mut String) {
-    // A lifetime's quote is a punct before its name.
-    let after_lifetime = text.rsplit_once('\'').is_some_and(|(_, name)| {
-        !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
-    });
-    if after_lifetime
-        || text.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ']' || c == ')')
-    {
+    // After a name, a lifetime or a bracket, but not after the quote that starts a lifetime.
+    if text.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ']' || c == ')') {
         space(text);
     }
     text.push_str(word);
+}
+
+/// Whether the text ends in a lifetime or in a word that is no name: `&'a`, `*const`, `dyn`.
+fn stands_apart(text: &str) -> bool {
+    let front = text.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
+    let last = &text[front.len()..];
+    let keyword = matches!(
+        last,
+        "const" | "mut" | "dyn" | "impl" | "as" | "ref" | "move"
+    );
+    keyword || (!last.is_empty() && front.ends_with('\''))
 }
 
 fn space(text: &mut String) {
@@ -90,6 +97,11 @@ mod tests {
             "!",
             "<A as B>::X",
             "*const [T]",
+            "&'a [u8]",
+            "&'a mut [u8]",
+            "*mut &T",
+            "&'a dyn Tool",
+            "&'static str",
             "&req.path",
         ] {
             let tokens: proc_macro2::TokenStream = ty.parse().unwrap();

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod blocks;
+mod budget;
 mod compiles;
 mod hooks;
 mod keys;

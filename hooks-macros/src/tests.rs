@@ -1,0 +1,269 @@
+//! The expansion as text, and what happens to items that cannot be expanded.
+//!
+//! The snapshots are in `tests/expand/`; `cargo insta review`, or `INSTA_UPDATE=always`, after a change, and
+//! read them: they are what users' crates compile.
+
+use proc_macro2::TokenStream;
+
+use crate::crate_path::Facade;
+use crate::{hook, hooked, typed_point};
+
+fn expand(args: &str, item: &str) -> String {
+    hooked::hooked(tokens(args), tokens(item), Facade::Hookpoint).to_string()
+}
+
+fn tokens(text: &str) -> TokenStream {
+    text.parse().expect("tokens")
+}
+
+fn normal(text: &str) -> String {
+    tokens(text).to_string()
+}
+
+#[cfg(feature = "enabled")]
+mod enabled {
+    use super::*;
+
+    fn pretty(tokens: TokenStream) -> String {
+        prettyplease::unparse(&syn::parse2(tokens).expect("the expansion is Rust"))
+    }
+
+    fn snapshot(name: &str, tokens: TokenStream) {
+        insta::with_settings!({
+            snapshot_path => "../tests/expand",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!(name, pretty(tokens));
+        });
+    }
+
+    fn of_function(name: &str, args: &str, item: &str) {
+        snapshot(
+            name,
+            hooked::hooked(tokens(args), tokens(item), Facade::Hookpoint),
+        );
+    }
+
+    #[test]
+    fn sync() {
+        of_function(
+            "sync",
+            r#"point = "tool.execute""#,
+            "pub fn run(input: Input, name: &str, log: &mut Vec<u64>) -> Result<usize, String> { log.push(1); Ok(name.len()) }",
+        );
+    }
+
+    #[test]
+    fn sync_repeatable() {
+        of_function(
+            "sync_repeatable",
+            r#"point = "tool.execute""#,
+            "fn run(&self, input: Input, name: &str) -> Result<usize, String> { Ok(name.len()) }",
+        );
+    }
+
+    #[test]
+    fn asynchronous() {
+        of_function(
+            "async",
+            r#"point = "tool.execute""#,
+            "pub async fn run(&mut self, mut input: Input, name: &str, _: u8) -> Result<usize, String> { Ok(name.len()) }",
+        );
+    }
+
+    #[test]
+    fn async_trait() {
+        of_function(
+            "async_trait",
+            r#"point = "tool.execute", component = self.name()"#,
+            "fn run<'life0, 'async_trait>(&'life0 self, input: Input) -> ::core::pin::Pin<Box<dyn ::core::future::Future<Output = Result<usize, E>> + ::core::marker::Send + 'async_trait>> where 'life0: 'async_trait { Box::pin(async move { Ok(1) }) }",
+        );
+    }
+
+    #[test]
+    fn every_key() {
+        of_function(
+            "every_key",
+            r#"point = POINT, component = self.name(), args(path = &request.path, renamed = name, raw: opaque, n = request.n + 1),
+               fields(a = 1, b = %x, c = ?y), closed, blocking, redirect = self.find(), on_refused = |r| Mine(r), crate = ::other"#,
+            "fn run(&self, request: Request, name: String, raw: T, (x, _): (u8, u8)) -> Result<impl Iterator<Item = u8>, Mine> { #![allow(unused)] todo() }",
+        );
+    }
+
+    #[test]
+    fn observe_and_future() {
+        of_function(
+            "observe",
+            r#"point = "tool.execute", observe"#,
+            "fn run(value: &mut u8) -> &mut u8 { value }",
+        );
+        of_function(
+            "future",
+            r#"point = "tool.execute", future"#,
+            "fn run(value: u8) -> impl Future<Output = Result<u8, String>> { async move { Ok(value) } }",
+        );
+    }
+
+    #[test]
+    fn impl_block() {
+        of_function(
+            "impl_block",
+            r#"point = "billing.*", component = self.name(), observe"#,
+            r#"impl<T> Trait for Till<T> {
+                const A: u8 = { 1 };
+                fn charge(&self) -> u8 { 1 }
+                #[hooked(skip)]
+                fn name(&self) -> u8 { 1 }
+                #[hooked(point = "billing.x", closed)]
+                fn other(&self) -> u8 { 1 }
+            }"#,
+        );
+    }
+
+    #[test]
+    fn registration() {
+        snapshot(
+            "hook",
+            hook::hook(
+                tokens(
+                    r#"point = "tool.*", phase = [post, error], priority = HIGH, timeout_ms = 5"#,
+                ),
+                tokens(
+                    "async fn trim(cx: &mut HookContext<'_>) -> HookResult { HookResult::Continue }",
+                ),
+                Facade::Hookpoint,
+            ),
+        );
+        snapshot(
+            "point",
+            typed_point::point(
+                tokens(
+                    r#"pub CHARGE = "billing.charge" { account: Account, cents: u64 } -> Result<Receipt, E>"#,
+                ),
+                Facade::Hookpoint,
+            ),
+        );
+    }
+
+    #[test]
+    fn another_crate_path_leaves_no_trace_of_ours() {
+        let expanded = expand(
+            r#"point = POINT, component = "x", fields(a = 1), redirect = f, crate = ::other::hooks"#,
+            "async fn run(value: u8, rest: impl Debug) -> Result<u8, String> { Ok(value) }",
+        );
+        assert!(
+            expanded.contains(":: other :: hooks :: __private"),
+            "{expanded}"
+        );
+        for banned in [":: hookpoint", ":: hooks_runtime"] {
+            assert!(!expanded.contains(banned), "{banned} in {expanded}");
+        }
+    }
+
+    #[test]
+    fn a_half_written_body_is_still_hooked() {
+        for body in [
+            "{ let x = input. }",
+            "{ if x }",
+            "{ match }",
+            "{ input.; }",
+            "{ , }",
+        ] {
+            let expanded = expand(
+                r#"point = "tool.execute""#,
+                &format!("async fn run(input: Input) -> Result<(), E> {body}"),
+            );
+            let inside = normal(&body[1..body.len() - 1]);
+            assert!(expanded.contains(&inside), "{expanded}");
+            assert!(!expanded.contains("compile_error"), "{expanded}");
+        }
+    }
+
+    #[test]
+    fn a_half_written_method_does_not_unhook_the_others() {
+        let expanded = expand(
+            r#"point = "billing.*""#,
+            "impl Till { fn charge(&self) { self. } fn total(&self) -> u8 { 1 } }",
+        );
+        assert_eq!(expanded.matches("hooked (point").count(), 2, "{expanded}");
+    }
+}
+
+#[cfg(not(feature = "enabled"))]
+#[test]
+fn without_the_feature_functions_stay_as_they_are_and_mistakes_are_still_found() {
+    let item = "pub async fn run(&self, (a, mut b): (u8, u8)) -> Result<u8, String> { Ok(a) }";
+    assert_eq!(
+        expand(r#"point = "tool.execute", component = self.name()"#, item),
+        normal(item)
+    );
+    let wrong = expand(r#"point = "tool.exekute""#, item);
+    assert!(
+        wrong.contains("compile_error") && wrong.starts_with(&normal(item)),
+        "{wrong}"
+    );
+}
+
+#[test]
+fn mistakes_keep_the_item_and_never_panic() {
+    let items = [
+        "struct S;",
+        "fn f();",
+        "const fn f() {}",
+        "fn f(",
+        "fn",
+        "pub",
+        "",
+        "impl",
+        "impl S",
+        "trait T { fn f(); }",
+        "impl S { fn f( }",
+        "fn f(a: u8, a: u8) -> {}",
+        "fn f() -> Result<, E> {}",
+    ];
+    let arguments = [
+        "",
+        "point",
+        "point =",
+        "point = 5",
+        r#"point = "tool.exekute""#,
+        r#"point = "tool.execute",, x"#,
+        "point = {",
+        "= = =",
+        "args(",
+        "args(a = )",
+        "fields(a = % )",
+        "component = self.",
+        "crate = x",
+        "skip, skip",
+        "observe observe",
+    ];
+    for item in items {
+        // What does not even become tokens never reaches a macro.
+        let Ok(item) = item.parse::<TokenStream>() else {
+            continue;
+        };
+        for args in arguments {
+            let Ok(args) = args.parse::<TokenStream>() else {
+                continue;
+            };
+            let expanded =
+                hooked::hooked(args.clone(), item.clone(), Facade::Hookpoint).to_string();
+            assert!(
+                expanded.contains("compile_error"),
+                "{args} on {item}: {expanded}"
+            );
+            assert!(
+                expanded.starts_with(&item.to_string()),
+                "{args} on {item}: {expanded}"
+            );
+            let expanded = hook::hook(args.clone(), item.clone(), Facade::Runtime).to_string();
+            assert!(
+                expanded.starts_with(&item.to_string()),
+                "{args} on {item}: {expanded}"
+            );
+            typed_point::point(args.clone(), Facade::Hookpoint);
+        }
+    }
+}
