@@ -5,7 +5,10 @@
 //! | null | `nil`; inside of an array `Json.null` |
 //! | number | number; integral numbers become JSON integers |
 //! | array | table of 1 to n, marked as by `Json.array` |
-//! | object | table; an empty table is an object unless it is marked |
+//! | object | table, without the keys that are null; an empty table is an object unless it is marked |
+//!
+//! Lua's numbers are 64-bit floats: integers beyond 2^53 lose digits there. [`restore`] gives a value that a script
+//! did not change back as it was.
 
 use mlua::{LightUserData, Lua, Table, Value};
 use serde_json::{Map, Number, Value as Json};
@@ -38,7 +41,7 @@ pub(crate) fn mark_array(lua: &Lua, table: &Table) -> mlua::Result<()> {
 }
 
 fn is_marked(table: &Table) -> bool {
-    // Only marks have this text, and only Rust can set a metatable that scripts can't read.
+    // A script that gives a table such a metatable itself says the same.
     table.metatable().is_some_and(|meta| {
         meta.raw_get::<String>("__metatable")
             .is_ok_and(|text| text == "array")
@@ -155,6 +158,9 @@ fn from_lua(value: &Value, walk: &mut Walk) -> mlua::Result<Json> {
             })?;
             Ok(Json::String(text.to_owned()))
         }
+        Value::Table(table) if table.has_metatable() && !is_marked(table) => Err(fail(
+            "a table with a metatable (an object, `ctx`, `ctx.args`) has none: copy what is needed into a plain table".into(),
+        )),
         Value::Table(table) => {
             walk.enter(table.to_pointer() as usize)?;
             let json = from_table(table, walk)?;
@@ -299,6 +305,7 @@ mod tests {
             ("return {print}", "a function has no JSON form"),
             ("return 0/0", "not finite"),
             ("return {1, x = 2}", "both positions"),
+            ("return setmetatable({}, {})", "metatable"),
             ("return {[3] = 1}", "without a gap"),
             ("return '\\255'", "not UTF-8"),
             (

@@ -26,8 +26,9 @@ impl LuaError {
         let message = message.strip_prefix("runtime error: ").unwrap_or(&message);
         let place = format!("{script}:");
         let message = match first_place(&traceback, &place) {
-            Some(line) if !message.starts_with(&place) => format!("{line}: {message}"),
-            _ => message.to_owned(),
+            _ if message.starts_with(&place) => message.to_owned(),
+            Some(line) => format!("{line}: {message}"),
+            None => format!("{place} {message}"),
         };
         LuaError { message, traceback }
     }

@@ -5,6 +5,33 @@
 //! [`Script`]. Tools, agents and workflows reach scripts through the traits in [`host`], which the program that
 //! embeds the engine implements.
 //!
+//! # What a script has
+//! ```text
+//! Hook.register(point|pattern, function(ctx) … end, priority?|options?) -> handle
+//!   options {phase = "pre|post|error|done" or a list, role = "intercept|guard|observe" (also transform, control),
+//!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
+//!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure}
+//!   handle:id() :point() :unregister() :enable() :disable()
+//! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
+//! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
+//! ctx.point .phase .component .call_id .correlation_id .attempt .elapsed_ms .args.<name> .result .error .metadata
+//!   observers: also .outcome .plan .executed .refusal .record
+//! answers: nil | "continue" | Result.cancel(reason) .ask(question) .halt(reason) .allow() .replace(value)
+//!   .cache{key=, ttl_ms=} .redirect(to) .retry{delay_ms=, max_attempts=} | {type = "modified", data = …} and the like
+//! Tool.list() .get(name) .invoke(name, params)
+//! Agent.create{name=, model = {script = {…}}, tools=, instructions=} -> agent
+//!   agent:name() :state() :initialize() :execute(input) :invokeTool(name, params) :pause() :resume() :stop()
+//! Workflow.sequential{name=, steps = {…}, on_error=} -> workflow        workflow:name() :run(input)
+//!   steps {name=, tool=, params=} {name=, agent=, input=} {name=, run = function(state, input) … end, input=};
+//!   each also save_as=, on_error = "fail" | "continue" | {retry = {max_attempts=, delay_ms=}}
+//! Log.info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
+//! Script.info() -> {…}                    print(…)
+//! ```
+//! Luau's own libraries are there but for what leads out of the sandbox: `math`, `string`, `table`, `coroutine`,
+//! `bit32`, `buffer`, `utf8`, `vector`, and of `os` `time`, `clock`, `date` and `difftime`. Functions that wait
+//! (`Tool.invoke`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
+//! hooks.
+//!
 //! ```
 //! use hooks_lua::LuaEngine;
 //!

@@ -120,7 +120,10 @@ impl Driven {
         let mut values: MultiValue = thread.resume(args)?;
         let first = values.pop_front().unwrap_or(Value::Nil);
         if thread.status() != ThreadStatus::Resumable {
-            return Ok(Step::Done(convert::to_json(&first)?));
+            let result = convert::to_json(&first);
+            return result.map(Step::Done).map_err(|error| {
+                mlua::Error::RuntimeError(format!("the value that it returned: {error}"))
+            });
         }
         let waiting = match &first {
             Value::UserData(data) => take(data)?,

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::AtomicU32;
 
+use hooks_runtime::HookScope;
 use hooks_runtime::test::Scripted;
 use serde_json::json;
 
-use crate::kit::{count, order, restock, run};
+use crate::kit::{buy, count, order, restock, run};
 
 fn hook(body: &str, options: &str) -> String {
     format!("Hook.register('shop.buy', function(ctx) {body} end, {{name = 'h', {options}}})")
@@ -55,6 +56,21 @@ fn cancel_and_halt_refuse_with_their_reason() {
         ran.refusal()
             .contains("result withheld by hook `h`: secret")
     );
+}
+
+#[test]
+fn halt_ends_the_run() {
+    let code = "if ctx.args.order.item == 'tea' then return Result.halt('enough') end";
+    let ran = run(&hook(code, "role = 'guard'")).ok();
+    let _entered = ran.registry.enter();
+    let scope = HookScope::run("errand");
+    let in_run = scope.enter();
+    assert!(buy("corner", order("milk")).is_ok());
+    assert!(buy("corner", order("tea")).is_err());
+    let after = buy("corner", order("milk")).unwrap_err().to_string();
+    assert!(after.contains("enough"), "{after}");
+    drop(in_run);
+    assert!(buy("corner", order("milk")).is_ok());
 }
 
 #[test]

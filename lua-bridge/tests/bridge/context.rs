@@ -80,6 +80,11 @@ fn what_may_not_change_refuses() {
         ),
         ("ctx.args.ordr = 1", "", "did you mean `order`"),
         ("ctx.point = 'x'", "", "`ctx.point` can't be assigned"),
+        (
+            "Log.info('x', ctx.args)",
+            "",
+            "copy what is needed into a plain table",
+        ),
         ("return ctx.pont", "", "did you mean `point`"),
         ("ctx.args.order.count = 'many'", "", "order"),
         (

@@ -124,6 +124,19 @@ fn an_error_of_the_script_has_its_place_and_a_traceback() {
 }
 
 #[test]
+fn a_result_without_json_is_an_error_with_the_scripts_name() {
+    let error = run("return print").error();
+    assert!(
+        error.starts_with("shop.lua: the value that it returned: "),
+        "{error}"
+    );
+    assert!(
+        error.ends_with("no JSON: a function has no JSON form"),
+        "{error}"
+    );
+}
+
+#[test]
 fn the_sandbox_has_no_way_out() {
     let code = "for _, name in {'io', 'package', 'debug', 'require', 'loadstring', 'load', 'dofile', 'getfenv', 'setfenv', 'newproxy', 'collectgarbage'} do
             assert(_G[name] == nil, name)
@@ -174,11 +187,15 @@ fn a_failing_observer_changes_nothing_and_is_reported() {
 
 #[test]
 fn what_a_script_makes_of_its_globals_is_its_own_affair() {
-    let ran = run("next, tostring, error, coroutine = nil, nil, nil, nil
+    let quiet = engine().output(crate::kit::Printed::default());
+    let ran = run_with(
+        quiet,
+        "next, tostring, error, coroutine = nil, nil, nil, nil
         Hook.register('shop.buy', function(ctx)
             for name, value in ctx.args do print(name) end
             return Result.cancel('done')
-        end)")
+        end)",
+    )
     .ok();
     assert!(ran.refusal().ends_with("done"), "{}", ran.refusal());
 }
