@@ -160,9 +160,10 @@ impl HookSystemBuilder {
         };
         for hook in self.registry.list() {
             if let Origin::Plugin { package, .. } = &hook.source.origin
-                && !listed.iter().any(|name| *name == **package) {
-                    self.registry.unregister(&hook.id)?;
-                }
+                && !listed.iter().any(|name| *name == **package)
+            {
+                self.registry.unregister(&hook.id)?;
+            }
         }
         Ok(())
     }

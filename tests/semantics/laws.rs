@@ -4,8 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use hookpoint::test::{TestRegistry, registry};
 use hookpoint::{
-    HookError, HookRefusal, HookRegistration, HookResult, OnFailure, Priority, Vote,
-    hooked,
+    HookError, HookRefusal, HookRegistration, HookResult, OnFailure, Priority, Vote, hooked,
 };
 use proptest::prelude::*;
 

@@ -218,6 +218,27 @@ async fn retries_wait_and_end_with_the_least_maximum() {
 }
 
 #[test]
+fn a_planned_answer_cannot_be_retried_and_that_is_not_silent() {
+    let kit = registry();
+    let _entered = kit.enter();
+    let _plan = kit
+        .intercept("plan", "steps.site", |_| {
+            HookResult::replace("planned".to_owned())
+        })
+        .unwrap();
+    assert_eq!(site("x", "y".into()).unwrap(), "planned");
+    let retry = kit.on("retry").point("steps.site").post().may_retry();
+    let _retry = retry
+        .intercept(|_| HookResult::retry(Duration::ZERO, 3))
+        .unwrap();
+    let refusal = site("x", "y".into()).unwrap_err();
+    assert!(
+        refusal.reason().contains("the body did not run"),
+        "{refusal}"
+    );
+}
+
+#[test]
 fn an_edit_is_sealed_and_decided_once_more() {
     let kit = registry();
     let _entered = kit.enter();

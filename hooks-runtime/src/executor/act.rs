@@ -99,7 +99,14 @@ impl Call<'_> {
         }
     }
 
-    /// The arguments of the next attempt. A value that was planned or kept needs none: it would be the same.
+    /// The value was planned or kept: another attempt would give the same.
+    pub(crate) fn cannot_repeat(&mut self) {
+        self.can.repeat = Err(
+            "the body did not run: another attempt would give the same planned or cached value",
+        );
+    }
+
+    /// The arguments of the next attempt.
     pub(crate) fn again<A>(
         &mut self,
         keep: &mut Option<A>,

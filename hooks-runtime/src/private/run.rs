@@ -253,11 +253,15 @@ where
         match call.act(&seen) {
             Act::Refuse(refusal) => return ret.refused(refusal),
             Act::Planned => match planned.take() {
-                Some(value) => break (value, None),
+                Some(value) => {
+                    call.cannot_repeat();
+                    break (value, None);
+                }
                 None => call.plan_lost(),
             },
             Act::Cached => {
                 if let Some(value) = call.cached(&ret) {
+                    call.cannot_repeat();
                     break (value, None);
                 }
                 keep = call.keep(|| body.dup(&args));
@@ -348,11 +352,15 @@ where
         match call.act(&seen) {
             Act::Refuse(refusal) => return ret.refused(refusal),
             Act::Planned => match planned.take() {
-                Some(value) => break (value, None),
+                Some(value) => {
+                    call.cannot_repeat();
+                    break (value, None);
+                }
                 None => call.plan_lost(),
             },
             Act::Cached => {
                 if let Some(value) = call.cached(&ret) {
+                    call.cannot_repeat();
                     break (value, None);
                 }
                 keep = call.keep(|| body.dup(&args));
