@@ -6,7 +6,7 @@ use hooks_runtime::HookScope;
 use hooks_runtime::test::Scripted;
 use serde_json::json;
 
-use crate::kit::{buy, count, order, restock, run};
+use crate::kit::{buy, count, fetch, order, restock, run};
 
 fn hook(body: &str, options: &str) -> String {
     format!("Hook.register('shop.buy', function(ctx) {body} end, {{name = 'h', {options}}})")
@@ -139,6 +139,18 @@ fn retry_runs_the_body_again() {
     assert_eq!(restock("tea".into(), &AtomicU32::new(0), 3).unwrap(), 3);
     let out = restock("tea".into(), &AtomicU32::new(0), 4).unwrap_err();
     assert_eq!(out.to_string(), "out of tea");
+}
+
+#[test]
+fn redirect_lets_another_component_answer() {
+    let code = "Hook.register('shop.fetch', function(ctx)
+        if ctx.component == 'warehouse' then return Result.redirect(ctx.args.item == 'tea' and 'attic' or 'cellar') end
+    end)";
+    let ran = run(code).ok();
+    let _entered = ran.registry.enter();
+    assert_eq!(fetch("tea".into()).unwrap(), "tea from the attic");
+    let refused = fetch("milk".into()).unwrap_err().to_string();
+    assert!(refused.contains("cellar"), "{refused}");
 }
 
 #[test]

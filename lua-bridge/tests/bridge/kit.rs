@@ -62,6 +62,17 @@ pub(crate) fn count(key: String) -> Result<u32, ShopError> {
     Ok(BODIES.fetch_add(1, Ordering::SeqCst) + 1)
 }
 
+/// Fetches it from the warehouse, or where a hook sends it.
+#[hooked(point = "shop.fetch", component = "warehouse", redirect = |to: &str| (to == "attic").then_some(fetch_from_attic))]
+pub(crate) fn fetch(item: String) -> Result<String, ShopError> {
+    Ok(format!("{item} from the warehouse"))
+}
+
+#[hooked(point = "shop.fetch", component = "attic")]
+fn fetch_from_attic(item: String) -> Result<String, ShopError> {
+    Ok(format!("{item} from the attic"))
+}
+
 /// What a script printed.
 #[derive(Clone, Default)]
 pub(crate) struct Printed(Arc<Mutex<Vec<u8>>>);
