@@ -520,9 +520,11 @@ impl Expansion<'_> {
             Peel::Exclusive if !sealed => {
                 quote_spanned!(here()=> { let c = #caps; #p::view_mut(&mut **#slot, c) })
             }
-            Peel::Value | Peel::Exclusive | Peel::Shared => {
-                quote_spanned!(here()=> #p::view_ref(#place, #caps, #sync))
+            // It goes into the body with the arguments, whoever looks into it.
+            Peel::Value | Peel::Exclusive => {
+                quote_spanned!(here()=> #p::view_within(#place, #caps, #sync))
             }
+            Peel::Shared => quote_spanned!(here()=> #p::view_ref(#place, #caps, #sync)),
             Peel::Optional => quote_spanned!(here()=> #p::view_opt(*#slot, #caps, #sync)),
         }
     }
@@ -536,6 +538,7 @@ impl Expansion<'_> {
         store: &Ident,
         slot: &impl Fn(usize) -> Ident,
     ) -> (TokenStream, bool) {
+        let mut within = false;
         let mut names = Vec::new();
         let mut sources = Vec::new();
         for (index, param) in self.model.params.iter().enumerate() {
@@ -545,7 +548,10 @@ impl Expansion<'_> {
             }
             let slot = slot(index);
             names.push(ident);
-            sources.push(match peel(&param.ty).0 {
+            let how = peel(&param.ty).0;
+            // Also a value that is computed may borrow from what goes into the body.
+            within |= matches!(how, Peel::Value | Peel::Exclusive);
+            sources.push(match how {
                 Peel::Value => quote_spanned!(here()=> &*#slot),
                 Peel::Shared | Peel::Exclusive => quote_spanned!(here()=> &**#slot),
                 Peel::Optional => quote_spanned!(here()=> *#slot),
@@ -559,6 +565,7 @@ impl Expansion<'_> {
         } else {
             quote_spanned!(here()=> #p::borrowed(#evaluate))
         };
+        let view = local(if within { "view_within" } else { "view_ref" });
         let typed = local(match choice {
             Choice::Typed => "Yes",
             Choice::Auto | Choice::Opaque => "No",
@@ -575,7 +582,7 @@ impl Expansion<'_> {
             ),
         };
         (
-            quote_spanned!(here()=> { let #found = #value; #p::view_ref(#found, #caps, #sync) }),
+            quote_spanned!(here()=> { let #found = #value; #p::#view(#found, #caps, #sync) }),
             owned,
         )
     }

@@ -22,19 +22,30 @@ pub(crate) struct Current {
     /// The outermost active call; 0 outside.
     pub(crate) root: u64,
     /// Serial numbers of the hooks that are running, outermost first.
-    pub(crate) hooks: [u32; MAX_DEPTH],
+    /// One place more than the limit: observers of a call that is refused for its depth still run.
+    pub(crate) hooks: [u32; MAX_DEPTH + 1],
     pub(crate) depth: u8,
-    /// Whether [`LINK`] holds something.
-    pub(crate) linked: bool,
+    /// How many redirects led here.
+    pub(crate) redirects: u8,
     /// Whether a call made by the current body was refused.
     pub(crate) inner_refusal: bool,
 }
 
+impl Current {
+    /// Whether that hook is running.
+    pub(crate) fn runs(&self, serial: u32) -> bool {
+        self.hooks[..usize::from(self.depth)].contains(&serial)
+    }
+}
+
 thread_local! {
     static CURRENT: Cell<Current> = const { Cell::new(Current {
-        call: 0, root: 0, hooks: [0; MAX_DEPTH], depth: 0, linked: false, inner_refusal: false,
+        call: 0, root: 0, hooks: [0; MAX_DEPTH + 1], depth: 0, redirects: 0, inner_refusal: false,
     }) };
-    static LINK: RefCell<Option<Arc<Link>>> = const { RefCell::new(None) };
+    /// The scopes that are entered, each under the token of its guard; the last one counts.
+    static LINKS: RefCell<Vec<(u64, Option<Arc<Link>>)>> = const { RefCell::new(Vec::new()) };
+    /// Whether the last one is a scope: most threads have none, and need not look.
+    static LINKED: Cell<bool> = const { Cell::new(false) };
     static IDS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
@@ -43,10 +54,15 @@ pub(crate) fn current() -> Current {
     CURRENT.try_with(Cell::get).unwrap_or_default()
 }
 
+/// The scope and run that calls of this thread belong to now.
 pub(crate) fn link() -> Option<Arc<Link>> {
-    LINK.try_with(|link| link.try_borrow().ok().and_then(|l| l.clone()))
-        .ok()
-        .flatten()
+    if !LINKED.try_with(Cell::get).unwrap_or(false) {
+        return None;
+    }
+    let last = |links: &RefCell<Vec<(u64, Option<Arc<Link>>)>>| {
+        links.borrow().last().and_then(|(_, l)| l.clone())
+    };
+    LINKS.try_with(last).ok().flatten()
 }
 
 /// A process-wide unique call id: a block of ids per thread, so that no line of memory is shared.
@@ -99,11 +115,21 @@ pub(crate) fn enter_hook(call: u64, root: u64, serial: u32) -> Restore {
         root,
         ..before
     };
-    // Calls deeper than the limit are refused before their hooks run, so there is always room here.
     if let Some(slot) = inside.hooks.get_mut(usize::from(before.depth)) {
         *slot = serial;
         inside.depth += 1;
     }
+    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
+    Restore(before)
+}
+
+/// Makes `call` the current one while another component answers for it.
+pub(crate) fn enter_redirect() -> Restore {
+    let before = current();
+    let inside = Current {
+        redirects: before.redirects.saturating_add(1),
+        ..before
+    };
     let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
     Restore(before)
 }
@@ -147,31 +173,54 @@ pub(crate) fn end_root(root: u64) {
     }
 }
 
-/// Restores the link that was current before.
+/// Calls in whose spawned work a call was refused: that work runs on other threads and after the body.
+static SPAWNED_REFUSALS: LazyLock<DashMap<u64, ()>> = LazyLock::new(DashMap::new);
+static SPAWNED_REFUSAL_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Tells `call` that a call of work that was spawned in it was refused.
+pub(crate) fn note_spawned_refusal(call: u64) {
+    if call != 0 && SPAWNED_REFUSALS.insert(call, ()).is_none() {
+        SPAWNED_REFUSAL_COUNT.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// Whether that happened; asked at the end of a body and of a call.
+pub(crate) fn take_spawned_refusal(call: u64) -> bool {
+    let noted = SPAWNED_REFUSAL_COUNT.load(Ordering::Acquire) != 0
+        && SPAWNED_REFUSALS.remove(&call).is_some();
+    if noted {
+        SPAWNED_REFUSAL_COUNT.fetch_sub(1, Ordering::Release);
+    }
+    noted
+}
+
+/// Leaves a scope when it is dropped, whatever was entered or left meanwhile.
 #[must_use]
-pub(crate) struct RestoreLink(Option<Option<Arc<Link>>>);
+pub(crate) struct LeaveLink(u64);
 
-/// Makes `link` current.
-pub(crate) fn enter_link(link: Option<Arc<Link>>) -> RestoreLink {
-    RestoreLink(set_link(link))
-}
-
-fn set_link(link: Option<Arc<Link>>) -> Option<Option<Arc<Link>>> {
+/// Enters a scope, or leaves all of them with `None`.
+pub(crate) fn enter_link(link: Option<Arc<Link>>) -> LeaveLink {
+    static TOKENS: AtomicU64 = AtomicU64::new(0);
+    let token = TOKENS.fetch_add(1, Ordering::Relaxed);
     let linked = link.is_some();
-    let before = LINK.try_with(|current| current.replace(link)).ok();
-    let _gone_with_the_thread = CURRENT.try_with(|current| {
-        current.set(Current {
-            linked,
-            ..current.get()
-        })
-    });
-    before
+    let _gone_with_the_thread = LINKS.try_with(|links| links.borrow_mut().push((token, link)));
+    let _gone_with_the_thread = LINKED.try_with(|flag| flag.set(linked));
+    LeaveLink(token)
 }
 
-impl Drop for RestoreLink {
+impl Drop for LeaveLink {
     fn drop(&mut self) {
-        if let Some(before) = self.0.take() {
-            drop(set_link(before));
+        let left = LINKS.try_with(|links| {
+            let mut links = links.borrow_mut();
+            let at = links.iter().rposition(|(token, _)| *token == self.0)?;
+            let left = links.remove(at);
+            let linked = links.last().is_some_and(|(_, link)| link.is_some());
+            Some((left, linked))
+        });
+        if let Ok(Some((left, linked))) = left {
+            let _gone_with_the_thread = LINKED.try_with(|flag| flag.set(linked));
+            // Last: what a scope holds may be dropped with it, and that may look at the scopes.
+            drop(left);
         }
     }
 }

@@ -20,8 +20,8 @@ pub struct ApprovalRequest {
     pub component: Option<Box<str>>,
     /// Who asks what, as `(hook, question)`.
     pub questions: Vec<(Box<str>, Box<str>)>,
-    /// What would happen: `run`, `replace`, `cache`, `redirect`.
-    pub plan: &'static str,
+    /// What would happen: `run`, `replace`, `cache KEY`, `redirect to NAME`.
+    pub plan: String,
     /// The arguments that have a JSON view.
     pub args: Vec<(&'static str, Value)>,
     /// Keyed digest of the call id, the plan and every argument; an approval names it.

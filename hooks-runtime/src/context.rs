@@ -40,6 +40,19 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// The plan without the value of a replacement.
+    pub(crate) fn shape(&self) -> Plan {
+        match self {
+            Plan::Run => Plan::Run,
+            Plan::Replace(_) => Plan::Replace(None),
+            Plan::Cache { key, ttl } => Plan::Cache {
+                key: key.clone(),
+                ttl: *ttl,
+            },
+            Plan::Redirect { to } => Plan::Redirect { to: to.clone() },
+        }
+    }
+
     /// The word for this plan in records: `run`, `replace`, `cache`, `redirect`.
     pub fn word(&self) -> &'static str {
         match self {

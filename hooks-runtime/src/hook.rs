@@ -5,8 +5,8 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use crate::error::HookError;
 use crate::pattern::Pattern;
 use crate::point::Phase;
 use crate::record::DecisionRecord;
+use crate::registry::Inner;
 
 /// Order among intercepts: smaller runs earlier before the body, and later after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -387,6 +388,8 @@ pub(crate) struct Entry {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) phases: Phases,
     pub(crate) callee: Callee,
+    /// The registry that it is in.
+    pub(crate) owner: Weak<Inner>,
     /// Tells hooks apart on a thread's stack of running hooks.
     pub(crate) serial: u32,
     pub(crate) enabled: AtomicBool,
@@ -401,6 +404,7 @@ impl Entry {
         patterns: Vec<Pattern>,
         phases: Phases,
         callee: Callee,
+        owner: Weak<Inner>,
     ) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(1);
         Entry {
@@ -408,6 +412,7 @@ impl Entry {
             patterns,
             phases,
             callee,
+            owner,
             serial: SERIAL.fetch_add(1, Ordering::Relaxed),
             enabled: AtomicBool::new(true),
             claimed: AtomicBool::new(false),

@@ -1,12 +1,13 @@
 //! Scopes: which registry the calls of a task use, and which run they belong to.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use crate::ambient::{self, RestoreLink};
+use crate::ambient::{self, LeaveLink};
 use crate::answer::Reach;
 use crate::catalogue::Forced;
 use crate::registry::{HookRegistry, HookSet, Inner};
@@ -15,7 +16,7 @@ use crate::site::SiteInfo;
 /// What calls on this task belong to. Immutable: entering a scope makes a new one.
 pub(crate) struct Link {
     sets: Arc<ScopeInner>,
-    pub(crate) run: Option<Arc<Run>>,
+    pub(crate) run: Option<Arc<RunLink>>,
     pub(crate) principal: Option<Arc<str>>,
     pub(crate) correlation: Option<Arc<str>>,
 }
@@ -28,19 +29,34 @@ impl Link {
     pub(crate) fn set(&self, site: &'static SiteInfo) -> Option<Arc<HookSet>> {
         (!self.sets.is_plain()).then(|| self.sets.set(site))
     }
-    /// The innermost halted run that encloses the calls of this link.
-    pub(crate) fn halted(&self) -> Option<Halted> {
-        let mut run = self.run.as_ref();
-        while let Some(this) = run {
-            if this.is_halted.load(Ordering::Acquire) {
-                return lock(&this.halted)
-                    .as_ref()
-                    .map(|(halted, _)| halted.clone());
-            }
-            run = this.parent.as_ref();
-        }
-        None
+    /// Whether a run that encloses the calls of this link was halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.runs().any(|run| run.is_halted.load(Ordering::Acquire))
     }
+    /// Why, and by whom.
+    pub(crate) fn halted(&self) -> Option<Halted> {
+        self.runs().find_map(Run::halted)
+    }
+    /// The runs, innermost first.
+    fn runs(&self) -> impl Iterator<Item = &Run> {
+        std::iter::successors(self.run.as_deref(), |link| link.parent.as_deref())
+            .map(|link| &*link.run)
+    }
+    /// Halts the innermost run, or all that enclose the call; `false`: there is none.
+    pub(crate) fn halt(&self, hook: &str, reason: &str, reach: Reach) -> bool {
+        let reached = if reach == Reach::Root { usize::MAX } else { 1 };
+        self.runs()
+            .take(reached)
+            .for_each(|run| run.halt(hook, reason));
+        self.run.is_some()
+    }
+}
+
+/// A run as it was entered: inside of which others. A run that is entered in a halted one is halted, wherever
+/// it was made.
+pub(crate) struct RunLink {
+    run: Arc<Run>,
+    parent: Option<Arc<RunLink>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -97,7 +113,6 @@ impl ScopeInner {
 /// One agent run, workflow run or other piece of work that can be halted as a whole.
 pub(crate) struct Run {
     name: Arc<str>,
-    parent: Option<Arc<Run>>,
     is_halted: AtomicBool,
     /// With the reason: what keeps every site active, so that idle ones refuse too.
     halted: Mutex<Option<(Halted, Forced)>>,
@@ -116,27 +131,25 @@ pub struct Halted {
 }
 
 impl Run {
-    /// Sets the flag of this run, or of all that enclose it; the first reason stays.
-    pub(crate) fn halt(self: &Arc<Self>, hook: &str, reason: &str, reach: Reach) {
-        let mut run = Some(self);
-        while let Some(this) = run {
-            let mut halted = lock(&this.halted);
-            if halted.is_none() {
-                let why = Halted {
-                    run: this.name.clone(),
-                    hook: hook.into(),
-                    reason: reason.into(),
-                };
-                *halted = Some((why, Forced::new()));
-                this.is_halted.store(true, Ordering::Release);
-            }
-            drop(halted);
-            run = if reach == Reach::Root {
-                this.parent.as_ref()
-            } else {
-                None
+    /// The first reason stays.
+    fn halt(&self, hook: &str, reason: &str) {
+        let forced = Forced::new();
+        let mut halted = lock(&self.halted);
+        if halted.is_none() {
+            let why = Halted {
+                run: self.name.clone(),
+                hook: hook.into(),
+                reason: reason.into(),
             };
+            *halted = Some((why, forced));
+            self.is_halted.store(true, Ordering::Release);
         }
+    }
+
+    fn halted(&self) -> Option<Halted> {
+        lock(&self.halted)
+            .as_ref()
+            .map(|(halted, _)| halted.clone())
     }
 }
 
@@ -164,12 +177,13 @@ pub struct HookScope {
     kind: Arc<Kind>,
     principal: Option<Arc<str>>,
     correlation: Option<Arc<str>>,
-    /// The last composition, so that entering again under the same parent costs nothing.
+    /// The last composition, so that entering again under the same scope costs nothing.
     composed: Composed,
 }
 
-/// The address of the scope outside, and what came of entering under it.
-type Composed = Arc<Mutex<Option<(usize, Arc<ScopeInner>)>>>;
+/// The scope outside, and what came of entering under it. The weak reference keeps its address taken, so that
+/// no other scope is mistaken for it.
+type Composed = Arc<Mutex<Option<(Option<Weak<ScopeInner>>, Arc<ScopeInner>)>>>;
 
 impl HookScope {
     fn new(kind: Kind) -> Self {
@@ -192,17 +206,18 @@ impl HookScope {
         HookScope::new(Kind::Layer(HookRegistry::layer()))
     }
 
-    /// A run: what `Halt` ends.
+    /// A run: what `Halt` ends. Its calls share a correlation id.
     pub fn run(name: impl Into<Arc<str>>) -> Self {
-        let parent = ambient::link().and_then(|link| link.run.clone());
+        static RUNS: AtomicU64 = AtomicU64::new(1);
         let run = Run {
             name: name.into(),
-            parent,
             is_halted: AtomicBool::new(false),
             halted: Mutex::default(),
         };
         let mut scope = HookScope::new(Kind::Run(Arc::new(run)));
-        scope.correlation = ambient::link().and_then(|l| l.correlation.clone());
+        let outer = ambient::link().and_then(|link| link.correlation.clone());
+        let own = || format!("run-{}", RUNS.fetch_add(1, Ordering::Relaxed)).into();
+        scope.correlation = Some(outer.unwrap_or_else(own));
         scope
     }
 
@@ -229,30 +244,43 @@ impl HookScope {
     /// Why the run was halted, if it is one and was.
     pub fn halted(&self) -> Option<Halted> {
         match &*self.kind {
-            Kind::Run(run) => lock(&run.halted).as_ref().map(|(halted, _)| halted.clone()),
+            Kind::Run(run) => run.halted(),
             _ => None,
         }
     }
 
     /// Enters the scope on this thread until the guard is dropped. For futures use [`HookScope::wrap`].
+    ///
+    /// The guard is bound to its thread: a future that holds one cannot be spawned.
+    /// ```compile_fail
+    /// # use hooks_runtime::HookScope;
+    /// fn spawnable(_: impl Send) {}
+    /// let scope = HookScope::run("work");
+    /// spawnable(scope.enter());
+    /// ```
     pub fn enter(&self) -> Entered<'_> {
+        let link = self.link_under(ambient::link());
         Entered {
-            _restore: ambient::enter_link(Some(self.link())),
-            _scope: self,
+            _leave: ambient::enter_link(Some(link)),
+            _scope: PhantomData,
+            _thread: PhantomData,
         }
     }
 
     /// Runs a future in the scope, on whatever threads it is polled.
+    ///
+    /// The scope is entered inside the one that polls the future: `outer.wrap(inner.wrap(f))` is `f` in both.
+    /// A future that is spawned out of every scope keeps the one that it was made in.
     pub fn wrap<F: Future>(&self, future: F) -> Scoped<F> {
         Scoped {
-            link: self.link(),
-            _scope: self.clone(),
+            scope: self.clone(),
+            made_in: ambient::link(),
+            link: None,
             future: Some(Box::pin(future)),
         }
     }
 
-    fn link(&self) -> Arc<Link> {
-        let outer = ambient::link();
+    fn link_under(&self, outer: Option<Arc<Link>>) -> Arc<Link> {
         let sets = match &*self.kind {
             Kind::Run(_) => match &outer {
                 Some(outer) => outer.sets.clone(),
@@ -272,9 +300,13 @@ impl HookScope {
                 (base, layers)
             }),
         };
+        let outer_run = outer.as_ref().and_then(|l| l.run.clone());
         let run = match &*self.kind {
-            Kind::Run(run) => Some(run.clone()),
-            _ => outer.as_ref().and_then(|l| l.run.clone()),
+            Kind::Run(run) => Some(Arc::new(RunLink {
+                run: run.clone(),
+                parent: outer_run,
+            })),
+            _ => outer_run,
         };
         let or_outer = |own: &Option<Arc<str>>, get: fn(&Link) -> Option<Arc<str>>| {
             own.clone().or_else(|| outer.as_deref().and_then(get))
@@ -292,10 +324,15 @@ impl HookScope {
         outer: Option<&Link>,
         parts: impl FnOnce() -> (Arc<Inner>, Vec<Arc<Inner>>),
     ) -> Arc<ScopeInner> {
-        let under = outer.map_or(0, |l| Arc::as_ptr(&l.sets).addr());
+        let under = outer.map(|l| Arc::downgrade(&l.sets));
+        let same = |known: &Option<Weak<ScopeInner>>| match (known, &under) {
+            (None, None) => true,
+            (Some(known), Some(under)) => known.ptr_eq(under),
+            _ => false,
+        };
         let mut composed = lock(&self.composed);
         match &*composed {
-            Some((parent, sets)) if *parent == under => sets.clone(),
+            Some((known, sets)) if same(known) => sets.clone(),
             _ => {
                 let (base, layers) = parts();
                 let sets = ScopeInner::new(base, layers);
@@ -308,22 +345,34 @@ impl HookScope {
 
 /// See [`HookScope::enter`]. Bound to its thread.
 pub struct Entered<'s> {
-    _restore: RestoreLink,
-    _scope: &'s HookScope,
+    _leave: LeaveLink,
+    _scope: PhantomData<&'s HookScope>,
+    _thread: PhantomData<*const ()>,
 }
 
 /// See [`HookScope::wrap`].
 pub struct Scoped<F> {
-    link: Arc<Link>,
-    _scope: HookScope,
+    scope: HookScope,
+    made_in: Option<Arc<Link>>,
+    /// Made at the first poll.
+    link: Option<Arc<Link>>,
     /// Taken out to be dropped in the scope: what it drops may make hooked calls.
     future: Option<Pin<Box<F>>>,
+}
+
+impl<F> Scoped<F> {
+    fn link(&mut self) -> Arc<Link> {
+        let outer = || ambient::link().or_else(|| self.made_in.clone());
+        self.link
+            .get_or_insert_with(|| self.scope.link_under(outer()))
+            .clone()
+    }
 }
 
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let _entered = ambient::enter_link(Some(self.link.clone()));
+        let _entered = ambient::enter_link(Some(self.link()));
         let future = self.future.as_mut().expect("taken only on drop");
         future.as_mut().poll(cx)
     }
@@ -331,17 +380,31 @@ impl<F: Future> Future for Scoped<F> {
 
 impl<F> Drop for Scoped<F> {
     fn drop(&mut self) {
-        let _entered = ambient::enter_link(Some(self.link.clone()));
+        let _entered = ambient::enter_link(Some(self.link()));
         drop(self.future.take());
     }
 }
 
 /// A future that keeps the scope, the run and the current call of the place where it was made; spawn it, and
 /// calls in it count as made from there.
+///
+/// A hook that makes one is not running in it: the future goes on when the hook has answered.
 pub fn inherit<F: Future>(future: F) -> Inherited<F> {
+    let ambient::Current {
+        call,
+        root,
+        redirects,
+        ..
+    } = ambient::current();
+    let current = ambient::Current {
+        call,
+        root,
+        redirects,
+        ..ambient::Current::default()
+    };
     Inherited {
         link: ambient::link(),
-        current: ambient::current(),
+        current,
         future: Some(Box::pin(future)),
     }
 }
@@ -379,6 +442,10 @@ impl<F: Future> Future for Inherited<F> {
         let _call = ambient::enter(self.current);
         let _link = ambient::enter_link(self.link.clone());
         let future = self.future.as_mut().expect("taken only on drop");
-        future.as_mut().poll(cx)
+        let polled = future.as_mut().poll(cx);
+        if ambient::current().inner_refusal {
+            ambient::note_spawned_refusal(self.current.call);
+        }
+        polled
     }
 }

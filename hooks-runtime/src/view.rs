@@ -66,6 +66,8 @@ pub struct RawView {
     /// Zero: any thread may look; else the mark of the only thread that may.
     thread: usize,
     access: Access,
+    /// Whether the pointee stays when the arguments have been moved into the body: the caller lent it.
+    outlives_body: bool,
 }
 
 /// How a view may be used at this moment.
@@ -117,7 +119,22 @@ impl RawView {
             table,
             thread: if any_thread { 0 } else { thread_mark() },
             access,
+            outlives_body: false,
         }
+    }
+
+    /// The view of what the caller lent: it stays when the arguments have been moved into the body.
+    ///
+    /// # Safety
+    /// The pointee is valid until the call is done, whatever the body does with the arguments.
+    pub unsafe fn outliving_body(mut self) -> Self {
+        self.outlives_body = true;
+        self
+    }
+
+    /// Whether hooks may still look when the body has the arguments.
+    pub fn outlives_body(&self) -> bool {
+        self.outlives_body
     }
 
     /// The type as the compiler names it.
@@ -253,9 +270,10 @@ impl Kept {
     /// The view is not used after `self` is dropped or mutated.
     pub unsafe fn view(&self) -> RawView {
         let pointer = (&raw const *self.value).cast::<()>().cast_mut();
-        // SAFETY: `value` was made by the table's `clone`, so it is of the table's type, which is sized
-        // and `Send`; reading is bound to this thread because it need not be `Sync`.
-        unsafe { RawView::new(RawPtr::new(pointer), self.table, Access::Read, false) }
+        // SAFETY: `value` was made by the table's `clone`, so it is of the table's type, which is sized and
+        // `Send`. Only the call that keeps it looks at it, through a context that is not `Sync`: one thread at
+        // a time, whichever it is.
+        unsafe { RawView::new(RawPtr::new(pointer), self.table, Access::Read, true) }
     }
 
     /// A view to read and change the kept value.

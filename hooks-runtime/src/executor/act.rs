@@ -1,7 +1,7 @@
 //! Carrying out the plan: the body, a planned value, a kept answer, another component, another attempt.
 
 use std::pin::Pin;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,9 @@ impl Call<'_> {
     }
 
     pub(crate) fn no_such_component(&mut self, to: &str) {
+        // Nothing has run, and the copies were made for hooks after a body.
+        self.executed = false;
+        self.kept.clear();
         let why = format!("the site's resolver knows no component `{to}`");
         self.plan_failed(HookError::Unsupported {
             answer: "redirect",
@@ -52,7 +55,7 @@ impl Call<'_> {
             path: self.meta.site.path,
             component: self.meta.facts.component.clone(),
             principal: self.link.as_ref().and_then(|l| l.principal.clone()),
-            hook: entry.id().into(),
+            hook: entry.serial,
             key: key.clone(),
         };
         Some((key, *ttl))
@@ -67,22 +70,26 @@ impl Call<'_> {
         Some(value)
     }
 
-    /// Keeps the body's raw `Ok`, before any settling hook has touched it.
-    pub(crate) fn store(&mut self, parts: &Parts) {
-        let (Parts::Ok(view) | Parts::Plain(view)) = parts else {
+    /// Holds the body's raw `Ok`, before any settling hook has touched it; the last attempt's counts.
+    pub(crate) fn hold(&mut self, parts: &Parts) {
+        if !matches!(self.plan, Plan::Cache { .. }) || self.cache_hit {
             return;
-        };
-        let Some((key, ttl)) = self.cache_key() else {
-            return;
-        };
-        let stored = match view.clone_value() {
-            Ok(kept) => Some(Stored::Typed(Mutex::new(kept))),
-            Err(_) => view.to_json().ok().map(Stored::Json),
-        };
-        match stored {
-            Some(stored) => self.set.registry.cache.put(key, stored, ttl, self.now()),
-            None => tracing::warn!(point = self.meta.site.point, "an answer could not be kept"),
         }
+        self.to_keep = match parts {
+            Parts::Err(_) => None,
+            Parts::Ok(view) | Parts::Plain(view) => match view.clone_value() {
+                Ok(kept) => Some(Stored::Typed(Arc::new(Mutex::new(kept)))),
+                Err(_) => view.to_json().ok().map(Stored::Json),
+            },
+        };
+    }
+
+    /// Puts what was held into the cache.
+    pub(crate) fn store(&mut self) {
+        let (Some(stored), Some((key, ttl))) = (self.to_keep.take(), self.cache_key()) else {
+            return;
+        };
+        self.set.registry.cache.put(key, stored, ttl, self.now());
     }
 
     /// A copy of the sealed arguments, if a hook of the set may ask for another attempt.
@@ -158,7 +165,8 @@ impl Call<'_> {
 /// to the end counts as work, the waits in it included.
 pub(crate) struct InBody<'a, 's, F> {
     call: &'a mut Call<'s>,
-    future: Pin<Box<F>>,
+    /// Taken out to be dropped as a part of the call.
+    future: Option<Pin<Box<F>>>,
     redirected: bool,
     started: Option<Instant>,
 }
@@ -170,7 +178,7 @@ impl<'a, 's, F: Future> InBody<'a, 's, F> {
         let started = call.recording.then(|| call.now());
         InBody {
             call,
-            future: Box::pin(make()),
+            future: Some(Box::pin(make())),
             redirected,
             started,
         }
@@ -182,18 +190,27 @@ impl<F: Future> Future for InBody<'_, '_, F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
         let (id, root) = (this.call.meta.id, this.call.meta.root);
-        let deeper = this.redirected.then(|| ambient::enter_hook(id, root, 0));
+        let deeper = this.redirected.then(ambient::enter_redirect);
         let inside = ambient::enter_call(id, root);
-        let polled = this.future.as_mut().poll(cx);
+        this.call.in_user_code = true;
+        let future = this.future.as_mut().expect("taken only on drop");
+        let polled = future.as_mut().poll(cx);
+        this.call.in_user_code = false;
         this.call.inner_refusal |= ambient::current().inner_refusal;
         drop(inside);
         drop(deeper);
+        if polled.is_ready() {
+            this.call.inner_refusal |= ambient::take_spawned_refusal(id);
+        }
         polled
     }
 }
 
 impl<F> Drop for InBody<'_, '_, F> {
     fn drop(&mut self) {
+        let inside = ambient::enter_call(self.call.meta.id, self.call.meta.root);
+        drop(self.future.take());
+        drop(inside);
         if let Some(started) = self.started {
             self.call.work += self.call.now().saturating_duration_since(started);
         }

@@ -52,6 +52,7 @@ pub(crate) async fn approve(
             }
             Err(error) => call.denied(error.to_string(), Some(error.kind())),
         }
+        call.refuse_if_halted();
     }
 }
 
@@ -89,18 +90,22 @@ fn edit(
     Ok(())
 }
 
-/// The guards see the edited arguments; what intercepts said stands.
+/// The guards see the edited arguments; the questions of intercepts stand, their grants do not.
 async fn decide_again(
     call: &mut Call<'_>,
     args: &mut [RawView],
     result: Option<&mut Parts>,
     wait: Wait,
 ) {
-    // The questions were answered by the edit; other restrictions cannot be there, or nobody had been asked.
-    call.stage = call.said.len();
-    call.restriction = Restriction::None;
+    if matches!(call.plan, Plan::Cache { .. }) {
+        // The key was made from the arguments as they were.
+        call.plan = Plan::Run;
+        call.plan_by = None;
+    }
+    call.reopen(false);
     let guards = &call.set.guards;
     ask_all(call, guards, Phase::Pre, args, result, wait).await;
+    call.require_grant();
 }
 
 impl Call<'_> {
@@ -113,7 +118,7 @@ impl Call<'_> {
         let in_process_only = shown.iter().any(|(_, json)| json.is_none());
         let plan = match &self.plan {
             Plan::Cache { key, .. } => format!("cache {key}"),
-            Plan::Redirect { to } => format!("redirect {to}"),
+            Plan::Redirect { to } => format!("redirect to {to}"),
             plan => plan.word().to_owned(),
         };
         let text = format!(
@@ -130,7 +135,7 @@ impl Call<'_> {
             questions: votes
                 .map(|s| (s.id().into(), s.reason.clone().unwrap_or_default()))
                 .collect(),
-            plan: self.plan.word(),
+            plan: plan.clone(),
             args: shown
                 .into_iter()
                 .filter_map(|(name, json)| Some((name, json?)))

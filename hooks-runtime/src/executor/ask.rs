@@ -15,7 +15,7 @@ use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
 use crate::answer::Restriction;
-use crate::context::{GuardContext, HookContext, Plan};
+use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
 use crate::point::Phase;
@@ -57,7 +57,7 @@ async fn ask_async<'s>(
         Some(shadow) => (&mut shadow.args[..], shadow.result.as_mut()),
         None => (args, result),
     };
-    let mut plan_copy = Plan::Run;
+    let mut plan_copy = call.plan.shape();
     let plan = if shadow_runs(entry) {
         &mut plan_copy
     } else {
@@ -109,6 +109,11 @@ async fn ask_async<'s>(
         }
     };
     let elapsed = clock.now().saturating_duration_since(started);
+    let answer = if elapsed > limit {
+        Err(HookError::Timeout(limit))
+    } else {
+        answer
+    };
     call.take(entry, phase, answer, Some(elapsed));
 }
 
@@ -194,7 +199,7 @@ impl<'s> Call<'s> {
             return Ok(crate::answer::HookResult::Continue);
         };
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
-        let plan = &mut Plan::Run;
+        let plan = &mut self.plan.shape();
         let (args, result) = (&mut shadow.args[..], shadow.result.as_mut());
         let view = GuardContext {
             meta: &self.meta,
@@ -305,8 +310,7 @@ fn shadow_runs(entry: &Entry) -> bool {
 }
 
 fn is_running(serial: u32) -> bool {
-    let current = ambient::current();
-    current.depth > 0 && current.hooks[..usize::from(current.depth)].contains(&serial)
+    ambient::current().runs(serial)
 }
 
 /// A late answer of a blocking hook cannot be stopped, but it does not count.

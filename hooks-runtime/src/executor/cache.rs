@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
@@ -21,20 +20,20 @@ pub(crate) struct CacheKey {
     pub(crate) path: &'static str,
     pub(crate) component: Option<Box<str>>,
     pub(crate) principal: Option<Arc<str>>,
-    pub(crate) hook: Box<str>,
+    /// The hook's serial number: hooks of two scopes may have the same id.
+    pub(crate) hook: u32,
     pub(crate) key: String,
 }
 
 /// A kept answer: a clone of the value, or its JSON.
 pub(crate) enum Stored {
-    Typed(Mutex<Kept>),
+    Typed(Arc<Mutex<Kept>>),
     Json(Value),
 }
 
 #[derive(Default)]
 pub(crate) struct ResultCache {
     entries: DashMap<CacheKey, (Instant, Stored)>,
-    hits: AtomicU64,
 }
 
 impl ResultCache {
@@ -47,22 +46,21 @@ impl ResultCache {
             self.entries.remove_if(key, |_, (until, _)| *until <= now);
             return None;
         }
-        let copy = match stored {
-            Stored::Json(value) => Replacement::Json(value.clone()),
-            Stored::Typed(kept) => {
-                let kept = kept
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner);
-                // SAFETY: the view is used up in this statement, while the lock holds the value.
-                let copy = unsafe { kept.view() }.clone_value().ok()?;
-                Replacement::Typed {
-                    type_name: "the cached value",
-                    value: copy.into_inner(),
-                }
-            }
+        let kept = match stored {
+            Stored::Json(value) => return Some(Replacement::Json(value.clone())),
+            Stored::Typed(kept) => kept.clone(),
         };
-        self.hits.fetch_add(1, Ordering::Relaxed);
-        Some(copy)
+        // Out of the map's lock: cloning runs code of the value's type.
+        drop(entry);
+        let kept = kept
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        // SAFETY: the view is used up in this statement, while the lock holds the value.
+        let copy = unsafe { kept.view() }.clone_value().ok()?;
+        Some(Replacement::Typed {
+            type_name: "the cached value",
+            value: copy.into_inner(),
+        })
     }
 
     pub(crate) fn put(&self, key: CacheKey, stored: Stored, ttl: Duration, now: Instant) {

@@ -53,10 +53,8 @@ impl Loaded {
         if !site.is_registered() {
             catalogue::register(site);
         }
-        if ambient::current().linked
-            && let Some(link) = ambient::link()
-        {
-            let halted = link.halted().is_some();
+        if let Some(link) = ambient::link() {
+            let halted = link.is_halted();
             if let Some(set) = link.set(site.info()) {
                 return (halted || !set.is_idle()).then_some(Loaded::Scope(set));
             }
@@ -115,18 +113,18 @@ pub(crate) struct Call<'s> {
     pub(crate) work: Duration,
     pub(crate) waited: Duration,
     /// A hook that runs once has run: it must be taken out.
-    pub(crate) spent: Vec<&'s Entry>,
+    pub(crate) spent: Vec<&'s Arc<Entry>>,
+    /// The body is running on this thread: unwinding now is its panic.
+    pub(crate) in_user_code: bool,
+    /// What a `Cache` plan keeps when the call is done.
+    pub(crate) to_keep: Option<super::cache::Stored>,
     pub(crate) gated: bool,
 }
 
 impl<'s> Call<'s> {
     pub(crate) fn begin(site: &'static SiteInfo, set: &'s HookSet, facts: Facts, can: Can) -> Self {
         let current = ambient::current();
-        let link = if current.linked {
-            ambient::link()
-        } else {
-            None
-        };
+        let link = ambient::link();
         let id = ambient::next_call_id();
         let recording = set.record_all;
         let clock = set.registry.clock.clone();
@@ -170,6 +168,8 @@ impl<'s> Call<'s> {
             work: Duration::ZERO,
             waited: Duration::ZERO,
             spent: Vec::new(),
+            in_user_code: false,
+            to_keep: None,
             gated: false,
         };
         call.gate(current);
@@ -178,30 +178,41 @@ impl<'s> Call<'s> {
 
     /// Rules that refuse before any hook is asked: a halted run, and hooks that cause too many calls.
     fn gate(&mut self, current: ambient::Current) {
-        if let Some(halted) = self.link.as_ref().and_then(|l| l.halted()) {
-            let reason = format!(
-                "the run `{}` was halted by hook `{}`: {}",
-                halted.run, halted.hook, halted.reason
-            );
+        if self.refuse_if_halted() {
             self.gated = true;
-            self.rule("hookpoint.halted", Restriction::Halt, reason, None);
-        } else if current.depth > 0 {
-            let what = if usize::from(current.depth) >= MAX_DEPTH {
-                format!("calls nested more than {MAX_DEPTH} deep")
-            } else if ambient::count_caused(self.meta.root) > MAX_CAUSED {
-                format!("more than {MAX_CAUSED} calls within one root call")
-            } else {
-                return;
-            };
-            let error = HookError::Depth { what: what.into() };
-            self.gated = true;
-            self.rule(
-                "hookpoint.depth",
-                Restriction::Cancel,
-                error.to_string(),
-                Some(error.kind()),
-            );
+            return;
         }
+        let what = if usize::from(current.depth) >= MAX_DEPTH {
+            format!("calls nested more than {MAX_DEPTH} deep")
+        } else if usize::from(current.redirects) >= MAX_DEPTH {
+            format!("redirects more than {MAX_DEPTH} deep")
+        } else if current.depth > 0 && ambient::count_caused(self.meta.root) > MAX_CAUSED {
+            format!("more than {MAX_CAUSED} calls within one root call")
+        } else {
+            return;
+        };
+        let error = HookError::Depth { what: what.into() };
+        self.gated = true;
+        self.rule(
+            "hookpoint.depth",
+            Restriction::Cancel,
+            error.to_string(),
+            Some(error.kind()),
+        );
+    }
+
+    /// Refuses if the run was halted: looked at when the call begins, and again after every wait.
+    pub(crate) fn refuse_if_halted(&mut self) -> bool {
+        let halted = self
+            .link
+            .as_ref()
+            .filter(|l| l.is_halted())
+            .and_then(|l| l.halted());
+        let Some(halted) = halted else { return false };
+        let (run, hook, reason) = (halted.run, halted.hook, halted.reason);
+        let reason = format!("the run `{run}` was halted by hook `{hook}`: {reason}");
+        self.rule("hookpoint.halted", Restriction::Halt, reason, None);
+        true
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -223,9 +234,10 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// The plan turned out to be impossible: its hook has failed.
+    /// The plan turned out to be impossible: its hook has failed, and what was decided about the plan is void.
     pub(crate) fn plan_failed(&mut self, error: HookError) {
         self.plan = Plan::Run;
+        self.reopen(true);
         if let Some(entry) = self.plan_by.take() {
             self.meta.dirty.store(self.plan_dirty, Ordering::Relaxed);
             self.fail(entry, crate::point::Phase::Pre, error, None);
@@ -249,10 +261,11 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// What hooks may see of the arguments once the body has them: shared references, and copies of the
-    /// rest if a hook declared that it wants them.
+    /// What hooks may see of the arguments once the body has them: what the caller lent, and copies of the
+    /// rest if a hook declared that it wants them. Before the body gets them: afterwards there is nothing to
+    /// copy.
     pub(crate) fn hand_over(&mut self, args: &mut [RawView]) {
-        for view in args.iter_mut().filter(|v| v.access() == Access::Write) {
+        for view in args.iter_mut().filter(|v| !v.outlives_body()) {
             let kept = if self.set.args_after {
                 view.clone_value().ok()
             } else {
@@ -272,23 +285,24 @@ impl<'s> Call<'s> {
     pub(crate) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
         let started = self.recording.then(|| self.now());
         self.executed = true;
+        self.in_user_code = true;
         let inside = ambient::enter_call(self.meta.id, self.meta.root);
         let result = body();
         self.inner_refusal = ambient::current().inner_refusal;
         drop(inside);
+        self.in_user_code = false;
+        self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
         if let Some(started) = started {
             self.work += self.now().saturating_duration_since(started);
         }
         result
     }
 
-    /// Runs a redirected call: like a body, but it counts towards the depth, so that components that
-    /// redirect to each other come to an end.
+    /// Runs a redirected call: like a body, but counted, so that components that redirect to each other come
+    /// to an end.
     pub(crate) fn in_redirect<R>(&mut self, call: impl FnOnce() -> R) -> R {
-        let deeper = ambient::enter_hook(self.meta.id, self.meta.root, 0);
-        let result = self.in_body(call);
-        drop(deeper);
-        result
+        let _deeper = ambient::enter_redirect();
+        self.in_body(call)
     }
 
     pub(crate) fn finish(&mut self, outcome: Outcome) {

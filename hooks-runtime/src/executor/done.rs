@@ -1,13 +1,14 @@
 //! Done: the outcome is fixed, the record complete, what hooks kept is dropped, observers are told.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::ask::message;
 use super::call::Call;
-use crate::ambient;
+use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
-use crate::hook::Mode;
+use crate::hook::{Entry, Mode};
 use crate::record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
 use crate::sink::{Interest, Signal};
 use crate::view::RawView;
@@ -15,7 +16,9 @@ use crate::view::RawView;
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         let outcome = *self.outcome.get_or_insert_with(|| {
-            if std::thread::panicking() {
+            // Unwinding out of the body is its panic; a future that is dropped, also by somebody else's
+            // unwinding, was cancelled.
+            if self.in_user_code && std::thread::panicking() {
                 Outcome::Panicked
             } else {
                 Outcome::Cancelled
@@ -27,38 +30,53 @@ impl Drop for Call<'_> {
         if self.rehearsal {
             return;
         }
-        // A value that a hook kept may panic when it is dropped; that must not end the process.
-        let locals = std::mem::take(&mut self.locals);
-        if catch_unwind(AssertUnwindSafe(|| drop(locals))).is_err() {
-            tracing::error!(
-                point = self.meta.site.point,
-                "a value kept by a hook panicked when it was dropped"
-            );
+        for (serial, _, value) in std::mem::take(&mut self.locals) {
+            // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is
+            // not the call's.
+            let running = ambient::enter_hook(self.meta.id, self.meta.root, serial);
+            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+                let point = self.meta.site.point;
+                tracing::error!(point, "a value kept by a hook panicked when it was dropped");
+            }
+            drop(running);
         }
+        let acted = |s: &super::verdict::Said<'_>| {
+            !matches!(s.answer, "continue" | "allow" | "skip" | "not asked")
+        };
         let exceptional = outcome != Outcome::Returned
-            || self.refusal.is_some()
-            || !matches!(self.plan, Plan::Run);
+            || self.meta.attempt > 1
+            || !matches!(self.plan, Plan::Run)
+            || self.said.iter().any(acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             self.tell(&self.record(outcome), exceptional);
         }
-        for entry in std::mem::take(&mut self.spent) {
-            // It was the hook's only call. A required hook is never `once`; one that is gone already is fine.
-            if let Err(error) = self.set.registry.remove(entry.id(), None) {
-                tracing::trace!(hook = entry.id(), %error, "a spent hook was gone already");
-            }
-        }
+        ambient::take_spawned_refusal(self.meta.id);
+        std::mem::take(&mut self.spent).into_iter().for_each(retire);
+    }
+}
+
+/// Takes a hook out that was there for one call, from the registry that it is in.
+fn retire(entry: &Arc<Entry>) {
+    let Some(owner) = entry.owner.upgrade() else {
+        return;
+    };
+    // A required hook is never `once`, and one that was replaced or removed meanwhile is left alone.
+    if let Err(error) = owner.remove(entry.id(), Some(&Arc::downgrade(entry))) {
+        tracing::warn!(hook = entry.id(), %error, "a hook that was for one call stays");
     }
 }
 
 impl Call<'_> {
     /// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
     fn tell(&self, record: &DecisionRecord, exceptional: bool) {
-        for entry in &self.set.observers {
+        let current = ambient::current();
+        // Beyond the limit observers would cause calls that cause calls; sinks are still told.
+        let too_deep = usize::from(current.depth) >= MAX_DEPTH;
+        for entry in self.set.observers.iter().filter(|_| !too_deep) {
             let crate::hook::Callee::Observe(observer) = &entry.callee else {
                 continue;
             };
-            let current = ambient::current();
-            if current.hooks[..usize::from(current.depth)].contains(&entry.serial) {
+            if current.runs(entry.serial) {
                 continue;
             }
             let components = &entry.meta.components;
@@ -86,10 +104,8 @@ impl Call<'_> {
                     message: &message,
                 });
             }
-            if entry.meta.once
-                && let Err(error) = self.set.registry.remove(entry.id(), None)
-            {
-                tracing::trace!(hook = entry.id(), %error, "a spent observer was gone already");
+            if entry.meta.once {
+                retire(entry);
             }
         }
         for sink in &self.set.sinks {

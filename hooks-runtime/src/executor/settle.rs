@@ -30,22 +30,35 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// Drives a step at a synchronous site: with [`Wait::Never`] nothing in it is ever pending.
-    pub(crate) fn drive(wait: Wait, step: impl Future<Output = ()>) {
+    /// Drives a step at a synchronous site; `false`: it did not end, which refuses. (With [`Wait::Never`] nothing
+    /// in a step is ever pending.)
+    #[must_use]
+    fn drive(wait: Wait, step: impl Future<Output = ()>) -> bool {
         match wait {
             Wait::Block => block_on(step),
-            Wait::Never | Wait::Async => {
-                let done = poll_ready(step);
-                debug_assert!(done.is_some(), "a step at a synchronous site was pending");
-            }
+            Wait::Never | Wait::Async => return poll_ready(step).is_some(),
         }
+        true
+    }
+
+    fn pending(&mut self) {
+        let reason = HookError::WouldBlock.to_string();
+        self.rule(
+            "hookpoint.pending",
+            Restriction::Cancel,
+            reason,
+            Some(HookError::WouldBlock.kind()),
+        );
     }
 
     /// Step 1, synchronous hooks only.
     pub(crate) fn propose_sync(&mut self, args: &mut [RawView]) {
         if self.set.async_before {
             let wait = self.wait_sync();
-            return Self::drive(wait, self.propose(args, wait));
+            if !Self::drive(wait, self.propose(args, wait)) {
+                self.pending();
+            }
+            return;
         }
         self.ask(&self.set.pre, 0, Phase::Pre, args, None);
     }
@@ -60,7 +73,10 @@ impl<'s> Call<'s> {
     pub(crate) fn decide_sync(&mut self, args: &mut [RawView], mut planned: Option<&mut Parts>) {
         let wait = self.wait_sync();
         if self.set.async_before {
-            return Self::drive(wait, self.decide(args, planned, wait));
+            if !Self::drive(wait, self.decide(args, planned, wait)) {
+                self.pending();
+            }
+            return;
         }
         self.ask(
             &self.set.guards,
@@ -70,8 +86,11 @@ impl<'s> Call<'s> {
             planned.as_deref_mut(),
         );
         self.require_grant();
-        if self.restriction == Restriction::Ask && !self.rehearsal {
-            Self::drive(wait, approve(self, args, planned, wait));
+        if self.restriction == Restriction::Ask
+            && !self.rehearsal
+            && !Self::drive(wait, approve(self, args, planned, wait))
+        {
+            self.pending();
         }
     }
 
@@ -90,7 +109,7 @@ impl<'s> Call<'s> {
         }
     }
 
-    fn require_grant(&mut self) {
+    pub(crate) fn require_grant(&mut self) {
         if self.gated || self.granted {
             return;
         }
@@ -105,22 +124,34 @@ impl<'s> Call<'s> {
     }
 
     /// Step 5, first half, at a synchronous site.
-    pub(crate) fn settle_sync(&mut self, args: &mut [RawView], parts: &mut Parts) -> Settled {
+    pub(crate) fn settle_sync(
+        &mut self,
+        args: &mut [RawView],
+        parts: &mut Parts,
+        again: bool,
+    ) -> Settled {
         let (phase, list) = self.begin_settle(parts);
         if self.set.async_after {
             let wait = self.wait_sync();
-            Self::drive(wait, ask_all(self, list, phase, args, Some(parts), wait));
+            if !Self::drive(wait, ask_all(self, list, phase, args, Some(parts), wait)) {
+                self.pending();
+            }
         } else {
             self.ask(list, 0, phase, args, Some(parts));
         }
-        self.settled()
+        self.settled(again)
     }
 
     /// Step 5, first half: intercepts in reverse order.
-    pub(crate) async fn settle(&mut self, args: &mut [RawView], parts: &mut Parts) -> Settled {
+    pub(crate) async fn settle(
+        &mut self,
+        args: &mut [RawView],
+        parts: &mut Parts,
+        again: bool,
+    ) -> Settled {
         let (phase, list) = self.begin_settle(parts);
         ask_all(self, list, phase, args, Some(parts), Wait::Async).await;
-        self.settled()
+        self.settled(again)
     }
 
     fn begin_settle(
@@ -139,14 +170,16 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// All were asked: refusals first, then another attempt while there are any, then a replacement.
-    fn settled(&mut self) -> Settled {
+    /// All were asked: refusals first, then another attempt while there are any (`again`: the arguments for one
+    /// are there), then a replacement.
+    fn settled(&mut self, again: bool) -> Settled {
         let replacement = self.replacement.take();
         let retry = self.retry.take();
         if self.restriction > Restriction::None {
             return Settled::Keep;
         }
         if let Some((delay, max_attempts)) = retry
+            && again
             && self.meta.attempt < max_attempts
         {
             return Settled::Retry(delay);
@@ -178,17 +211,14 @@ impl<'s> Call<'s> {
         }
         if self.set.async_after {
             let wait = self.wait_sync();
-            return Self::drive(
+            let guards = &self.set.guards_post;
+            if !Self::drive(
                 wait,
-                ask_all(
-                    self,
-                    &self.set.guards_post,
-                    Phase::Post,
-                    args,
-                    Some(parts),
-                    wait,
-                ),
-            );
+                ask_all(self, guards, Phase::Post, args, Some(parts), wait),
+            ) {
+                self.pending();
+            }
+            return;
         }
         self.ask(&self.set.guards_post, 0, Phase::Post, args, Some(parts));
     }
@@ -208,14 +238,24 @@ impl<'s> Call<'s> {
         }
     }
 
+    /// Whether the component that answered instead refused: that is this call's refusal, and no hook of this
+    /// call gets to replace it.
+    pub(crate) fn refused_elsewhere(&mut self, parts: &Parts, redirected: bool) -> bool {
+        let refused = redirected && self.inner_refusal && matches!(parts, Parts::Err(_));
+        if refused {
+            self.finish(Outcome::Refused);
+            crate::ambient::note_inner_refusal();
+        }
+        refused
+    }
+
     /// The outcome of a call that was not refused.
-    pub(crate) fn deliver(&mut self, parts: &Parts, redirected: bool) {
+    pub(crate) fn deliver(&mut self, parts: &Parts) {
         let failed = matches!(parts, Parts::Err(_));
-        self.finish(match failed {
-            // The refusal of the component that answered instead is this call's refusal.
-            true if redirected && self.inner_refusal => Outcome::Refused,
-            true => Outcome::Failed,
-            false => Outcome::Returned,
+        self.finish(if failed {
+            Outcome::Failed
+        } else {
+            Outcome::Returned
         });
         if failed && self.inner_refusal {
             crate::ambient::note_inner_refusal();

@@ -8,7 +8,7 @@ use super::violation::violation;
 use crate::answer::{HookResult, Reach, Restriction, Vote};
 use crate::context::Plan;
 use crate::error::HookError;
-use crate::hook::{Answer, Entry, Mode, OnFailure};
+use crate::hook::{Answer, Entry, Mode, OnFailure, Role};
 use crate::point::Phase;
 use crate::refusal::{HookRefusal, Refusal};
 
@@ -148,7 +148,7 @@ impl<'s> Call<'s> {
                     _ => Vote::Pass,
                 };
                 said.reason = vote.reason().map(Into::into);
-                let outside = matches!(vote, Vote::Halt { .. }) && self.run().is_none();
+                let outside = matches!(vote, Vote::Halt { .. }) && !self.in_run();
                 said.restriction = if outside {
                     Restriction::Cancel
                 } else {
@@ -180,9 +180,7 @@ impl<'s> Call<'s> {
                 said.reason = self.plan_for(entry, shadow, answer, &mut said.note);
             }
         }
-        if self.recording || said.note.is_some() || said.answer != "allow" {
-            self.said.push(said);
-        }
+        self.said.push(said);
     }
 
     /// The first plan in order counts.
@@ -216,25 +214,43 @@ impl<'s> Call<'s> {
         Some(text.into())
     }
 
-    fn run(&self) -> Option<&std::sync::Arc<crate::scope::Run>> {
-        self.link.as_ref().and_then(|l| l.run.as_ref())
+    fn in_run(&self) -> bool {
+        self.link.as_ref().is_some_and(|l| l.run.is_some())
     }
 
     fn halt(&mut self, entry: &Entry, shadow: bool, reason: &str, reach: Reach) {
         if shadow || self.rehearsal {
             return;
         }
-        match self.run() {
-            Some(run) => run.halt(entry.id(), reason, reach),
-            None => {
-                let detail = "a hook answered Halt outside of any run: only this call is refused";
-                violation(
-                    self.set,
-                    self.meta.site,
-                    "halt_outside_run",
-                    entry.id(),
-                    detail,
-                );
+        let halted = self
+            .link
+            .as_ref()
+            .is_some_and(|l| l.halt(entry.id(), reason, reach));
+        if !halted {
+            let detail = "a hook answered Halt outside of any run: only this call is refused";
+            violation(
+                self.set,
+                self.meta.site,
+                "halt_outside_run",
+                entry.id(),
+                detail,
+            );
+        }
+    }
+
+    /// The arguments or the plan are others than those that were decided on: only what intercepts said stands,
+    /// and their grants only if the arguments are the same.
+    pub(crate) fn reopen(&mut self, same_arguments: bool) {
+        self.restriction = Restriction::None;
+        self.granted = false;
+        for said in &mut self.said[self.stage..] {
+            let proposed = said.entry.is_some_and(|e| e.role() == Role::Intercept);
+            if !proposed {
+                said.counts = false;
+                said.note.get_or_insert("superseded");
+            } else if said.counts {
+                self.restriction = self.restriction.max(said.restriction);
+                self.granted |= same_arguments && said.answer == "allow" && said.note.is_none();
             }
         }
     }
@@ -359,7 +375,9 @@ impl<'s> Call<'s> {
         });
         self.refusal = Some(refusal.clone());
         self.finish(crate::record::Outcome::Refused);
-        crate::ambient::note_inner_refusal();
+        if !self.rehearsal {
+            crate::ambient::note_inner_refusal();
+        }
         refusal
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -26,7 +27,10 @@ pub(crate) enum Wait {
 
 /// One asynchronous hook: stopped at its deadline, its panics caught, known as running while it is polled.
 pub(crate) struct AskFuture<'a, T> {
-    future: Result<BoxFuture<'a, Result<T, HookError>>, Option<HookError>>,
+    /// `None`: it has ended, or was stopped.
+    future: Option<BoxFuture<'a, Result<T, HookError>>>,
+    /// Why there is none from the beginning.
+    failed: Option<HookError>,
     serial: u32,
     call: u64,
     root: u64,
@@ -50,9 +54,13 @@ impl<'a, T> AskFuture<'a, T> {
         let running = ambient::enter_hook(call, root, serial);
         let made = catch_unwind(AssertUnwindSafe(make));
         drop(running);
-        let future = made.map_err(|payload| Some(HookError::Panicked(message(&*payload))));
+        let (future, failed) = match made {
+            Ok(future) => (Some(future), None),
+            Err(payload) => (None, Some(HookError::Panicked(message(&*payload)))),
+        };
         AskFuture {
             future,
+            failed,
             serial,
             call,
             root,
@@ -64,9 +72,8 @@ impl<'a, T> AskFuture<'a, T> {
     }
 
     fn poll_hook(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, HookError>> {
-        let future = match &mut self.future {
-            Ok(future) => future,
-            Err(error) => return Poll::Ready(Err(error.take().unwrap_or(HookError::WouldBlock))),
+        let Some(future) = &mut self.future else {
+            return Poll::Ready(Err(self.failed.take().unwrap_or(HookError::WouldBlock)));
         };
         let _running = ambient::enter_hook(self.call, self.root, self.serial);
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -97,6 +104,19 @@ impl<T> Future for AskFuture<'_, T> {
     }
 }
 
+impl<T> Drop for AskFuture<'_, T> {
+    /// Stopping a hook runs the destructors of what it was doing: its panics are caught there as well.
+    fn drop(&mut self) {
+        let Some(future) = self.future.take() else {
+            return;
+        };
+        let _running = ambient::enter_hook(self.call, self.root, self.serial);
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+            tracing::error!(message = %message(&*payload), "a hook panicked when it was stopped");
+        }
+    }
+}
+
 /// The value of a future that is ready at once; `None` if it is not.
 pub(crate) fn poll_ready<T>(future: impl Future<Output = T>) -> Option<T> {
     let mut cx = Context::from_waker(Waker::noop());
@@ -108,19 +128,24 @@ pub(crate) fn poll_ready<T>(future: impl Future<Output = T>) -> Option<T> {
 
 /// Parks the thread until the future is ready.
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(std::thread::Thread);
+    /// The flag, because whatever the future does on this thread may use up the thread's one unpark token.
+    struct Unpark(std::thread::Thread, AtomicBool);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
+            self.1.store(true, Ordering::Release);
             self.0.unpark();
         }
     }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let unpark = Arc::new(Unpark(std::thread::current(), AtomicBool::new(false)));
+    let waker = Waker::from(unpark.clone());
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
             return value;
         }
-        std::thread::park();
+        while !unpark.1.swap(false, Ordering::Acquire) {
+            std::thread::park();
+        }
     }
 }

@@ -27,7 +27,7 @@ pub use bind::{
 pub use named::{PointName, TypedPoint};
 pub use probe::{
     Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain,
-    Pr, Yes, probe, view_mut, view_opt, view_ref,
+    Pr, Yes, probe, view_mut, view_opt, view_ref, view_within,
 };
 pub use ret::{
     FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusedWith, RetFallback, RetOf, must_refuse,

@@ -309,13 +309,19 @@ pub fn view_mut<T: ?Sized, C: Caps<T>>(value: &mut T, _: C) -> RawView {
 }
 
 /// A view that may only look; `S` says whether `T: Sync` was found.
-pub fn view_ref<T: ?Sized, C: Caps<T>, S: Flag>(value: &T, _: C, _: S) -> RawView {
+pub fn view_ref<T: ?Sized, C: Caps<T>, S: Flag>(value: &T, capabilities: C, sync: S) -> RawView {
+    // SAFETY: the expansion calls this for what a `&T` parameter points to, and for values in the site's own
+    // frame: both stay until the call is done.
+    unsafe { view_within(value, capabilities, sync).outliving_body() }
+}
+
+/// A view to look at a value that goes into the body with the arguments.
+pub fn view_within<T: ?Sized, C: Caps<T>, S: Flag>(value: &T, _: C, _: S) -> RawView {
     let pointer = std::ptr::from_ref(value).cast_mut();
     // SAFETY: as in `view_mut`, and the pointer is never written through: access is `Read`.
     unsafe { RawView::new(RawPtr::new(pointer), C::TABLE, Access::Read, S::ON) }
 }
 
-/// A view of what an `Option<&T>` refers to; the type is known also when it is `None`.
 pub fn view_opt<T: ?Sized, C: Caps<T>, S: Flag>(
     value: Option<&T>,
     capabilities: C,
@@ -326,7 +332,7 @@ pub fn view_opt<T: ?Sized, C: Caps<T>, S: Flag>(
         // SAFETY: an absent view never uses its pointer.
         None => unsafe {
             let nothing = RawPtr::new(std::ptr::null_mut::<()>());
-            RawView::new(nothing, C::TABLE, Access::Absent, true)
+            RawView::new(nothing, C::TABLE, Access::Absent, true).outliving_body()
         },
     }
 }

@@ -266,17 +266,13 @@ where
                 }
                 keep = call.keep(|| body.dup(&args));
                 call.hand_over(&mut seen);
-                let mut value = call.in_body(|| body.call(args));
-                call.store(&(ret.parts)(&mut value));
-                break (value, None);
+                break (call.in_body(|| body.call(args)), None);
             }
             Act::Redirect(to) => {
                 keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
                 match call.in_redirect(|| redirect.call(&to, args)) {
-                    Ok(value) => {
-                        call.hand_over(&mut seen);
-                        break (value, Some(to));
-                    }
+                    Ok(value) => break (value, Some(to)),
                     Err(back) => {
                         args = back;
                         seen = views(&mut args);
@@ -294,12 +290,19 @@ where
     };
     loop {
         let mut parts = (ret.parts)(&mut value);
-        match call.settle_sync(&mut seen, &mut parts) {
+        if call.refused_elsewhere(&parts, redirected.is_some()) {
+            return value;
+        }
+        call.hold(&parts);
+        match call.settle_sync(&mut seen, &mut parts, keep.is_some()) {
             Settled::Keep => {}
             Settled::Replace(replacement) => call.replace(&ret, &mut value, replacement),
             Settled::Retry(delay) => {
                 if let Some(again) = call.again(&mut keep, |kept| body.dup(kept)) {
                     call.wait_sync_for(delay);
+                    if call.refuse_if_halted() {
+                        return ret.refused(call.refuse());
+                    }
                     value = match &redirected {
                         None => call.in_body(|| body.call(again)),
                         Some(to) => match call.in_redirect(|| redirect.call(to, again)) {
@@ -313,11 +316,12 @@ where
         }
         let mut parts = (ret.parts)(&mut value);
         call.release_sync(&mut seen, &mut parts);
+        call.store();
         if call.restriction > Restriction::None {
             let refusal = call.refuse();
             return ret.refused(refusal);
         }
-        call.deliver(&parts, redirected.is_some());
+        call.deliver(&parts);
         return value;
     }
 }
@@ -365,17 +369,16 @@ where
                 }
                 keep = call.keep(|| body.dup(&args));
                 call.hand_over(&mut seen);
-                let mut value = InBody::new(&mut call, || body.call(args), false).await;
-                call.store(&(ret.parts)(&mut value));
-                break (value, None);
+                break (
+                    InBody::new(&mut call, || body.call(args), false).await,
+                    None,
+                );
             }
             Act::Redirect(to) => {
                 keep = call.keep(|| body.dup(&args));
+                call.hand_over(&mut seen);
                 match redirect.call(&to, args) {
-                    Ok(future) => {
-                        call.hand_over(&mut seen);
-                        break (InBody::new(&mut call, || future, true).await, Some(to));
-                    }
+                    Ok(future) => break (InBody::new(&mut call, || future, true).await, Some(to)),
                     Err(back) => {
                         args = back;
                         seen = views(&mut args);
@@ -396,12 +399,19 @@ where
     };
     loop {
         let mut parts = (ret.parts)(&mut value);
-        match call.settle(&mut seen, &mut parts).await {
+        if call.refused_elsewhere(&parts, redirected.is_some()) {
+            return value;
+        }
+        call.hold(&parts);
+        match call.settle(&mut seen, &mut parts, keep.is_some()).await {
             Settled::Keep => {}
             Settled::Replace(replacement) => call.replace(&ret, &mut value, replacement),
             Settled::Retry(delay) => {
                 if let Some(again) = call.again(&mut keep, |kept| body.dup(kept)) {
                     call.wait_for(delay).await;
+                    if call.refuse_if_halted() {
+                        return ret.refused(call.refuse());
+                    }
                     value = match &redirected {
                         None => InBody::new(&mut call, || body.call(again), false).await,
                         Some(to) => match redirect.call(to, again) {
@@ -415,11 +425,12 @@ where
         }
         let mut parts = (ret.parts)(&mut value);
         call.release(&mut seen, &mut parts).await;
+        call.store();
         if call.restriction > Restriction::None {
             let refusal = call.refuse();
             return ret.refused(refusal);
         }
-        call.deliver(&parts, redirected.is_some());
+        call.deliver(&parts);
         return value;
     }
 }

@@ -17,7 +17,7 @@ use crate::site::SiteInfo;
 
 /// Makes an entry of a registration, or says why it can never do what it says.
 pub(crate) fn check(
-    registry: &Inner,
+    registry: &Arc<Inner>,
     mut meta: HookMetadata,
     callee: Callee,
 ) -> Result<Entry, HookError> {
@@ -71,7 +71,13 @@ pub(crate) fn check(
     if registry.kind == Kind::Layer {
         meta.may_grant = false;
     }
-    Ok(Entry::new(meta, patterns, Phases::of(&phases), callee))
+    Ok(Entry::new(
+        meta,
+        patterns,
+        Phases::of(&phases),
+        callee,
+        Arc::downgrade(registry),
+    ))
 }
 
 /// A pattern that covers no built-in point and no linked site would leave its hook without a call for ever.
