@@ -318,6 +318,16 @@ impl Expansion<'_> {
             });
             quote_spanned!(here()=> .field(#name, #p::#function(&(#value))))
         });
+        if self.model.class == Class::Future {
+            // Whether somebody listens is asked at the first poll, when `self` may be gone.
+            return (
+                quote_spanned!(here()=>
+                    let #facts = #p::facts(|| #p::Facts::new() #component #(#fields)*);
+                ),
+                TokenStream::new(),
+                quote_spanned!(here()=> #facts),
+            );
+        }
         (
             quote_spanned!(here()=>
                 let #idle = __SITE.is_idle();
@@ -338,8 +348,10 @@ impl Expansion<'_> {
 
     /// Idle: the empty facts are gone before the body runs, so that they don't live in the user's future.
     fn forget_facts(&self) -> TokenStream {
-        if self.has_facts() {
-            let facts = local("__facts");
+        let facts = local("__facts");
+        if self.has_facts() && self.model.class == Class::Future {
+            quote_spanned!(here()=> ::core::mem::drop(#facts);)
+        } else if self.has_facts() {
             quote_spanned!(here()=> ::core::mem::forget(#facts);)
         } else {
             TokenStream::new()

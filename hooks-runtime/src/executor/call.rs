@@ -178,7 +178,8 @@ impl<'s> Call<'s> {
 
     /// Rules that refuse before any hook is asked: a halted run, and hooks that cause too many calls.
     fn gate(&mut self, current: ambient::Current) {
-        if self.refuse_if_halted() {
+        // What goes wrong in a halted run must still be told.
+        if self.meta.site.point != super::violation::POINT && self.refuse_if_halted() {
             self.gated = true;
             return;
         }

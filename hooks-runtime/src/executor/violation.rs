@@ -7,7 +7,7 @@ use crate::registry::HookSet;
 use crate::sink::Signal;
 use crate::site::SiteInfo;
 
-const POINT: &str = "system.violation";
+pub(super) const POINT: &str = "system.violation";
 
 /// Tells the sinks, and the hooks of `system.violation`.
 #[cold]
@@ -25,7 +25,7 @@ pub(crate) fn violation(set: &HookSet, site: &SiteInfo, kind: &str, hook: &str, 
         hook,
         detail,
     };
-    for sink in set.registry.all_sinks() {
+    for sink in set.all_sinks() {
         // A sink that panics takes nothing from the call.
         if catch_unwind(AssertUnwindSafe(|| sink.signal(&signal))).is_err() {
             tracing::error!("a sink panicked on a signal");
