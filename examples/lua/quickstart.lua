@@ -14,12 +14,10 @@ end, {name = "tidy-search", desc = "trims the pattern, and asks for three matche
 
 -- A guard refuses, with a reason that the caller gets. It sees what the intercepts made of the arguments.
 Hook.register("tool.execute", function(ctx)
-    if ctx.component ~= "hash_calculator" then return end
-    local file = ctx.args.params.file
-    if file and (file:sub(1, 1) == "/" or file:find("..", 1, true)) then
-        return Result.cancel("`" .. file .. "` is outside of the workspace")
+    if ctx.component == "calculator" and #ctx.args.params.expression > 40 then
+        return Result.cancel("too long to be a sum")
     end
-end, {name = "stay-inside", role = "guard", priority = "high"})
+end, {name = "short-sums", role = "guard", priority = "high"})
 
 -- An intercept may also answer instead of the body, or change what the body returned.
 Hook.register("tool.execute", function(ctx)
@@ -49,9 +47,16 @@ end
 local hash = Tool.invoke("hash_calculator", {operation = "hash", file = "Cargo.toml"})
 print("hash", hash.algorithm, #hash.hash .. " digits", hash.bytes .. " bytes")
 
--- A refusal is an error of the caller, with the place in this script.
-local ok, refusal = pcall(Tool.invoke, "hash_calculator", {operation = "hash", file = "../secret.txt"})
-print("refused", not ok, refusal)
+-- A refusal is an error of the caller, with the place in this script. The first is by the guard above, the second
+-- by a plugin crate that is linked into the command, the third by the command's own hook in Rust.
+for _, call in {
+    {"calculator", {expression = string.rep("1 + ", 20) .. "1"}},
+    {"hash_calculator", {operation = "hash", input = "secret", algorithm = "md5"}},
+    {"hash_calculator", {operation = "hash", file = "../secret.txt"}},
+} do
+    local ok, refusal = pcall(Tool.invoke, call[1], call[2])
+    print("refused", not ok, refusal)
+end
 
 -- 3 · An agent ------------------------------------------------------------------------------------------------
 

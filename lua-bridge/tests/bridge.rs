@@ -12,8 +12,6 @@ mod globals;
 mod hosts;
 #[path = "bridge/kit.rs"]
 mod kit;
-#[path = "bridge/quickstart.rs"]
-mod quickstart;
 #[path = "bridge/registration.rs"]
 mod registration;
 #[path = "bridge/threads.rs"]

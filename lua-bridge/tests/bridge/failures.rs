@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hooks_lua::{LuaEngine, ScriptError};
-use hooks_runtime::{DecisionRecord, Interest, Signal, Sink};
+use hooks_runtime::{DecisionRecord, Signal, Sink, Wants};
 
 use crate::kit::{engine, order, run, run_with};
 
@@ -160,8 +160,8 @@ fn the_sandbox_has_no_way_out() {
 struct Failed(Mutex<Vec<String>>);
 
 impl Sink for Failed {
-    fn interest(&self, _: &str) -> Interest {
-        Interest::Never
+    fn wants(&self) -> Wants {
+        Wants::signals_only()
     }
     fn record(&self, _: &DecisionRecord) {}
     fn signal(&self, signal: &Signal<'_>) {
