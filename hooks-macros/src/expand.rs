@@ -10,12 +10,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Expr, ReturnType, Type};
+use syn::{ReturnType, Type};
 
-use crate::analyze::{Class, Model, Param, Shown, Source, mentions};
-use crate::capture::{self, Peel, peel};
+use crate::analyze::{Class, Model, Param, Shown, Source};
+use crate::capture::{Peel, peel};
 use crate::hygiene::{here, line, local, located, plain};
-use crate::parse::{Choice, Function, HookedArgs, Point, Sigil, split_inner_attributes};
+use crate::parse::{Function, HookedArgs, Point, Sigil, split_inner_attributes};
 use crate::text;
 
 /// Everything that the pieces share.
@@ -26,9 +26,6 @@ pub(crate) struct Expansion<'a> {
     /// `::hookpoint::__private`
     pub(crate) private: TokenStream,
 }
-
-/// Short name of the runtime's private module in the active arm, which holds no code of the user's.
-const SHORT: &str = "__hookpoint";
 
 impl Expansion<'_> {
     /// The whole item.
@@ -287,7 +284,7 @@ impl Expansion<'_> {
     }
 
     /// `(a, (b, ()))`.
-    fn tuple(&self, each: impl Fn(&Param) -> TokenStream) -> TokenStream {
+    pub(crate) fn tuple(&self, each: impl Fn(&Param) -> TokenStream) -> TokenStream {
         nested(&self.model.params, each)
     }
 
@@ -357,302 +354,10 @@ impl Expansion<'_> {
             TokenStream::new()
         }
     }
-
-    /// The active arm: a block whose value is the return value, or its future.
-    fn active(&self, facts: &TokenStream, body: &Ident) -> TokenStream {
-        let private = &self.private;
-        let p = local(SHORT).to_token_stream();
-        let class = self.model.class;
-        let (redirect_before, redirect) = self.redirect(&p);
-        let ret = self.return_ops(&p, body);
-        let hooks_future = matches!(class, Class::Future | Class::BoxedFuture);
-        let args = if hooks_future {
-            quote_spanned!(here()=> ())
-        } else {
-            self.tuple(|param| param.slot.to_token_stream())
-        };
-        let (stores, views) = self.views(&p);
-        let dup = self.model.repeatable.then(|| {
-            let dup = self.dup(&p);
-            quote_spanned!(here()=> #dup,)
-        });
-        let runner = local(match (class == Class::Sync, self.model.repeatable) {
-            (true, false) => "run_sync",
-            (true, true) => "run_sync_repeat",
-            (false, false) => "run_async",
-            (false, true) => "run_async_repeat",
-        });
-        let (ret_name, facts_name) = (local("__ret"), local("__facts"));
-        let run = quote_spanned!(here()=>
-            #p::#runner(&__SITE, #facts_name, #args, #body, #views, #dup #ret_name, #redirect)
-        );
-        let run = match class {
-            Class::Sync => quote_spanned!(here()=> #stores #run),
-            _ if stores.is_empty() => quote_spanned!(here()=> #p::boxed(#run)),
-            // What the views look at must live as long as the future.
-            _ => quote_spanned!(here()=> #p::boxed(async move { #stores #run.await })),
-        };
-        // An asynchronous run is awaited outside this block: its locals would be kept in the user's future.
-        quote_spanned!(here()=> {
-            #[allow(unused_imports)]
-            use #private::{self as #p, Fb as _, FbDe as _, FbDeValue as _, FbTyped as _, FbValue as _, RetFallback as _};
-            let #facts_name = #facts;
-            let #ret_name = #ret;
-            #redirect_before
-            #run
-        })
-    }
-
-    fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
-        let (ok, err) = (local("__ok"), local("__err"));
-        // The user's span, hygiene included: only so does the compiler underline the return type, and not
-        // the whole attribute, when it has no place for a refusal. There is no code of the user's here.
-        let there = self.model.value_span;
-        let probe = Ident::new("__hookpoint_probe", there);
-        let of = local(if self.model.class == Class::Sync {
-            "ret_of"
-        } else {
-            "ret_of_async"
-        });
-        let refuse = match (&self.args.observe, &self.args.on_refused) {
-            (Some(_), _) => quote_spanned!(here()=> #p::only_watch(&#probe)),
-            (None, Some((_, convert))) => {
-                // `const`: what captures is refused where it captures.
-                quote_spanned!(here()=> #p::refuse_with(&#probe, #probe.kind(), const { #convert }))
-            }
-            // The user's span: the error says that the return type has no place for a refusal.
-            (None, None) => {
-                let p = Ident::new(SHORT, there);
-                quote_spanned!(there=> #p::must_refuse(&#probe))
-            }
-        };
-        let fixed = capture::static_parameters(&self.function.sig.generics);
-        let (ok_choice, err_choice) =
-            capture::of_return(self.model.value.as_ref(), (&ok, &err), &fixed, p);
-        quote_spanned!(here()=> {
-            let #probe = #p::#of(&#body);
-            let (#ok, #err) = (#probe.ok(), #probe.err());
-            #p::returns(&#probe, #probe.kind(), #refuse, #ok_choice, #err_choice)
-        })
-    }
-
-    /// `(places for the values of expressions, the closure that makes the views)`.
-    fn views(&self, p: &TokenStream) -> (TokenStream, TokenStream) {
-        let all = local("__args");
-        if matches!(self.model.class, Class::Future | Class::BoxedFuture)
-            || self.model.shown.is_empty()
-        {
-            return (TokenStream::new(), quote_spanned!(here()=> |_| []));
-        }
-        let fixed = capture::static_parameters(&self.function.sig.generics);
-        let slot = |index: usize| local(&format!("__v{index}"));
-        let mut index = 0;
-        let pattern = nested(&self.model.params, |_| {
-            let slot = slot(index);
-            index += 1;
-            slot.into_token_stream()
-        });
-        let sealed: Vec<bool> = self
-            .model
-            .params
-            .iter()
-            .map(|param| self.is_sealed(param))
-            .collect();
-        let mut stores = TokenStream::new();
-        let views: Vec<TokenStream> = self
-            .model
-            .shown
-            .iter()
-            .enumerate()
-            .map(|(number, shown)| match &shown.source {
-                Source::Param(index) => {
-                    let param = &self.model.params[*index];
-                    self.view(
-                        p,
-                        param,
-                        &slot(*index),
-                        shown.choice,
-                        sealed[*index],
-                        &fixed,
-                    )
-                }
-                Source::Expr(expr) => {
-                    let store = local(&format!("__store{number}"));
-                    let (view, owned) = self.derived(p, expr, shown.choice, &store, &slot);
-                    if owned {
-                        stores.extend(
-                            quote_spanned!(here()=> let mut #store = ::core::option::Option::None;),
-                        );
-                    }
-                    view
-                }
-            })
-            .collect();
-        (
-            stores,
-            quote_spanned!(here()=> |#all| {
-                let #pattern = #all;
-                [#(#views),*]
-            }),
-        )
-    }
-
-    /// Whether an expression of `args(…)` looks into the parameter: then nobody may write to it, because
-    /// what the expression found may lie inside.
-    fn is_sealed(&self, param: &Param) -> bool {
-        let Some(ident) = &param.ident else {
-            return false;
-        };
-        self.model.shown.iter().any(|shown| match &shown.source {
-            Source::Expr(expr) => mentions(expr.to_token_stream(), ident),
-            Source::Param(_) => false,
-        })
-    }
-
-    fn view(
-        &self,
-        p: &TokenStream,
-        param: &Param,
-        slot: &Ident,
-        choice: Choice,
-        sealed: bool,
-        fixed: &[String],
-    ) -> TokenStream {
-        let (how, ty) = peel(&param.ty);
-        let place = match how {
-            Peel::Value => quote_spanned!(here()=> &*#slot),
-            Peel::Shared | Peel::Exclusive => quote_spanned!(here()=> &**#slot),
-            Peel::Optional => quote_spanned!(here()=> #slot.as_deref()),
-        };
-        let (caps, sync) = capture::capabilities(ty, how, choice, &place, fixed, p);
-        match how {
-            Peel::Value if !sealed => {
-                quote_spanned!(here()=> { let c = #caps; #p::view_mut(&mut *#slot, c) })
-            }
-            Peel::Exclusive if !sealed => {
-                quote_spanned!(here()=> { let c = #caps; #p::view_mut(&mut **#slot, c) })
-            }
-            // It goes into the body with the arguments, whoever looks into it.
-            Peel::Value | Peel::Exclusive => {
-                quote_spanned!(here()=> #p::view_within(#place, #caps, #sync))
-            }
-            Peel::Shared => quote_spanned!(here()=> #p::view_ref(#place, #caps, #sync)),
-            Peel::Optional => quote_spanned!(here()=> #p::view_opt(*#slot, #caps, #sync)),
-        }
-    }
-
-    /// The view of an expression over the parameters, which are references in it; whether it needs a place.
-    fn derived(
-        &self,
-        p: &TokenStream,
-        expr: &Expr,
-        choice: Choice,
-        store: &Ident,
-        slot: &impl Fn(usize) -> Ident,
-    ) -> (TokenStream, bool) {
-        let mut within = false;
-        let mut names = Vec::new();
-        let mut sources = Vec::new();
-        for (index, param) in self.model.params.iter().enumerate() {
-            let Some(ident) = &param.ident else { continue };
-            if !mentions(expr.to_token_stream(), ident) {
-                continue;
-            }
-            let slot = slot(index);
-            names.push(ident);
-            let how = peel(&param.ty).0;
-            // Also a value that is computed may borrow from what goes into the body.
-            within |= matches!(how, Peel::Value | Peel::Exclusive);
-            sources.push(match how {
-                Peel::Value => quote_spanned!(here()=> &*#slot),
-                Peel::Shared | Peel::Exclusive => quote_spanned!(here()=> &**#slot),
-                Peel::Optional => quote_spanned!(here()=> *#slot),
-            });
-        }
-        let found = local("__found");
-        let owned = !matches!(expr, Expr::Reference(reference) if reference.mutability.is_none());
-        let evaluate = quote_spanned!(here()=> (#(#sources,)*), |(#(#names,)*)| #expr);
-        let value = if owned {
-            quote_spanned!(here()=> &*#store.insert(#p::computed(#evaluate)))
-        } else {
-            quote_spanned!(here()=> #p::borrowed(#evaluate))
-        };
-        let view = local(if within { "view_within" } else { "view_ref" });
-        let typed = local(match choice {
-            Choice::Typed => "Yes",
-            Choice::Auto | Choice::Opaque => "No",
-        });
-        let (caps, sync) = match choice {
-            Choice::Opaque => (
-                quote_spanned!(here()=> #p::OPAQUE),
-                quote_spanned!(here()=> #p::No),
-            ),
-            _ => capture::of_value(
-                &found.to_token_stream(),
-                &quote_spanned!(here()=> #p::#typed),
-                p,
-            ),
-        };
-        (
-            quote_spanned!(here()=> { let #found = #value; #p::#view(#found, #caps, #sync) }),
-            owned,
-        )
-    }
-
-    fn dup(&self, p: &TokenStream) -> TokenStream {
-        let all = local("__args");
-        let slot = |index: usize| local(&format!("__v{index}"));
-        let mut index = 0;
-        let pattern = nested(&self.model.params, |_| {
-            index += 1;
-            slot(index - 1).into_token_stream()
-        });
-        let mut index = 0;
-        let copies = nested(&self.model.params, |param| {
-            let slot = slot(index);
-            index += 1;
-            let choice = capture::clone_choice(&param.ty, &slot, p);
-            quote_spanned!(here()=> #p::dup(#slot, #choice)?)
-        });
-        quote_spanned!(here()=> |#all| {
-            let #pattern = #all;
-            ::core::option::Option::Some(#copies)
-        })
-    }
-
-    /// `(statements, the runner's argument)`.
-    fn redirect(&self, p: &TokenStream) -> (TokenStream, TokenStream) {
-        let Some((_, expr)) = &self.args.redirect else {
-            let kind = local(if self.model.class == Class::Sync {
-                "sync"
-            } else {
-                "future"
-            });
-            return (
-                TokenStream::new(),
-                quote_spanned!(here()=> #p::NoRedirect::#kind()),
-            );
-        };
-        let (resolve, to, target) = (local("__resolve"), local("__to"), local("__target"));
-        let mut index = 0;
-        let slot = |index: usize| local(&format!("__v{index}"));
-        let pattern = nested(&self.model.params, |_| {
-            index += 1;
-            slot(index - 1).into_token_stream()
-        });
-        let arguments = (0..self.model.params.len()).map(slot);
-        // What doesn't fit is the user's expression, so errors point there.
-        let there = located(syn::spanned::Spanned::span(expr));
-        (
-            quote_spanned!(there=> let mut #resolve = #p::resolver(#expr);),
-            quote_spanned!(there=> #p::RedirectWith(move |#to: &str| {
-                #resolve(#to).map(|#target| move |#pattern| #target(#(#arguments),*))
-            })),
-        )
-    }
 }
 
-fn nested(params: &[Param], mut each: impl FnMut(&Param) -> TokenStream) -> TokenStream {
+/// `(a, (b, ()))` of the parameters.
+pub(crate) fn nested(params: &[Param], mut each: impl FnMut(&Param) -> TokenStream) -> TokenStream {
     let parts: Vec<TokenStream> = params.iter().map(&mut each).collect();
     parts.into_iter().rev().fold(
         quote_spanned!(here()=> ()),

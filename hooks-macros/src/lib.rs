@@ -1,10 +1,14 @@
 //! Attribute macros of Hookpoint.
 //!
 //! Table of contents: [`parse`] reads what is written, [`analyze`] says what it means, [`validate`] refuses
-//! what cannot be, [`capture`] chooses how hooks see a value, [`expand`] writes the code. [`errors`] and
-//! [`fallback`] see to it that the user's item survives every mistake.
+//! what cannot be, [`capture`] chooses how hooks see a value, [`expand`] writes the code, with [`active`] and
+//! [`views`] for the arm that hooks run in; [`on_impl`] hands the attribute down to methods. [`hook`] and
+//! [`typed_point`] are the other two macros. [`errors`] and [`fallback`] see to it that the user's item
+//! survives every mistake.
+
 use proc_macro::TokenStream;
 
+mod active;
 mod analyze;
 mod capture;
 mod crate_path;
@@ -22,6 +26,7 @@ mod tests;
 mod text;
 mod typed_point;
 mod validate;
+mod views;
 
 use crate_path::Facade;
 

@@ -322,6 +322,7 @@ pub fn view_within<T: ?Sized, C: Caps<T>, S: Flag>(value: &T, _: C, _: S) -> Raw
     unsafe { RawView::new(RawPtr::new(pointer), C::TABLE, Access::Read, S::ON) }
 }
 
+/// A view of what an `Option<&T>` refers to; the type is known also when it is `None`.
 pub fn view_opt<T: ?Sized, C: Caps<T>, S: Flag>(
     value: Option<&T>,
     capabilities: C,
