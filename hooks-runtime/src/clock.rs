@@ -69,11 +69,14 @@ impl Clock {
         due.into_iter().for_each(Waker::wake);
     }
 
-    /// A future that is ready once `duration` has passed, whatever executor polls it.
+    /// A future that is ready once `duration` has passed, whatever executor polls it. A duration that goes
+    /// beyond what an [`Instant`] can hold, such as [`Duration::MAX`], is a year.
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+        const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+        let now = self.now();
         Sleep {
             clock: self.clone(),
-            at: self.now() + duration,
+            at: now.checked_add(duration).unwrap_or_else(|| now + YEAR),
             key: None,
         }
     }
@@ -222,6 +225,19 @@ mod tests {
         assert!(long.as_mut().poll(&mut cx).is_pending());
         clock.advance(Duration::from_millis(20));
         assert_eq!(long.as_mut().poll(&mut cx), Poll::Ready(()));
+    }
+
+    #[test]
+    fn a_duration_without_end_is_a_long_one() {
+        for clock in [Clock::fake(), Clock::system()] {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(
+                pin!(clock.sleep(Duration::MAX))
+                    .as_mut()
+                    .poll(&mut cx)
+                    .is_pending()
+            );
+        }
     }
 
     #[test]
