@@ -128,8 +128,12 @@ impl HookSystemBuilder {
     ///
     /// # Errors
     /// A script failed, a required hook is missing, a pattern can never match, or [`HookSystem::verify`] finds
-    /// an error: the registry stays in [`Life::Starting`], and calls stay refused.
+    /// an error: the registry stays in [`Life::Starting`], and calls stay refused. [`HookError::Disabled`]: built
+    /// without the feature `enabled`, where there is no policy that could be in force.
     pub async fn build(self) -> Result<HookSystem, HookError> {
+        if !cfg!(feature = "enabled") {
+            return Err(HookError::Disabled);
+        }
         self.drop_unlisted_plugins()?;
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
