@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hooks_runtime::{DecisionRecord, Interest, Outcome, Phase, Signal, Sink};
+use hooks_runtime::{DecisionRecord, Outcome, Phase, Signal, Sink, Wants};
 use serde::Serialize;
 
 /// Collects what [`Report::text`] and [`Report::snapshot`] show. Add it to a registry as a sink.
@@ -122,8 +122,8 @@ impl Report {
 }
 
 impl Sink for Report {
-    fn interest(&self, _point: &str) -> Interest {
-        Interest::Always
+    fn wants(&self) -> Wants {
+        Wants::always()
     }
 
     fn record(&self, record: &DecisionRecord) {

@@ -1,15 +1,20 @@
 //! Every site of the process, and which of them are active.
+//!
+//! Nothing that a hook owns is dropped under a lock of this file: dropping it may run anybody's code, which may
+//! call hooked functions and change registries.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use crate::private::SiteEntry;
-use crate::registry::HookRegistry;
+use crate::registry::{Garbage, HookRegistry, Inner};
 use crate::site::HookSite;
 
 static SITES: RwLock<Vec<&'static HookSite>> = RwLock::new(Vec::new());
 /// Reasons for which every site must be looked at: an isolated scope, a halted run, a registry that does not serve.
 static FORCED: AtomicUsize = AtomicUsize::new(0);
+/// The layers that live: their hooks count at the sites that they match, entered or not.
+static LAYERS: Mutex<Vec<Weak<Inner>>> = Mutex::new(Vec::new());
 /// One change of states at a time, so that the last one knows everything.
 static CHANGE: Mutex<()> = Mutex::new(());
 
@@ -61,21 +66,63 @@ pub(crate) fn register(site: &'static HookSite) {
         sites.push(site);
     }
     drop(sites);
-    refresh(&global, Some(site.info().point));
+    let here = |point: &str| point == site.info().point;
+    drop(refresh(&global, &here));
 }
 
-/// Publishes: sites at `point` (or all) forget their sets and become idle or active.
-pub(crate) fn refresh(global: &HookRegistry, point: Option<&str>) {
-    let _one_at_a_time = change();
-    let forced = FORCED.load(Ordering::SeqCst) != 0;
-    let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
-    for site in sites
-        .iter()
-        .filter(|s| point.is_none_or(|p| s.info().point == p))
-    {
-        site.set_state(global.inner().has_listeners(site.info().point), forced);
-        site.invalidate();
+/// Publishes: sites at the points that `touched` names forget their sets and become idle or active.
+#[must_use = "it may hold hooks: drop it when no lock is held"]
+pub(crate) fn refresh(global: &HookRegistry, touched: &dyn Fn(&str) -> bool) -> Garbage {
+    let mut stale = Garbage::default();
+    let layers = set_states(global, touched, |site| {
+        if let Some(set) = site.invalidate() {
+            stale.push(Box::new(set));
+        }
+    });
+    stale.extend(layers);
+    stale
+}
+
+/// Idle or active again, without touching the sets.
+#[must_use = "it may hold hooks: drop it when no lock is held"]
+pub(crate) fn refresh_states(touched: &dyn Fn(&str) -> bool) -> Garbage {
+    // While the global registry is being made there is nothing to refresh: it does so itself at the end.
+    match HookRegistry::try_global() {
+        Some(global) => set_states(&global, touched, |_| ()),
+        None => Garbage::default(),
     }
+}
+
+fn set_states(
+    global: &HookRegistry,
+    touched: &dyn Fn(&str) -> bool,
+    mut then: impl FnMut(&'static HookSite),
+) -> Garbage {
+    let _one_at_a_time = lock(&CHANGE);
+    let forced = FORCED.load(Ordering::SeqCst) != 0;
+    let layers: Vec<Arc<Inner>> = lock(&LAYERS).iter().filter_map(Weak::upgrade).collect();
+    let sites = SITES.read().unwrap_or_else(PoisonError::into_inner);
+    for site in sites.iter().filter(|s| touched(s.info().point)) {
+        let point = site.info().point;
+        let listened = forced
+            || global.inner().has_listeners(point)
+            || layers.iter().any(|layer| layer.has_listeners(point));
+        site.set_state(listened);
+        then(site);
+    }
+    // Some of these may be the last handles by now.
+    vec![Box::new(layers)]
+}
+
+/// A layer is there: from now on it counts.
+pub(crate) fn add_layer(layer: &Arc<Inner>) {
+    lock(&LAYERS).push(Arc::downgrade(layer));
+}
+
+/// A layer is gone.
+pub(crate) fn remove_layer(layer: &Inner) {
+    lock(&LAYERS).retain(|known| !std::ptr::eq(known.as_ptr(), layer));
+    drop(refresh_states(&|point| layer.has_listeners(point)));
 }
 
 /// Keeps every site active while it lives.
@@ -85,7 +132,7 @@ pub(crate) struct Forced(());
 impl Forced {
     pub(crate) fn new() -> Self {
         FORCED.fetch_add(1, Ordering::SeqCst);
-        refresh_states();
+        drop(refresh_states(&|_| true));
         Forced(())
     }
 }
@@ -93,23 +140,62 @@ impl Forced {
 impl Drop for Forced {
     fn drop(&mut self) {
         FORCED.fetch_sub(1, Ordering::SeqCst);
-        refresh_states();
+        drop(refresh_states(&|_| true));
     }
 }
 
-/// Idle or active again, without touching the sets.
-pub(crate) fn refresh_states() {
-    // While the global registry is being made there is nothing to refresh: it does so itself at the end.
-    let Some(global) = HookRegistry::try_global() else {
-        return;
-    };
-    let _one_at_a_time = change();
-    let forced = FORCED.load(Ordering::SeqCst) != 0;
-    for site in SITES.read().unwrap_or_else(PoisonError::into_inner).iter() {
-        site.set_state(global.inner().has_listeners(site.info().point), forced);
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn change() -> MutexGuard<'static, ()> {
-    CHANGE.lock().unwrap_or_else(PoisonError::into_inner)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::Vote;
+    use crate::hook::HookMetadata;
+    use crate::registry::PreparedHook;
+    use crate::site::{SiteFlags, SiteInfo};
+
+    const fn site(point: &'static str) -> HookSite {
+        let flags = SiteFlags {
+            is_async: false,
+            observe: false,
+            closed: false,
+            repeatable: false,
+            redirect: false,
+            blocking: false,
+        };
+        let info = SiteInfo::new(point, "late", "late.rs", 1, "", "", &[], &[], "()", flags);
+        HookSite::new(info)
+    }
+
+    fn guard(id: &str, pattern: &str) -> PreparedHook {
+        PreparedHook::guard(HookMetadata::new(id).point(pattern), |_| Ok(Vote::Pass))
+    }
+
+    /// One test: a layer that does not serve wakes every site of the process.
+    #[test]
+    fn a_layer_wakes_sites_while_it_lives_also_those_that_come_later() {
+        static LATE: HookSite = site("catalogue.late");
+        static CLOSED: HookSite = site("catalogue_closed.site");
+        let layer = HookRegistry::layer();
+        layer.allow_unmatched();
+        let guards = layer.replace(&[], vec![guard("wakes", "catalogue.*")]);
+        register(&LATE);
+        register(&CLOSED);
+        assert!(!LATE.is_idle() && CLOSED.is_idle());
+        let handle = layer.clone();
+        drop(layer);
+        assert!(!LATE.is_idle(), "the layer lives as long as a handle on it");
+        handle.close_point("catalogue_closed.*").unwrap();
+        assert!(!CLOSED.is_idle());
+        drop(handle);
+        assert!(LATE.is_idle() && CLOSED.is_idle());
+        drop(guards);
+        let draining = HookRegistry::layer();
+        draining.set_life(crate::registry::Life::Draining);
+        assert!(!LATE.is_idle() && !CLOSED.is_idle());
+        drop(draining);
+        assert!(LATE.is_idle() && CLOSED.is_idle());
+    }
 }

@@ -232,21 +232,24 @@ pub fn link_time_hooks() -> Vec<&'static HookRegistration> {
     found
 }
 
-/// Registers them; one that cannot be registered is a problem of the registry, not of the others.
-pub(crate) fn register_all(registry: &HookRegistry) {
+/// Registers them; one that cannot be registered is a problem of the registry, not of the others. Returned are
+/// those, to be logged once the registry is there: whoever takes the log may call hooked functions.
+pub(crate) fn register_all(registry: &HookRegistry) -> Vec<(&'static str, HookError)> {
+    let mut failed = Vec::new();
     for registration in link_time_hooks() {
         match registry.register_link_time(registration) {
             Ok(guard) => guard.forget(),
             Err(error) => {
                 let place = registration.location;
-                tracing::error!(hook = registration.id, %error, "a plugin's hook was not registered");
                 registry.add_problem(format!(
                     "{} at {}:{}: {error}",
                     registration.id,
                     place.file(),
                     place.line()
                 ));
+                failed.push((registration.id, error));
             }
         }
     }
+    failed
 }

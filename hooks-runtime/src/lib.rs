@@ -59,5 +59,5 @@ pub use registry::{
     SiteReport, Target, Verification, hooks,
 };
 pub use scope::{Halted, HookScope, inherit, spawn};
-pub use sink::{Interest, Signal, Sink};
+pub use sink::{Signal, Sink, Wants};
 pub use site::{HookSite, SiteInfo};

@@ -96,6 +96,20 @@ impl Pattern {
         names.next().is_none()
     }
 
+    /// Whether it covers every name that the other one covers.
+    pub(crate) fn covers(&self, other: &Pattern) -> bool {
+        let mut others = other.text.split('.');
+        for segment in self.text.split('.') {
+            match (segment, others.next()) {
+                (">", Some(_)) => return true,
+                ("*", Some(other)) if other != ">" => {}
+                (s, Some(other)) if s == other => {}
+                _ => return false,
+            }
+        }
+        others.next().is_none()
+    }
+
     /// Whether it names exactly one point.
     pub fn is_literal(&self) -> bool {
         self.literal
@@ -130,6 +144,28 @@ mod tests {
         assert!(p("tool.>").matches("tool.execute") && p("tool.>").matches("tool.x.mine"));
         assert!(!p("tool.*").matches("tool.x.mine") && !p("tool.*").matches("tool"));
         assert!(p("*.execute").matches("agent.execute") && !p("*.execute").matches("agent.start"));
+    }
+
+    #[test]
+    fn a_pattern_covers_what_matches_no_more_than_it() {
+        let covers = |a: &str, b: &str| {
+            let parse = |text| Pattern::parse(text).unwrap().0;
+            parse(a).covers(&parse(b))
+        };
+        for (wide, narrow) in [
+            (">", "tool.>"),
+            ("tool.>", "tool.*"),
+            ("tool.*", "tool.execute"),
+            ("*.execute", "tool.execute"),
+            ("a.*.c", "a.*.c"),
+        ] {
+            assert!(
+                covers(wide, narrow) && covers(wide, wide),
+                "{wide} {narrow}"
+            );
+            assert!(wide == narrow || !covers(narrow, wide), "{narrow} {wide}");
+        }
+        assert!(!covers("tool.*", "agent.start") && !covers("a.b.>", "a.b"));
     }
 
     #[test]

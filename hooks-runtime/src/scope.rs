@@ -101,12 +101,12 @@ impl ScopeInner {
         set.clone()
     }
 
-    /// Forgets the sets of a point (or all): its hooks have changed.
-    pub(crate) fn forget(&self, point: Option<&str>) {
-        let forgotten: Vec<_> = lock(&self.sets)
-            .extract_if(|_, (at, _)| point.is_none_or(|point| *at == point))
-            .collect();
-        drop(forgotten);
+    /// Forgets the sets of the points that `touched` names: their hooks have changed.
+    #[must_use = "it may hold hooks: drop it when no lock is held"]
+    pub(crate) fn forget(&self, touched: &dyn Fn(&str) -> bool) -> Vec<Arc<HookSet>> {
+        let mut sets = lock(&self.sets);
+        let forgotten = sets.extract_if(|_, (point, _)| touched(point));
+        forgotten.map(|(_, (_, set))| set).collect()
     }
 }
 

@@ -1,14 +1,19 @@
 //! Hook sites: the annotated functions, each a `static` with its place in the source.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::registry::{HookSet, SnapshotCell};
+use crate::registry::{HookSet, SnapshotCell, Stale};
+
+/// Version of the form of [`SiteInfo`]; it grows when a field changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
 
 /// What is known of a site when it is compiled.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SiteInfo {
+    /// Version of the description's form, [`SCHEMA_VERSION`] of the runtime that the site was compiled with.
+    pub schema_version: u32,
     /// Name of its hook point.
     pub point: &'static str,
     /// `module::function`, as in a backtrace.
@@ -88,6 +93,7 @@ impl SiteInfo {
         flags: SiteFlags,
     ) -> Self {
         SiteInfo {
+            schema_version: SCHEMA_VERSION,
             point,
             path,
             file,
@@ -109,8 +115,6 @@ const ACTIVE: u8 = 2;
 /// One annotated function.
 pub struct HookSite {
     state: AtomicU8,
-    /// Hooks of live scopes that match this site.
-    scoped: AtomicUsize,
     info: SiteInfo,
     /// The hooks of the global registry; made when the site is first active, kept for ever.
     sets: OnceLock<SnapshotCell<HookSet>>,
@@ -122,7 +126,6 @@ impl HookSite {
     pub const fn new(info: SiteInfo) -> Self {
         HookSite {
             state: AtomicU8::new(UNREGISTERED),
-            scoped: AtomicUsize::new(0),
             info,
             sets: OnceLock::new(),
         }
@@ -147,21 +150,14 @@ impl HookSite {
         self.sets.get_or_init(SnapshotCell::default)
     }
 
-    /// Drops the published set, so that the next call builds one.
-    pub(crate) fn invalidate(&self) {
-        if let Some(sets) = self.sets.get() {
-            sets.invalidate();
-        }
+    /// Takes the published set out, so that the next call builds one.
+    pub(crate) fn invalidate(&self) -> Option<Stale<HookSet>> {
+        self.sets.get().map(SnapshotCell::invalidate)
     }
 
-    pub(crate) fn add_scoped(&self, by: isize) {
-        self.scoped.fetch_add(by as usize, Ordering::SeqCst);
-    }
-
-    /// Sets idle or active; `listened` says whether the global registry has something for this site.
-    pub(crate) fn set_state(&self, listened: bool, forced: bool) {
-        let active =
-            listened || forced || self.info.flags.closed || self.scoped.load(Ordering::SeqCst) != 0;
+    /// Sets idle or active; `listened` says whether a registry has something for this site.
+    pub(crate) fn set_state(&self, listened: bool) {
+        let active = listened || self.info.flags.closed;
         self.state
             .store(if active { ACTIVE } else { IDLE }, Ordering::SeqCst);
     }

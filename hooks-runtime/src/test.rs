@@ -36,7 +36,7 @@ use crate::private::Facts;
 use crate::record::{ArgLevel, DecisionRecord};
 use crate::registry::{HookGuard, HookRegistry, PreparedHook, leak_site, simulate};
 use crate::scope::{Entered, HookScope};
-use crate::sink::{Interest, Signal, Sink};
+use crate::sink::{Signal, Sink, Wants};
 use crate::view::{Access, JSON_TABLE, RawPtr, RawView, ViewTable};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -158,11 +158,8 @@ struct Memory {
 }
 
 impl Sink for Memory {
-    fn interest(&self, _point: &str) -> Interest {
-        Interest::Always
-    }
-    fn args(&self) -> ArgLevel {
-        ArgLevel::Full
+    fn wants(&self) -> Wants {
+        Wants::always().args(ArgLevel::Full)
     }
     fn record(&self, record: &DecisionRecord) {
         lock(&self.records).push(record.clone());

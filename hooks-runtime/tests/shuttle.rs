@@ -44,7 +44,7 @@ struct Model {
 impl Model {
     fn register(&self) {
         self.registry.fetch_add(1, Ordering::SeqCst);
-        self.cell.invalidate();
+        drop(self.cell.invalidate());
     }
 
     /// A call: it must see at least what was registered before it began, and keep its set meanwhile.
@@ -114,7 +114,7 @@ fn after_the_last_call_an_old_set_is_gone() {
                 .collect();
             threads.into_iter().for_each(|t| t.join().unwrap());
             // Unregistered, and nobody calls any more: nothing may hold what the hooks captured.
-            model.cell.invalidate();
+            drop(model.cell.invalidate());
             assert_eq!(model.live.load(Ordering::SeqCst), 0);
         },
         SCHEDULES,

@@ -9,6 +9,7 @@ mod limits;
 mod nesting;
 mod pairing;
 mod reentry;
+mod registry;
 mod scopes;
 mod seal;
 mod sites;

@@ -10,7 +10,7 @@ use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
 use crate::hook::{Entry, Mode};
 use crate::record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
-use crate::sink::{Interest, Signal};
+use crate::sink::Signal;
 use crate::view::RawView;
 
 impl Drop for Call<'_> {
@@ -108,20 +108,16 @@ impl Call<'_> {
                 retire(entry);
             }
         }
-        for sink in &self.set.sinks {
-            let wanted = match sink.interest(record.point()) {
-                Interest::Always => true,
-                Interest::Exceptional => exceptional,
-                Interest::Never => false,
-            };
-            if wanted && catch_unwind(AssertUnwindSafe(|| sink.record(record))).is_err() {
+        for listener in &self.set.sinks {
+            let wanted = exceptional || listener.takes_every(record.point());
+            if wanted && catch_unwind(AssertUnwindSafe(|| listener.sink.record(record))).is_err() {
                 tracing::error!(point = record.point(), "a sink panicked on a record");
             }
         }
     }
 
     fn signal(&self, signal: &Signal<'_>) {
-        for sink in self.set.registry.all_sinks() {
+        for sink in self.set.all_sinks() {
             if catch_unwind(AssertUnwindSafe(|| sink.signal(signal))).is_err() {
                 tracing::error!("a sink panicked on a signal");
             }

@@ -113,8 +113,8 @@ impl<'s> Call<'s> {
         if self.gated || self.granted {
             return;
         }
-        if !self.set.registry.is_serving() {
-            let life = self.set.registry.life().as_str();
+        if let Some(life) = self.set.serving() {
+            let life = life.as_str();
             let reason = format!("the registry is {life}; calls need a grant until it serves");
             self.rule("hookpoint.life", Restriction::Ask, reason, None);
         } else if self.set.closed {

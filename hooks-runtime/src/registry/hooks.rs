@@ -1,7 +1,7 @@
 //! The registry: hooks by id and by point. Management only: calls read what is published to their sites.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ use crate::hook::{
 use crate::pattern::Pattern;
 use crate::point::Phase;
 use crate::record::DecisionRecord;
-use crate::sink::Sink;
+use crate::sink::{Listener, Sink};
 
 /// Environment variable: if set and not empty, the global registry starts without serving.
 pub(crate) const REQUIRE_POLICY: &str = "HOOKPOINT_REQUIRE_POLICY";
@@ -67,6 +67,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The registry of the current scope: the isolated one that is entered, or the global one.
 ///
 /// ```
@@ -91,18 +95,23 @@ impl HookRegistry {
         if let Some(global) = GLOBAL.get() {
             return global.clone();
         }
-        let _one_thread = lock(&MAKING);
+        let one_thread = lock(&MAKING);
         if let Some(global) = GLOBAL.get() {
             return global.clone();
         }
         catalogue::collect();
-        let global = HookRegistry(Arc::new(Inner::new(Kind::Global, Clock::system())));
+        let global = HookRegistry(Inner::new(Kind::Global, Clock::system()));
         if std::env::var_os(REQUIRE_POLICY).is_some_and(|v| !v.is_empty()) {
             global.set_life(Life::Starting);
         }
-        crate::discovery::register_all(&global);
+        let failed = crate::discovery::register_all(&global);
         let global = GLOBAL.get_or_init(|| global).clone();
-        catalogue::refresh(&global, None);
+        let garbage = catalogue::refresh(&global, &|_| true);
+        drop(one_thread);
+        drop(garbage);
+        for (hook, error) in failed {
+            tracing::error!(hook, %error, "a plugin's hook was not registered");
+        }
         global
     }
 
@@ -119,12 +128,12 @@ impl HookRegistry {
     /// The same with a clock that a test moves.
     pub fn with_clock(clock: Clock) -> HookRegistry {
         let _discovered = HookRegistry::global();
-        HookRegistry(Arc::new(Inner::new(Kind::Isolated, clock)))
+        HookRegistry(Inner::new(Kind::Isolated, clock))
     }
 
     pub(crate) fn layer() -> HookRegistry {
         let _discovered = HookRegistry::global();
-        HookRegistry(Arc::new(Inner::new(Kind::Layer, Clock::system())))
+        HookRegistry(Inner::new(Kind::Layer, Clock::system()))
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -244,10 +253,15 @@ impl HookRegistry {
         self.0.remove(id, None)
     }
 
-    /// Replaces hooks by others in one step for each point: no call sees both or neither.
+    /// Replaces hooks by others in one step: no call sees both or neither.
+    ///
+    /// What replaces a required hook is required too. It must be fit for that (see
+    /// [`HookRegistry::require`]), have the same role and phases, cover all of the old one's points and
+    /// components, and have no condition that the old one did not have.
     ///
     /// # Errors
-    /// As [`HookRegistry::register`]; then nothing has changed.
+    /// As [`HookRegistry::register`], and [`HookError::Required`] or [`HookError::Invalid`] for a required hook
+    /// that would be gone or do less; then nothing has changed.
     pub fn replace(
         &self,
         ids: &[&str],
@@ -271,9 +285,7 @@ impl HookRegistry {
 
     /// All hooks, by id.
     pub fn list(&self) -> Vec<HookInfo> {
-        let mut list: Vec<_> = self.0.hooks.iter().map(|e| info(e.value())).collect();
-        list.sort_by(|a, b| a.id.cmp(&b.id));
-        list
+        self.0.entries().iter().map(|e| info(e)).collect()
     }
 
     /// Where the registry is in its life.
@@ -281,61 +293,59 @@ impl HookRegistry {
         self.0.life()
     }
 
-    /// Moves it on. Outside of [`Life::Serving`] calls pass only with a grant.
+    /// Moves it on. Outside of [`Life::Serving`] calls pass only with a grant; those in a layer, unless the
+    /// layer and the registry below it serve.
     pub fn set_life(&self, life: Life) {
         self.0.set_life(life);
     }
 
-    /// Closes the points that match: calls there pass only with a grant.
+    /// Closes the points that match: calls there pass only with a grant. In the registry of a layer that is
+    /// so for the calls in the layer; the grant still has to come from the registry below.
     ///
     /// # Errors
-    /// The pattern can never match.
+    /// The pattern can never match, or [`HookError::Disabled`]: built without the feature `enabled`.
     pub fn close_point(&self, pattern: &str) -> Result<(), HookError> {
+        if !cfg!(feature = "enabled") {
+            return Err(HookError::Disabled);
+        }
         let (pattern, _) = Pattern::parse(pattern)?;
-        self.0
-            .closed
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(pattern);
-        self.0.publish(None);
+        write(&self.0.closed).push(pattern.clone());
+        drop(self.0.publish(&|point| pattern.matches(point)));
         Ok(())
     }
 
-    /// Makes hooks required: they cannot be removed or disabled any more.
+    /// Makes hooks required: they cannot be removed or disabled any more, nor replaced by less.
     ///
     /// # Errors
     /// [`HookError::Missing`] names those that are not registered (with the nearest id that is), and those
-    /// that are `once`, in Shadow or Open; none is required then.
+    /// that are `once`, disabled, in Shadow or Open; none is required then. [`HookError::Disabled`]: built
+    /// without the feature `enabled`.
     pub fn require(&self, ids: &[&str]) -> Result<(), HookError> {
         self.0.require(ids)
     }
 
-    /// Who answers `Ask`.
+    /// Who answers `Ask`. In a layer that is the approver of the registry below: scopes narrow, they do not
+    /// approve, so one that is set on a layer's registry is never asked.
     pub fn set_approver(&self, approver: impl Approver + 'static) {
-        *self
-            .0
-            .approver
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(approver));
+        let approver: Arc<dyn Approver> = Arc::new(approver);
+        let before = write(&self.0.approver).replace(approver);
+        drop(before);
     }
 
-    /// How argument digests are made, instead of the built-in keyed one.
+    /// How argument digests are made, instead of the built-in keyed one. In a layer that is the digest of the
+    /// registry below.
     pub fn set_digest(&self, digest: impl Digest + 'static) {
-        *self
-            .0
-            .digest
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(digest);
+        let digest: Arc<dyn Digest> = Arc::new(digest);
+        let before = std::mem::replace(&mut *write(&self.0.digest), digest);
+        drop(before);
     }
 
-    /// Adds a taker of records and signals, for as long as the registry lives.
+    /// Adds a taker of records and signals, for as long as the registry lives. It is asked once, here, what it
+    /// wants. In the registry of a layer it is told of the calls in the layer.
     pub fn add_sink(&self, sink: Arc<dyn Sink>) {
-        self.0
-            .sinks
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(sink);
-        self.0.publish(None);
+        let listener = Listener::new(sink);
+        write(&self.0.listeners).push(listener.clone());
+        drop(self.0.publish(&|point| listener.takes_some(point)));
     }
 
     /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for.

@@ -1,37 +1,40 @@
 //! What a registry holds, and how a change of it reaches the sites.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-
-use dashmap::DashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
 
 use super::life::Life;
 use super::order::order;
+use super::verify::{check, unfit, weaker};
 use crate::approve::Approver;
-use crate::catalogue::{self, Forced};
+use crate::catalogue;
 use crate::clock::Clock;
 use crate::digest::{Digest, SipDigest};
 use crate::error::HookError;
 use crate::executor::ResultCache;
-use crate::hook::{Callee, Entry, HookMetadata, Mode, OnFailure, Role};
+use crate::hook::{Callee, Entry, HookMetadata, Role};
 use crate::pattern::Pattern;
-use crate::point::{BUILTIN, Phase, suggest};
+use crate::point::{BUILTIN, suggest};
 use crate::registry::HookRegistry;
 use crate::scope::ScopeInner;
-use crate::sink::{Interest, Sink};
+use crate::sink::Listener;
+
+/// What was taken out under a lock, to be dropped when all locks are released: dropping a hook runs anybody's
+/// code.
+pub(crate) type Garbage = Vec<Box<dyn Send>>;
 
 pub(crate) struct Inner {
-    pub(super) hooks: DashMap<Box<str>, Arc<Entry>>,
-    pub(super) by_point: DashMap<Box<str>, Arc<[Arc<Entry>]>>,
+    /// Read for moments only, and never held while anything but the map is touched.
+    hooks: RwLock<BTreeMap<Box<str>, Arc<Entry>>>,
     /// One change at a time; never held while sites build their sets.
-    pub(super) change: Mutex<()>,
-    pub(super) life: AtomicU8,
-    pub(super) forced: Mutex<Option<Forced>>,
+    change: Mutex<()>,
+    life: AtomicU8,
     pub(super) closed: RwLock<Vec<Pattern>>,
     pub(super) approver: RwLock<Option<Arc<dyn Approver>>>,
     pub(super) digest: RwLock<Arc<dyn Digest>>,
-    pub(super) sinks: RwLock<Vec<Arc<dyn Sink>>>,
-    pub(super) scopes: Mutex<Vec<Weak<ScopeInner>>>,
+    pub(super) listeners: RwLock<Vec<Listener>>,
+    scopes: Mutex<Vec<Weak<ScopeInner>>>,
     pub(super) problems: Mutex<Vec<String>>,
     pub(super) unmatched: AtomicBool,
     pub(crate) cache: ResultCache,
@@ -51,25 +54,31 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Inner {
-    pub(super) fn new(kind: Kind, clock: Clock) -> Self {
-        Inner {
-            hooks: DashMap::new(),
-            by_point: DashMap::new(),
+    pub(super) fn new(kind: Kind, clock: Clock) -> Arc<Self> {
+        let inner = Arc::new(Inner {
+            hooks: RwLock::default(),
             change: Mutex::new(()),
             life: AtomicU8::new(Life::Serving as u8),
-            forced: Mutex::new(None),
             closed: RwLock::default(),
             approver: RwLock::default(),
             digest: RwLock::new(Arc::new(SipDigest::default())),
-            sinks: RwLock::default(),
+            listeners: RwLock::default(),
             scopes: Mutex::default(),
             problems: Mutex::default(),
             unmatched: AtomicBool::new(false),
             cache: ResultCache::default(),
             clock,
             kind,
+        });
+        if kind == Kind::Layer {
+            catalogue::add_layer(&inner);
         }
+        inner
     }
 
     pub(super) fn insert(
@@ -81,7 +90,7 @@ impl Inner {
         entries.pop().ok_or(HookError::Disabled)
     }
 
-    /// Takes hooks out and puts others in; checks everything before it changes anything.
+    /// Takes hooks out and puts others in, in one step; checks everything before it changes anything.
     pub(super) fn swap(
         self: &Arc<Self>,
         out: &[&str],
@@ -90,123 +99,133 @@ impl Inner {
         if !cfg!(feature = "enabled") {
             return Err(HookError::Disabled);
         }
-        let _one_change = lock(&self.change);
-        let mut removed = Vec::new();
-        for id in out {
-            let entry = self
-                .hooks
-                .get(*id)
-                .ok_or_else(|| self.unknown(id))?
-                .value()
-                .clone();
-            let replaced = with.iter().any(|(meta, _)| *meta.id == **id);
-            if entry.required.load(Ordering::Acquire) && !replaced {
-                return Err(HookError::Required {
-                    id: (*id).into(),
-                    action: "removed",
-                });
-            }
-            removed.push(entry);
-        }
-        let mut added: Vec<Arc<Entry>> = Vec::with_capacity(with.len());
-        for (meta, callee) in with {
-            let taken = self.hooks.get(&meta.id).map(|e| e.value().clone());
-            let taken = taken.filter(|e| !out.contains(&e.id()));
-            if let Some(first) = taken
-                .as_ref()
-                .or_else(|| added.iter().find(|e| e.meta.id == meta.id))
-            {
-                return Err(HookError::Duplicate {
-                    id: meta.id,
-                    first: first.meta.source.to_string().into(),
-                    second: meta.source.to_string().into(),
-                });
-            }
-            let entry = super::verify::check(self, meta, callee)?;
-            if let Some(old) = removed.iter().find(|e| e.id() == entry.id()) {
-                entry
-                    .required
-                    .store(old.required.load(Ordering::Acquire), Ordering::Release);
-            }
-            added.push(Arc::new(entry));
-        }
-        let affected = self.affected(removed.iter().chain(&added));
-        let changed = self.changed_points(&affected, &removed, &added)?;
-        removed.iter().for_each(|e| drop(self.hooks.remove(e.id())));
-        added
-            .iter()
-            .for_each(|e| drop(self.hooks.insert(e.meta.id.clone(), e.clone())));
-        for (point, entries) in changed {
-            self.by_point.insert(point, entries);
-        }
-        self.count_scoped(&removed, -1);
-        self.count_scoped(&added, 1);
-        affected.iter().for_each(|point| self.publish(Some(point)));
-        Ok(added)
+        let checked = with
+            .into_iter()
+            .map(|(meta, callee)| check(self, meta, callee).map(Arc::new));
+        let added = checked.collect::<Result<Vec<_>, _>>()?;
+        let one_change = lock(&self.change);
+        let swapped = self
+            .find_all(out)
+            .and_then(|removed| self.exchange(&removed, &added));
+        drop(one_change);
+        swapped.map(|_garbage| added)
     }
 
-    /// The new list of each affected point; an error if one of them has no order.
-    #[allow(clippy::type_complexity)]
-    fn changed_points(
-        &self,
-        affected: &[Box<str>],
-        removed: &[Arc<Entry>],
-        added: &[Arc<Entry>],
-    ) -> Result<Vec<(Box<str>, Arc<[Arc<Entry>]>)>, HookError> {
-        let mut changed = Vec::with_capacity(affected.len());
-        for point in affected {
-            let mut entries = self.entries_at(point).to_vec();
-            entries.retain(|e| !removed.iter().any(|r| Arc::ptr_eq(r, e)));
-            entries.extend(added.iter().filter(|e| e.matches(point)).cloned());
-            let intercepts = entries.iter().filter(|e| e.role() == Role::Intercept);
-            order(intercepts.cloned().collect())?;
-            changed.push((point.clone(), entries.into()));
-        }
-        Ok(changed)
-    }
-
+    /// Takes one hook out; with `only`, no other that came to have its id meanwhile.
     pub(crate) fn remove(
         self: &Arc<Self>,
         id: &str,
         only: Option<&Weak<Entry>>,
     ) -> Result<(), HookError> {
-        let _one_change = lock(&self.change);
-        let Some(entry) = self.hooks.get(id).map(|e| e.value().clone()) else {
-            // A guard whose hook was replaced or removed by somebody else has nothing left to do.
-            return if only.is_some() {
-                Ok(())
-            } else {
-                Err(self.unknown(id))
-            };
+        let one_change = lock(&self.change);
+        let same = |entry: &Arc<Entry>| {
+            only.is_none_or(|only| std::ptr::eq(only.as_ptr(), Arc::as_ptr(entry)))
         };
-        if only.is_some_and(|only| !std::ptr::eq(only.as_ptr(), Arc::as_ptr(&entry))) {
-            return Ok(());
-        }
-        if entry.required.load(Ordering::Acquire) {
-            return Err(HookError::Required {
-                id: id.into(),
+        let removed = match self.find(id) {
+            Ok(entry) if same(&entry) => self.exchange(&[entry], &[]),
+            // It was replaced or removed by somebody else: nothing is left to do.
+            Ok(_) => Ok(Garbage::default()),
+            Err(_) if only.is_some() => Ok(Garbage::default()),
+            Err(unknown) => Err(unknown),
+        };
+        drop(one_change);
+        removed.map(drop)
+    }
+
+    /// Under `change`. Nothing that is given may be the last handle on an entry that is in the map.
+    fn exchange(
+        self: &Arc<Self>,
+        removed: &[Arc<Entry>],
+        added: &[Arc<Entry>],
+    ) -> Result<Garbage, HookError> {
+        let mut successors = Vec::new();
+        for old in removed
+            .iter()
+            .filter(|e| e.required.load(Ordering::Acquire))
+        {
+            let new = added.iter().find(|new| new.id() == old.id());
+            let new = new.ok_or_else(|| HookError::Required {
+                id: old.meta.id.clone(),
                 action: "removed",
-            });
+            })?;
+            if let Some(how) = unfit(new).or_else(|| weaker(new, old)) {
+                let why = format!("it is required, and what would replace it {how}");
+                return Err(HookError::Invalid {
+                    id: old.meta.id.clone(),
+                    why: why.into(),
+                });
+            }
+            successors.push(new);
         }
-        let affected = self.affected([&entry]);
-        let removed = [entry];
-        let changed = self.changed_points(&affected, &removed, &[])?;
-        self.hooks.remove(id);
-        for (point, entries) in changed {
-            self.by_point.insert(point, entries);
+        for (i, entry) in added.iter().enumerate() {
+            let stays = |e: &Arc<Entry>| !removed.iter().any(|r| Arc::ptr_eq(r, e));
+            let first = self.find(entry.id()).ok().filter(stays);
+            if let Some(first) = first
+                .as_ref()
+                .or_else(|| added[..i].iter().find(|e| e.id() == entry.id()))
+            {
+                return Err(HookError::Duplicate {
+                    id: entry.meta.id.clone(),
+                    first: first.meta.source.to_string().into(),
+                    second: entry.meta.source.to_string().into(),
+                });
+            }
         }
-        self.count_scoped(&removed, -1);
-        affected.iter().for_each(|point| self.publish(Some(point)));
+        self.check_order(removed, added)?;
+        successors
+            .iter()
+            .for_each(|new| new.required.store(true, Ordering::Release));
+        let mut garbage = Garbage::default();
+        let mut hooks = self.hooks.write().unwrap_or_else(PoisonError::into_inner);
+        for entry in removed {
+            garbage.push(Box::new(hooks.remove(entry.id())));
+        }
+        hooks.extend(added.iter().map(|e| (e.meta.id.clone(), e.clone())));
+        drop(hooks);
+        let touched = |point: &str| removed.iter().chain(added).any(|e| e.matches(point));
+        garbage.extend(self.publish(&touched));
+        Ok(garbage)
+    }
+
+    /// An error if the intercepts of a point would have no order.
+    fn check_order(&self, removed: &[Arc<Entry>], added: &[Arc<Entry>]) -> Result<(), HookError> {
+        let added: Vec<_> = added
+            .iter()
+            .filter(|e| e.role() == Role::Intercept)
+            .collect();
+        for point in known_points(&added) {
+            let mut intercepts: Vec<_> = added
+                .iter()
+                .copied()
+                .filter(|e| e.matches(&point))
+                .cloned()
+                .collect();
+            if intercepts.is_empty() {
+                continue;
+            }
+            let stay = |e: &&Arc<Entry>| {
+                e.role() == Role::Intercept
+                    && e.matches(&point)
+                    && !removed.iter().any(|r| Arc::ptr_eq(r, e))
+            };
+            intercepts.extend(read(&self.hooks).values().filter(stay).cloned());
+            order(intercepts)?;
+        }
         Ok(())
     }
 
+    fn find(&self, id: &str) -> Result<Arc<Entry>, HookError> {
+        let found = read(&self.hooks).get(id).cloned();
+        found.ok_or_else(|| self.unknown(id))
+    }
+
+    fn find_all(&self, ids: &[&str]) -> Result<Vec<Arc<Entry>>, HookError> {
+        ids.iter().map(|id| self.find(id)).collect()
+    }
+
     pub(crate) fn set_enabled(self: &Arc<Self>, id: &str, enabled: bool) -> Result<(), HookError> {
-        let _one_change = lock(&self.change);
-        let entry = self
-            .hooks
-            .get(id)
-            .map(|e| e.value().clone())
-            .ok_or_else(|| self.unknown(id))?;
+        let one_change = lock(&self.change);
+        let entry = self.find(id)?;
         if !enabled && entry.required.load(Ordering::Acquire) {
             return Err(HookError::Required {
                 id: id.into(),
@@ -214,35 +233,26 @@ impl Inner {
             });
         }
         entry.enabled.store(enabled, Ordering::Release);
-        self.affected([&entry])
-            .iter()
-            .for_each(|point| self.publish(Some(point)));
+        let garbage = self.publish(&|point| entry.matches(point));
+        drop(one_change);
+        drop((entry, garbage));
         Ok(())
     }
 
     pub(super) fn require(&self, ids: &[&str]) -> Result<(), HookError> {
+        if !cfg!(feature = "enabled") {
+            return Err(HookError::Disabled);
+        }
         let _one_change = lock(&self.change);
         let mut missing = Vec::new();
         let mut found = Vec::new();
         for id in ids {
-            let Some(entry) = self.hooks.get(*id).map(|e| e.value().clone()) else {
-                missing.push(self.unknown(id).to_string());
-                continue;
-            };
-            let unfit = match () {
-                () if entry.meta.once => Some("runs only once"),
-                () if entry.meta.mode == Mode::Shadow => Some("is in Shadow mode"),
-                () if entry.role() != Role::Observe
-                    && entry.on_failure(Phase::Pre) == OnFailure::Open =>
-                {
-                    Some("is Open on failure")
-                }
-                () if !entry.enabled.load(Ordering::Acquire) => Some("is disabled"),
-                () => None,
-            };
-            match unfit {
-                Some(why) => missing.push(format!("`{id}` {why} and cannot be relied on")),
-                None => found.push(entry),
+            match self.find(id) {
+                Err(unknown) => missing.push(unknown.to_string()),
+                Ok(entry) => match unfit(&entry) {
+                    Some(why) => missing.push(format!("`{id}` {why} and cannot be relied on")),
+                    None => found.push(entry),
+                },
             }
         }
         if !missing.is_empty() {
@@ -255,91 +265,40 @@ impl Inner {
     }
 
     pub(crate) fn unknown(&self, id: &str) -> HookError {
-        let ids: Vec<_> = self.hooks.iter().map(|e| e.key().clone()).collect();
-        let suggestion = suggest(id, ids.iter().map(|i| &**i)).map(Into::into);
+        let hooks = read(&self.hooks);
+        let suggestion = suggest(id, hooks.keys().map(|known| &**known)).map(Into::into);
         HookError::UnknownHook {
             id: id.into(),
             suggestion,
         }
     }
 
-    /// Names of all points that these hooks match: built-in ones and those of linked sites.
-    fn affected<'e>(&self, entries: impl IntoIterator<Item = &'e Arc<Entry>>) -> Vec<Box<str>> {
-        let mut known: Vec<Box<str>> = BUILTIN.iter().map(|p| p.name().into()).collect();
-        known.extend(catalogue::site_points().into_iter().map(Into::into));
-        let entries: Vec<_> = entries.into_iter().collect();
-        let literals = entries
-            .iter()
-            .flat_map(|e| &e.patterns)
-            .filter(|p| p.is_literal());
-        known.extend(literals.map(|p| p.as_str().into()));
-        known.sort_unstable();
-        known.dedup();
-        known.retain(|name| entries.iter().any(|e| e.matches(name)));
-        known
-    }
-
-    /// A layer's hooks count at the sites that they match, so that those are not idle.
-    fn count_scoped(&self, entries: &[Arc<Entry>], by: isize) {
-        if self.kind != Kind::Layer || entries.is_empty() {
-            return;
-        }
-        for site in crate::catalogue::sites() {
-            let matching = entries
-                .iter()
-                .filter(|e| e.matches(site.info().point))
-                .count();
-            site.add_scoped(by * matching as isize);
-        }
-        catalogue::refresh_states();
-    }
-
-    /// The hooks at a point, in no particular order.
-    pub(crate) fn entries_at(&self, point: &str) -> Arc<[Arc<Entry>]> {
-        if let Some(entries) = self.by_point.get(point) {
-            return entries.value().clone();
-        }
-        // A site that was loaded after the last change: patterns may match it.
-        self.hooks
-            .iter()
-            .filter(|e| e.value().matches(point))
-            .map(|e| e.value().clone())
-            .collect()
-    }
-
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
-        let mut entries: Vec<_> = self.hooks.iter().map(|e| e.value().clone()).collect();
-        entries.sort_by(|a, b| a.id().cmp(b.id()));
-        entries
-    }
-
-    /// Whether a site at that point must look for its set.
-    pub(crate) fn has_listeners(&self, point: &str) -> bool {
-        self.entries_at(point)
-            .iter()
-            .any(|e| e.enabled.load(Ordering::Acquire))
-            || self
-                .sinks_for(point)
-                .iter()
-                .any(|s| s.interest(point) == Interest::Always)
-            || self.is_closed(point)
-            || !self.is_serving()
-    }
-
-    pub(crate) fn sinks_for(&self, point: &str) -> Box<[Arc<dyn Sink>]> {
-        let sinks = self.sinks.read().unwrap_or_else(PoisonError::into_inner);
-        sinks
-            .iter()
-            .filter(|s| s.interest(point) > Interest::Never)
+    /// The hooks at a point that are asked, by id. Whoever asks for them keeps them all, or drops them only
+    /// when no lock is held.
+    pub(crate) fn entries_at(&self, point: &str) -> Vec<Arc<Entry>> {
+        let hooks = read(&self.hooks);
+        hooks
+            .values()
+            .filter(|e| is_asked(e, point))
             .cloned()
             .collect()
     }
 
-    pub(crate) fn all_sinks(&self) -> Vec<Arc<dyn Sink>> {
-        self.sinks
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+    /// All hooks, by id.
+    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+        read(&self.hooks).values().cloned().collect()
+    }
+
+    /// Whether a site at that point must look for its set.
+    pub(crate) fn has_listeners(&self, point: &str) -> bool {
+        read(&self.hooks).values().any(|e| is_asked(e, point))
+            || read(&self.listeners).iter().any(|l| l.takes_every(point))
+            || self.is_closed(point)
+            || self.life() != Life::Serving
+    }
+
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        read(&self.listeners).clone()
     }
 
     pub(crate) fn is_closed(&self, point: &str) -> bool {
@@ -368,20 +327,13 @@ impl Inner {
         self.unmatched.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_serving(&self) -> bool {
-        self.life.load(Ordering::Acquire) == Life::Serving as u8
-    }
-
     pub(crate) fn life(&self) -> Life {
         Life::from_u8(self.life.load(Ordering::Acquire))
     }
 
     pub(super) fn set_life(self: &Arc<Self>, life: Life) {
         self.life.store(life as u8, Ordering::Release);
-        let forced = (life != Life::Serving && self.kind == Kind::Global).then(Forced::new);
-        let before = std::mem::replace(&mut *lock(&self.forced), forced);
-        drop(before);
-        self.publish(None);
+        drop(self.publish(&|_| true));
     }
 
     pub(crate) fn add_scope(&self, scope: &Arc<ScopeInner>) {
@@ -391,19 +343,56 @@ impl Inner {
     }
 
     /// Makes a change visible to calls that begin from here on.
-    pub(super) fn publish(self: &Arc<Self>, point: Option<&str>) {
+    #[must_use = "it may hold hooks: drop it when no lock is held"]
+    pub(super) fn publish(self: &Arc<Self>, touched: &dyn Fn(&str) -> bool) -> Garbage {
+        let mut garbage = Garbage::default();
         let scopes: Vec<_> = lock(&self.scopes)
             .iter()
             .filter_map(Weak::upgrade)
             .collect();
-        scopes.iter().for_each(|scope| scope.forget(point));
-        if self.kind == Kind::Global {
+        for scope in scopes {
+            garbage.push(Box::new(scope.forget(touched)));
+            garbage.push(Box::new(scope));
+        }
+        match self.kind {
             // While it is being made nobody can have called anything yet.
-            if let Some(global) = HookRegistry::try_global() {
-                catalogue::refresh(&global, point);
+            Kind::Global => {
+                if let Some(global) = HookRegistry::try_global() {
+                    garbage.extend(catalogue::refresh(&global, touched));
+                }
             }
+            Kind::Layer => garbage.extend(catalogue::refresh_states(touched)),
+            // Its scopes keep every site active.
+            Kind::Isolated => {}
+        }
+        garbage
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if self.kind == Kind::Layer {
+            catalogue::remove_layer(self);
         }
     }
+}
+
+fn is_asked(entry: &Entry, point: &str) -> bool {
+    entry.enabled.load(Ordering::Acquire) && entry.matches(point)
+}
+
+/// The points that there are: built-in ones, those of linked sites, and what these hooks name.
+fn known_points(hooks: &[&Arc<Entry>]) -> Vec<Box<str>> {
+    let mut known: Vec<Box<str>> = BUILTIN.iter().map(|p| p.name().into()).collect();
+    known.extend(catalogue::site_points().into_iter().map(Into::into));
+    let literals = hooks
+        .iter()
+        .flat_map(|e| &e.patterns)
+        .filter(|p| p.is_literal());
+    known.extend(literals.map(|p| p.as_str().into()));
+    known.sort_unstable();
+    known.dedup();
+    known
 }
 
 impl std::fmt::Debug for Inner {
@@ -412,7 +401,7 @@ impl std::fmt::Debug for Inner {
             f,
             "HookRegistry({:?}, {} hooks)",
             self.kind,
-            self.hooks.len()
+            read(&self.hooks).len()
         )
     }
 }

@@ -19,10 +19,10 @@ pub(crate) use explain::{leak_site, simulate};
 pub use guard::HookGuard;
 pub use hooks::{HookInfo, HookRegistry, hooks};
 pub use life::Life;
-pub use snapshot::{Snapshot, SnapshotCell};
+pub use snapshot::{Snapshot, SnapshotCell, Stale};
 pub use target::Target;
 pub use verify::{Gap, SiteReport, Verification};
 
 pub use hooks::PreparedHook;
-pub(crate) use inner::{Inner, Kind};
+pub(crate) use inner::{Garbage, Inner, Kind};
 pub(crate) use set::HookSet;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::inner::Inner;
-use super::order::order;
+use super::life::Life;
+use super::order::order_layers;
 use crate::hook::{Entry, Role};
 use crate::point::Phase;
-use crate::sink::{Interest, Sink};
+use crate::sink::{Listener, Sink};
 use crate::site::SiteInfo;
 
 pub(crate) type Entries = Box<[Arc<Entry>]>;
@@ -15,6 +16,8 @@ pub(crate) type Entries = Box<[Arc<Entry>]>;
 pub(crate) struct HookSet {
     /// The registry that decides about life, approvers and the cache.
     pub(crate) registry: Arc<Inner>,
+    /// The registries of scopes above it: they narrow.
+    layers: Box<[Arc<Inner>]>,
     /// Intercepts before the body, in order.
     pub(crate) pre: Entries,
     /// Guards before the body, by id.
@@ -26,7 +29,8 @@ pub(crate) struct HookSet {
     /// Guards of the result, by id.
     pub(crate) guards_post: Entries,
     pub(crate) observers: Entries,
-    pub(crate) sinks: Box<[Arc<dyn Sink>]>,
+    /// Who takes records of this point, of the registry and of the layers.
+    pub(crate) sinks: Box<[Listener]>,
     /// Whether every call is recorded, not only exceptional ones.
     pub(crate) record_all: bool,
     /// Whether some hook before the body is asynchronous.
@@ -42,27 +46,23 @@ pub(crate) struct HookSet {
 impl HookSet {
     /// The set for a site: the hooks of `registry` and of the layers above it.
     pub(crate) fn build(site: &SiteInfo, registry: &Arc<Inner>, layers: &[Arc<Inner>]) -> HookSet {
-        let base = registry.entries_at(site.point);
-        let mut entries = base.to_vec();
-        for layer in layers {
-            entries.extend(layer.entries_at(site.point).iter().cloned());
-        }
-        entries.retain(|e| e.enabled.load(std::sync::atomic::Ordering::Acquire));
-        let with = |role: Role, phase: Phase| -> Vec<Arc<Entry>> {
-            entries
-                .iter()
-                .filter(|e| e.role() == role && e.phases.has(phase))
-                .cloned()
-                .collect()
+        // Every entry goes into a list of the set: none may be dropped here, where locks are held.
+        let registries = || std::iter::once(registry).chain(layers);
+        let entries: Vec<Vec<_>> = registries().map(|r| r.entries_at(site.point)).collect();
+        let with = |role: Role, phase: Phase| -> Vec<Vec<Arc<Entry>>> {
+            let fits = |e: &&Arc<Entry>| e.role() == role && e.phases.has(phase);
+            let of = |list: &Vec<Arc<Entry>>| list.iter().filter(fits).cloned().collect();
+            entries.iter().map(of).collect()
         };
         let intercepts = |phase: Phase, reverse: bool| -> Entries {
-            let mut sorted = sorted(with(Role::Intercept, phase));
+            let mut sorted = order_layers(with(Role::Intercept, phase));
             if reverse {
                 sorted.reverse();
             }
             sorted.into()
         };
-        let by_id = |mut list: Vec<Arc<Entry>>| -> Entries {
+        let by_id = |lists: Vec<Vec<Arc<Entry>>>| -> Entries {
+            let mut list = lists.concat();
             list.sort_by(|a, b| a.id().cmp(b.id()));
             list.into()
         };
@@ -72,27 +72,26 @@ impl HookSet {
         let guards = by_id(with(Role::Guard, Phase::Pre));
         let guards_post = by_id(with(Role::Guard, Phase::Post));
         let observers = by_id(with(Role::Observe, Phase::Done));
-        let sinks: Box<[_]> = registry.sinks_for(site.point);
+        let mut sinks: Vec<Listener> = registries().flat_map(|r| r.listeners()).collect();
+        sinks.retain(|s| s.takes_some(site.point));
         let any_async =
             |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
         HookSet {
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
-            args_after: entries.iter().any(|e| e.meta.args_after),
+            args_after: entries.iter().flatten().any(|e| e.meta.args_after),
             may_retry: post.iter().chain(error.iter()).any(|e| e.meta.may_retry),
-            record_all: !observers.is_empty()
-                || sinks
-                    .iter()
-                    .any(|s| s.interest(site.point) == Interest::Always),
-            closed: site.flags.closed || registry.is_closed(site.point),
+            record_all: !observers.is_empty() || sinks.iter().any(|s| s.takes_every(site.point)),
+            closed: site.flags.closed || registries().any(|r| r.is_closed(site.point)),
             registry: registry.clone(),
+            layers: layers.into(),
             pre,
             guards,
             post,
             error,
             guards_post,
             observers,
-            sinks,
+            sinks: sinks.into(),
         }
     }
 
@@ -105,7 +104,26 @@ impl HookSet {
             && self.guards_post.is_empty()
             && !self.record_all
             && !self.closed
-            && self.registry.is_serving()
+            && self.serving().is_none()
+    }
+
+    /// The first life, of the registry and the layers, in which calls need a grant; `None`: all serve.
+    pub(crate) fn serving(&self) -> Option<Life> {
+        self.registries()
+            .map(|r| r.life())
+            .find(|life| *life != Life::Serving)
+    }
+
+    /// Who hears of signals.
+    pub(crate) fn all_sinks(&self) -> Vec<Arc<dyn Sink>> {
+        self.registries()
+            .flat_map(|r| r.listeners())
+            .map(|l| l.sink)
+            .collect()
+    }
+
+    fn registries(&self) -> impl Iterator<Item = &Arc<Inner>> {
+        std::iter::once(&self.registry).chain(&self.layers)
     }
 
     /// Every hook with each phase that it is asked in, in that order.
@@ -119,14 +137,4 @@ impl HookSet {
             .chain(self.guards_post.iter().map(|e| (Phase::Post, e)))
             .chain(self.observers.iter().map(|e| (Phase::Done, e)))
     }
-}
-
-/// Each registry refuses a registration that would close a cycle among its own hooks, so one can only arise
-/// between a registry and a scope above it; then the scope's wishes give way to priorities.
-fn sorted(entries: Vec<Arc<Entry>>) -> Vec<Arc<Entry>> {
-    order(entries.clone()).unwrap_or_else(|_cycle_across_scopes| {
-        let mut entries = entries;
-        entries.sort_by(|a, b| (a.meta.priority, a.id()).cmp(&(b.meta.priority, b.id())));
-        entries
-    })
 }

@@ -103,13 +103,13 @@ impl<T> SnapshotCell<T> {
         value
     }
 
-    /// Drops the current value as soon as the calls that use it are done.
-    pub fn invalidate(&self) {
+    /// Takes the current value out: it is dropped with what this returns, or when the last call that uses it
+    /// is done. Dropping a hook may run anybody's code, so let go of every lock first.
+    pub fn invalidate(&self) -> Stale<T> {
         self.generation.fetch_add(1, Ordering::SeqCst);
-        let stale = lock(&self.current).take();
-        let cached: Vec<_> = (0..STRIPES).map(|stripe| self.take(stripe)).collect();
-        // Out of the lock: dropping a hook may run anybody's code.
-        drop((stale, cached));
+        let mut stale = Vec::from_iter(lock(&self.current).take());
+        stale.extend((0..STRIPES).filter_map(|stripe| self.take(stripe)));
+        Stale(stale)
     }
 
     fn take(&self, stripe: usize) -> Option<Arc<Versioned<T>>> {
@@ -148,6 +148,10 @@ impl<T> Drop for SnapshotCell<T> {
         }
     }
 }
+
+/// What [`SnapshotCell::invalidate`] took out.
+#[must_use = "it is dropped at once otherwise, also under a lock"]
+pub struct Stale<T>(#[allow(dead_code, reason = "held for its drop")] Vec<Arc<Versioned<T>>>);
 
 /// A value that a call uses; it goes back to its cell on drop.
 pub struct Snapshot<'c, T> {

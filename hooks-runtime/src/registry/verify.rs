@@ -1,6 +1,7 @@
 //! What is refused at registration, and what `doctor` reports afterwards.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde::Serialize;
 
@@ -9,6 +10,7 @@ use super::inner::{Inner, Kind};
 use super::life::Life;
 use super::set::HookSet;
 use crate::catalogue::{self, sites_at};
+use crate::condition::Condition;
 use crate::error::HookError;
 use crate::hook::{Callee, Entry, HookMetadata, Mode, OnFailure, Phases, Role};
 use crate::pattern::Pattern;
@@ -41,13 +43,31 @@ pub(crate) fn check(
             "it names no point: add `.point(\"tool.*\")`".into(),
         ));
     }
+    if role == Role::Observe && !meta.conditions.is_empty() {
+        return Err(invalid(
+            "an observer has no conditions (`when`): it is told of calls that are done; let it look at the record instead".into(),
+        ));
+    }
     let mut phases = meta.phases.clone();
     let mut patterns = Vec::with_capacity(meta.patterns.len());
+    let (mut implies, mut implies_none) = (None, None);
     for text in &meta.patterns {
         let (pattern, phase) = Pattern::parse(text)?;
-        phases.extend(phase.filter(|_| role != Role::Observe && meta.phases.is_empty()));
+        if role != Role::Observe && meta.phases.is_empty() {
+            phases.extend(phase);
+            *(if phase.is_some() {
+                &mut implies
+            } else {
+                &mut implies_none
+            }) = Some(text);
+        }
         matches_something(registry, &pattern)?;
         patterns.push(pattern);
+    }
+    if let (Some(implies), Some(implies_none)) = (implies, implies_none) {
+        return Err(invalid(format!(
+            "`{implies}` stands for a phase and `{implies_none}` for none: name the phases (`.pre()`, `.post()`, `.error()`), or register two hooks"
+        )));
     }
     let phases = match role {
         Role::Observe if !meta.phases.is_empty() && meta.phases != [Phase::Done] => {
@@ -78,6 +98,36 @@ pub(crate) fn check(
         callee,
         Arc::downgrade(registry),
     ))
+}
+
+/// Why a hook cannot be relied on, and so cannot be required.
+pub(super) fn unfit(entry: &Entry) -> Option<&'static str> {
+    let open = || entry.on_failure(Phase::Pre) == OnFailure::Open;
+    match () {
+        () if entry.meta.once => Some("runs only once"),
+        () if entry.meta.mode == Mode::Shadow => Some("is in Shadow mode"),
+        () if entry.role() != Role::Observe && open() => Some("is Open on failure"),
+        () if !entry.enabled.load(Ordering::Acquire) => Some("is disabled"),
+        () => None,
+    }
+}
+
+/// In what a hook does less than the required one that it would replace.
+pub(super) fn weaker(new: &Entry, old: &Entry) -> Option<&'static str> {
+    let covered = |old: &Pattern| new.patterns.iter().any(|new| new.covers(old));
+    let (now, before) = (&new.meta.components, &old.meta.components);
+    let all_components =
+        now.is_empty() || !before.is_empty() && before.iter().all(|c| now.contains(c));
+    let conditions = &old.meta.conditions;
+    let known = |new: &Arc<dyn Condition>| conditions.iter().any(|old| Arc::ptr_eq(old, new));
+    match () {
+        () if new.role() != old.role() => Some("has another role"),
+        () if !old.patterns.iter().all(covered) => Some("does not cover all of its points"),
+        () if new.phases != old.phases => Some("is asked in other phases"),
+        () if !all_components => Some("is not for all of its components"),
+        () if !new.meta.conditions.iter().all(known) => Some("has a condition of its own"),
+        () => None,
+    }
 }
 
 /// A pattern that covers no built-in point and no linked site would leave its hook without a call for ever.
@@ -251,7 +301,7 @@ fn report(site: &SiteInfo, registry: &Arc<Inner>) -> SiteReport {
 }
 
 fn gaps(entry: &Entry, sites: &[&'static crate::site::HookSite]) -> Vec<Gap> {
-    let required = entry.required.load(std::sync::atomic::Ordering::Acquire);
+    let required = entry.required.load(Ordering::Acquire);
     let gap = |detail: String, error: bool| Gap {
         subject: format!("hook `{}`", entry.id()),
         detail,
@@ -290,7 +340,7 @@ fn gaps(entry: &Entry, sites: &[&'static crate::site::HookSite]) -> Vec<Gap> {
             required,
         ));
     }
-    if !entry.enabled.load(std::sync::atomic::Ordering::Acquire) {
+    if !entry.enabled.load(Ordering::Acquire) {
         gaps.push(gap("is disabled".into(), required));
     }
     gaps
