@@ -424,3 +424,24 @@ impl std::fmt::Debug for HookRegistry {
         self.0.fmt(f)
     }
 }
+
+/// `cargo test -p hooks-runtime --no-default-features --lib`
+#[cfg(all(test, not(feature = "enabled")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_the_feature_enabled_policy_is_an_error() {
+        let registry = HookRegistry::new();
+        let pass = |_: &crate::GuardContext<'_>| Ok(Vote::Pass);
+        let registered = registry.guard("g", "tool.*", pass).map(drop);
+        for result in [
+            registered,
+            registry.replace(&[], Vec::new()).map(drop),
+            registry.close_point("tool.*"),
+            registry.require(&[]),
+        ] {
+            assert!(matches!(result, Err(HookError::Disabled)), "{result:?}");
+        }
+    }
+}
