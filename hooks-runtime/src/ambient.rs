@@ -59,10 +59,10 @@ pub(crate) fn link() -> Option<Arc<Link>> {
     if !LINKED.try_with(Cell::get).unwrap_or(false) {
         return None;
     }
-    let last = |links: &RefCell<Vec<(u64, Option<Arc<Link>>)>>| {
-        links.borrow().last().and_then(|(_, l)| l.clone())
-    };
-    LINKS.try_with(last).ok().flatten()
+    LINKS
+        .try_with(|links| links.borrow().last().and_then(|(_, link)| link.clone()))
+        .ok()
+        .flatten()
 }
 
 /// A process-wide unique call id: a block of ids per thread, so that no line of memory is shared.

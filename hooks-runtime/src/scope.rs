@@ -331,15 +331,18 @@ impl HookScope {
             _ => false,
         };
         let mut composed = lock(&self.composed);
-        match &*composed {
-            Some((known, sets)) if same(known) => sets.clone(),
-            _ => {
-                let (base, layers) = parts();
-                let sets = ScopeInner::new(base, layers);
-                *composed = Some((under, sets.clone()));
-                sets
-            }
+        if let Some((known, sets)) = &*composed
+            && same(known)
+        {
+            return sets.clone();
         }
+        let (base, layers) = parts();
+        let sets = ScopeInner::new(base, layers);
+        let before = composed.replace((under, sets.clone()));
+        drop(composed);
+        // Out of the lock: it may hold the last handle on a layer, whose hooks are dropped with it.
+        drop(before);
+        sets
     }
 }
 

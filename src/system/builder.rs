@@ -138,7 +138,10 @@ impl HookSystemBuilder {
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
         }
+        #[cfg(feature = "lua")]
         let _scripts = self.load_scripts().await?;
+        #[cfg(not(feature = "lua"))]
+        self.refuse_scripts()?;
         let required: Vec<&str> = self.config.required.iter().map(String::as_str).collect();
         self.registry.require(&required)?;
         let found = self.registry.verify();
@@ -173,7 +176,7 @@ impl HookSystemBuilder {
     }
 
     #[cfg(not(feature = "lua"))]
-    async fn load_scripts(&self) -> Result<(), HookError> {
+    fn refuse_scripts(&self) -> Result<(), HookError> {
         match self.config.scripts.first() {
             None => Ok(()),
             Some(script) => Err(HookError::Configuration {

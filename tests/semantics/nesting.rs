@@ -1,7 +1,7 @@
 //! Scopes and runs within each other, made and entered in any order.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hookpoint::test::registry;

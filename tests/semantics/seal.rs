@@ -59,11 +59,8 @@ fn by_value_arguments_of_an_observe_site_are_gone_after_the_body() {
         .point("seal.watch")
         .post()
         .intercept(move |cx| {
-            *log.lock().unwrap() = Some(
-                cx.arg::<String>("text")
-                    .map(|s| s.clone())
-                    .map_err(|e| e.to_string()),
-            );
+            *log.lock().unwrap() =
+                Some(cx.arg::<String>("text").cloned().map_err(|e| e.to_string()));
         })
         .unwrap();
     watch("a fairly long text on the heap, freed by the body".to_owned());

@@ -12,6 +12,9 @@ use crate::hook::{Answer, Entry, Mode, OnFailure, Role};
 use crate::point::Phase;
 use crate::refusal::{HookRefusal, Refusal};
 
+/// A `Retry` that would wait longer is a mistake: at a synchronous site it would keep its thread.
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// One answer, as the record will show it.
 pub(crate) struct Said<'s> {
     /// `None`: one of the runtime's own rules.
@@ -103,6 +106,9 @@ impl<'s> Call<'s> {
             }
             HookResult::Redirect { .. } if !self.can.redirect => {
                 no("the site has no resolver: add `redirect = …` to its attribute")
+            }
+            HookResult::Retry { delay, .. } if *delay > MAX_RETRY_DELAY => {
+                no("it would wait for more than a day: ask for a shorter delay")
             }
             HookResult::Retry { .. } => match self.can.repeat {
                 Ok(()) if !entry.meta.may_retry => no(
