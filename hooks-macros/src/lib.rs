@@ -1,9 +1,9 @@
 //! Attribute macros of Hookpoint.
 //!
-//! Table of contents: [`parse`] reads what is written, [`analyze`] says what it means, [`validate`] refuses
-//! what cannot be, [`capture`] chooses how hooks see a value, [`expand`] writes the code, with [`active`] and
-//! [`views`] for the arm that hooks run in; [`on_impl`] hands the attribute down to methods. [`hook`] and
-//! [`typed_point`] are the other two macros. [`errors`] and [`fallback`] see to it that the user's item
+//! Table of contents: `parse` reads what is written, `analyze` says what it means, `validate` refuses
+//! what cannot be, `capture` chooses how hooks see a value, `expand` writes the code, with `active` and
+//! `views` for the arm that hooks run in; `on_impl` hands the attribute down to methods. `hook` and
+//! `typed_point` are the other two macros. `errors` and `fallback` see to it that the user's item
 //! survives every mistake.
 
 use proc_macro::TokenStream;
@@ -32,10 +32,21 @@ use crate_path::Facade;
 
 /// Turns a function into a hook site.
 ///
-/// ```ignore
-/// #[hooked(point = "tool.execute", component = self.name())]
-/// async fn execute(&self, input: ToolInput) -> Result<ToolOutput, ToolError> { … }
 /// ```
+/// use hookpoint::prelude::*;
+///
+/// struct Shop { name: String }
+///
+/// impl Shop {
+///     #[hooked(point = "shop.sell", component = &self.name)]
+///     async fn sell(&self, article: String) -> Result<u64, HookRefusal> {
+///         Ok(article.len() as u64)
+///     }
+/// }
+/// ```
+/// A refused call returns an error: the error type is made from a `HookRefusal`, or `on_refused` says what is
+/// returned, or with `observe` hooks may only watch.
+///
 /// Keys: `point` (the only required one), `component`, `args`, `skip`, `fields`, `observe`, `closed`, `retry`,
 /// `redirect`, `on_refused`, `future`, `blocking`, `crate`. On an `impl` block, `point = "billing.*"` makes every
 /// method with a body a site of `billing.<method>`; `#[hooked(skip)]` leaves one out.
@@ -50,11 +61,16 @@ pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {
 pub fn runtime_hooked(args: TokenStream, item: TokenStream) -> TokenStream {
     hooked::hooked(args.into(), item.into(), Facade::Runtime).into()
 }
+
 /// Registers a function as a hook, at link time.
 ///
-/// ```ignore
+/// ```
+/// use hookpoint::prelude::*;
+///
 /// #[hook(point = "tool.*", role = guard, priority = HIGH)]
-/// fn business_hours(cx: &GuardContext<'_>) -> Result<Vote, HookError> { … }
+/// fn business_hours(cx: &GuardContext<'_>) -> Result<Vote, HookError> {
+///     Ok(Vote::cancel_if(cx.component() == Some("payroll"), "not at this hour"))
+/// }
 /// ```
 #[proc_macro_attribute]
 pub fn hook(args: TokenStream, item: TokenStream) -> TokenStream {
@@ -70,13 +86,22 @@ pub fn runtime_hook(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a hook point whose arguments are an API.
 ///
-/// ```ignore
-/// point!(pub BILLING_CHARGE = "billing.charge" { account: AccountId, cents: u64 } -> Result<Receipt, BillingError>);
+/// ```
+/// use hookpoint::prelude::*;
+/// use hookpoint::point;
 ///
-/// #[hooked(point = BILLING_CHARGE)]
-/// fn charge(account: &AccountId, cents: u64) -> Result<Receipt, BillingError> { … }
+/// point!(pub SHOP_REFUND = "shop.refund" { account: u32, cents: u64 } -> Result<u64, String>);
 ///
-/// hooks().guard("limit", BILLING_CHARGE, |call| Ok(Vote::cancel_if(*call.cents > 10_000, "over the limit")))?;
+/// #[hooked(point = SHOP_REFUND)]
+/// fn refund(account: u32, cents: u64) -> Result<u64, String> {
+///     Ok(u64::from(account) + cents)
+/// }
+///
+/// # fn main() -> Result<(), HookError> {
+/// let _guard = hooks().guard("limit", SHOP_REFUND, |call| Ok(Vote::cancel_if(*call.cents > 100, "over the limit")))?;
+/// assert!(refund(1, 101).is_err());
+/// # Ok(())
+/// # }
 /// ```
 /// A function hooked with it must show arguments of these names. The return type, if it is there, gives the
 /// view its `result()`.

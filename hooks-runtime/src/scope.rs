@@ -154,6 +154,7 @@ impl Run {
 }
 
 enum Kind {
+    #[cfg(feature = "test")]
     Isolated(
         HookRegistry,
         #[allow(dead_code, reason = "held for its drop")] Forced,
@@ -165,12 +166,16 @@ enum Kind {
 /// A scope: other hooks, or a run, for the calls that are made in it.
 ///
 /// ```
-/// use hooks_runtime::{HookRegistry, HookScope, hooks};
-/// let registry = HookRegistry::new();
-/// let scope = HookScope::isolated(&registry);
-/// let entered = scope.enter();
-/// assert!(hooks().list().is_empty()); // `hooks()` is the isolated registry now
-/// drop(entered);
+/// use hooks_runtime::{HookScope, Vote};
+/// # fn main() -> Result<(), hooks_runtime::HookError> {
+/// let session = HookScope::layer();
+/// let _guard = session.registry().guard("read-only", "tool.execute", |_| Ok(Vote::cancel("read only")))?;
+/// {
+///     let _inside = session.enter();
+///     // calls that are made here are asked about by `read-only`, besides the hooks of the registry
+/// }
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct HookScope {
@@ -195,7 +200,9 @@ impl HookScope {
         }
     }
 
-    /// Calls in it use that registry and no other. For tests, also under plain threads.
+    /// Calls in it use that registry and no other. For tests, also under plain threads; only with the feature
+    /// `test`, because calls in an empty registry are asked about by nobody.
+    #[cfg(feature = "test")]
     pub fn isolated(registry: &HookRegistry) -> Self {
         HookScope::new(Kind::Isolated(registry.clone(), Forced::new()))
     }
@@ -236,7 +243,9 @@ impl HookScope {
     /// Where hooks of a layer are registered; for an isolated scope, its registry; for a run, the current one.
     pub fn registry(&self) -> HookRegistry {
         match &*self.kind {
-            Kind::Isolated(registry, _) | Kind::Layer(registry) => registry.clone(),
+            #[cfg(feature = "test")]
+            Kind::Isolated(registry, _) => registry.clone(),
+            Kind::Layer(registry) => registry.clone(),
             Kind::Run(_) => crate::hooks(),
         }
     }
@@ -288,6 +297,7 @@ impl HookScope {
                     (HookRegistry::global().inner().clone(), Vec::new())
                 }),
             },
+            #[cfg(feature = "test")]
             Kind::Isolated(registry, _) => {
                 self.compose(None, || (registry.inner().clone(), Vec::new()))
             }

@@ -119,7 +119,7 @@ impl HookRegistry {
         GLOBAL.get().cloned()
     }
 
-    /// An empty registry of its own, entered with [`crate::HookScope::isolated`]; it serves at once.
+    /// An empty registry of its own, which serves at once. Tests enter it with `HookScope::isolated` (feature `test`).
     #[allow(clippy::new_without_default)] // two empty registries are not interchangeable
     pub fn new() -> HookRegistry {
         HookRegistry::with_clock(Clock::system())
