@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hooks_runtime::{DecisionRecord, Outcome, Phase, Signal, Sink, Wants};
+use hooks_runtime::{ArgLevel, DecisionRecord, Outcome, Phase, Signal, Sink, Wants};
 use serde::Serialize;
 
 /// Collects what [`Report::text`] and [`Report::snapshot`] show. Add it to a registry as a sink.
@@ -123,7 +123,8 @@ impl Report {
 
 impl Sink for Report {
     fn wants(&self) -> Wants {
-        Wants::always()
+        // It shows no arguments: nobody has to make their digests for it.
+        Wants::always().args(ArgLevel::Names)
     }
 
     fn record(&self, record: &DecisionRecord) {
