@@ -167,6 +167,26 @@ impl GuardContext<'_> {
             .map_err(|e| self.arg_error::<T>(at, e))
     }
 
+    /// The argument at a position, from 0 in the order of the parameters that hooks see.
+    ///
+    /// # Errors
+    /// As [`GuardContext::arg`].
+    pub fn arg_at<T: ?Sized + 'static>(&self, index: usize) -> Result<&T, ArgError> {
+        match self.args.get(index) {
+            Some(view) => view.get::<T>().map_err(|e| self.arg_error::<T>(index, e)),
+            None => Err(self.unknown_argument(&format!("#{index}"))),
+        }
+    }
+
+    /// The first argument of that type, whatever its name.
+    ///
+    /// # Errors
+    /// There is none of that type that can be read now; the message lists what there is.
+    pub fn arg_of<T: ?Sized + 'static>(&self) -> Result<&T, ArgError> {
+        let found = self.args.iter().find_map(|view| view.get::<T>().ok());
+        found.ok_or_else(|| self.unknown_argument(std::any::type_name::<T>()))
+    }
+
     /// An argument as JSON, made now.
     ///
     /// # Errors
@@ -238,15 +258,21 @@ impl GuardContext<'_> {
         let args = self.meta.site.args;
         args.iter()
             .position(|a| a.name == name)
-            .ok_or_else(|| ArgError::Unknown {
-                site: self.meta.site.path.into(),
-                name: name.into(),
-                suggestion: suggest(name, args.iter().map(|a| a.name)).map(Into::into),
-                available: args
-                    .iter()
-                    .map(|a| format!("{}: {}", a.name, a.ty))
-                    .collect(),
-            })
+            .ok_or_else(|| self.unknown_argument(name))
+    }
+
+    #[cold]
+    fn unknown_argument(&self, name: &str) -> ArgError {
+        let args = self.meta.site.args;
+        ArgError::Unknown {
+            site: self.meta.site.path.into(),
+            name: name.into(),
+            suggestion: suggest(name, args.iter().map(|a| a.name)).map(Into::into),
+            available: args
+                .iter()
+                .map(|a| format!("{}: {}", a.name, a.ty))
+                .collect(),
+        }
     }
 
     fn result_view(&self) -> Result<&RawView, ArgError> {

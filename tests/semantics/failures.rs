@@ -63,6 +63,39 @@ fn a_wrong_type_names_both_types() {
 }
 
 #[test]
+fn arguments_are_found_by_name_place_and_type() {
+    let kit = registry();
+    let _entered = kit.enter();
+    let _g = kit
+        .guard("looks", "failures.site", |cx| {
+            assert_eq!(cx.arg::<String>("path")?, cx.arg_at::<String>(0)?);
+            assert_eq!((cx.arg_at::<u32>(1)?, cx.arg_of::<u32>()?), (&7, &7));
+            assert_eq!(cx.arg_json("count")?, 7);
+            assert!(
+                cx.arg_at::<u32>(0)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("`String`, not a `u32`")
+            );
+            assert!(
+                cx.arg_at::<u32>(2)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("it has: path: String")
+            );
+            assert!(
+                cx.arg_of::<u8>()
+                    .unwrap_err()
+                    .to_string()
+                    .contains("no argument `u8`")
+            );
+            Ok(Vote::Pass)
+        })
+        .unwrap();
+    assert_eq!(site("x".into(), &7).unwrap(), "x 7");
+}
+
+#[test]
 fn by_value_arguments_are_gone_after_the_body_unless_a_hook_wants_them() {
     let kit = registry();
     let _entered = kit.enter();
