@@ -15,7 +15,7 @@ use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
 use crate::answer::Restriction;
-use crate::context::{GuardContext, HookContext};
+use crate::context::{GuardContext, HookContext, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
 use crate::point::Phase;
@@ -52,16 +52,14 @@ async fn ask_async<'s>(
     let limit = entry.meta.timeout.unwrap_or(DEFAULT_TIMEOUT);
     let clock = call.meta.clock.clone();
     let (id, root, started) = (call.meta.id, call.meta.root, clock.now());
-    let mut shadow = Shadow::of(entry, args, result.as_deref_mut());
-    let (args, result) = match &mut shadow {
-        Some(shadow) => (&mut shadow.args[..], shadow.result.as_mut()),
-        None => (args, result),
-    };
-    let mut plan_copy = call.plan.shape();
-    let plan = if shadow_runs(entry) {
-        &mut plan_copy
-    } else {
-        &mut call.plan
+    let mut shadow = Shadow::of(entry, args, result.as_deref_mut(), &call.plan);
+    let (args, result, plan) = match &mut shadow {
+        None => (args, result, &mut call.plan),
+        Some(copies) => (
+            &mut copies.args[..],
+            copies.result.as_mut(),
+            &mut copies.plan,
+        ),
     };
     let view = GuardContext {
         meta: &call.meta,
@@ -157,50 +155,18 @@ impl<'s> Call<'s> {
         entry: &'s Arc<Entry>,
         phase: Phase,
         args: &mut [RawView],
-        result: Option<&mut Parts>,
+        mut result: Option<&mut Parts>,
     ) -> Answer {
-        if shadow_runs(entry) {
-            return self.ask_shadow(entry, phase, args, result);
-        }
-        let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
-        let view = GuardContext {
-            meta: &self.meta,
-            entry,
-            phase,
-            args,
-            result,
-            plan: &mut self.plan,
-        };
-        match &entry.callee {
-            Callee::Intercept(hook) => {
-                let mut cx = HookContext {
-                    view,
-                    locals: &mut self.locals,
-                };
-                caught(|| hook(&mut cx))
-            }
-            Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
-            Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
-                Ok(crate::answer::HookResult::Continue)
-            }
-        }
-    }
-
-    /// A hook in Shadow mode gets copies, so that nothing it does can count.
-    #[cold]
-    fn ask_shadow(
-        &mut self,
-        entry: &'s Arc<Entry>,
-        phase: Phase,
-        args: &mut [RawView],
-        result: Option<&mut Parts>,
-    ) -> Answer {
-        let Some(mut shadow) = Shadow::of(entry, args, result) else {
-            return Ok(crate::answer::HookResult::Continue);
+        let mut shadow = Shadow::of(entry, args, result.as_deref_mut(), &self.plan);
+        let (args, result, plan) = match &mut shadow {
+            None => (args, result, &mut self.plan),
+            Some(copies) => (
+                &mut copies.args[..],
+                copies.result.as_mut(),
+                &mut copies.plan,
+            ),
         };
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
-        let plan = &mut self.plan.shape();
-        let (args, result) = (&mut shadow.args[..], shadow.result.as_mut());
         let view = GuardContext {
             meta: &self.meta,
             entry,
@@ -218,7 +184,9 @@ impl<'s> Call<'s> {
                 caught(|| hook(&mut cx))
             }
             Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
-            _ => Ok(crate::answer::HookResult::Continue),
+            Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
+                Ok(crate::answer::HookResult::Continue)
+            }
         }
     }
 
@@ -305,10 +273,6 @@ impl<'s> Call<'s> {
     }
 }
 
-fn shadow_runs(entry: &Entry) -> bool {
-    entry.meta.mode == Mode::Shadow
-}
-
 fn is_running(serial: u32) -> bool {
     ambient::current().runs(serial)
 }
@@ -340,17 +304,23 @@ pub(crate) fn message(payload: &(dyn Any + Send)) -> Box<str> {
     }
 }
 
-/// Copies of a call's values for a hook whose answers do not count.
+/// Copies of a call's values for a hook in Shadow mode, so that nothing it does can count.
 struct Shadow {
     args: Vec<RawView>,
     result: Option<Parts>,
+    plan: Plan,
     /// What the views point to; dropped after them.
     _kept: Vec<Kept>,
 }
 
 impl Shadow {
-    fn of(entry: &Entry, args: &mut [RawView], result: Option<&mut Parts>) -> Option<Shadow> {
-        if !shadow_runs(entry) {
+    fn of(
+        entry: &Entry,
+        args: &mut [RawView],
+        result: Option<&mut Parts>,
+        plan: &Plan,
+    ) -> Option<Shadow> {
+        if entry.meta.mode != Mode::Shadow {
             return None;
         }
         let mut kept = Vec::new();
@@ -363,6 +333,7 @@ impl Shadow {
         Some(Shadow {
             args,
             result,
+            plan: plan.shape(),
             _kept: kept,
         })
     }
