@@ -9,5 +9,6 @@ mod keys;
 mod matrix;
 mod shapes;
 mod spy;
+mod surroundings;
 mod typed;
 mod ui;

@@ -114,9 +114,10 @@ mod tests {
     }
 
     #[tokio::test]
-    #[should_panic(expected = "in the work")]
     async fn a_panic_is_handed_on() {
-        let _ = run_blocking::<(), _>("t", |_| panic!("in the work")).await;
+        let work = tokio::spawn(run_blocking::<(), _>("t", |_| panic!("in the work")));
+        let panic = work.await.expect_err("it panics").into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"in the work"));
     }
 
     #[test]
