@@ -14,7 +14,7 @@ pub(crate) const MAX_DEPTH: usize = 8;
 /// How many calls hooks may cause within one root call.
 pub(crate) const MAX_CAUSED: u32 = 256;
 
-/// The scalar part: small, `Copy`, without a destructor, so that reading it is one move from thread memory.
+/// The scalar part, remembered as a whole where work goes on elsewhere.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Current {
     /// The innermost active call; 0 outside.
@@ -23,40 +23,110 @@ pub(crate) struct Current {
     pub(crate) root: u64,
     /// Serial numbers of the hooks that are running, outermost first.
     /// One place more than the limit: observers of a call that is refused for its depth still run.
-    pub(crate) hooks: [u32; MAX_DEPTH + 1],
-    pub(crate) depth: u8,
+    hooks: [u32; MAX_DEPTH + 1],
+    depth: u8,
     /// How many redirects led here.
-    pub(crate) redirects: u8,
+    redirects: u8,
     /// Whether a call made by the current body was refused.
-    pub(crate) inner_refusal: bool,
+    inner_refusal: bool,
 }
 
 impl Current {
-    /// Whether that hook is running.
-    pub(crate) fn runs(&self, serial: u32) -> bool {
-        self.hooks[..usize::from(self.depth)].contains(&serial)
+    /// What work that is spawned here begins with: the call that it belongs to, and no running hooks.
+    pub(crate) fn for_spawned(self) -> Current {
+        Current {
+            call: self.call,
+            root: self.root,
+            redirects: self.redirects,
+            ..Current::default()
+        }
     }
 }
 
-thread_local! {
-    static CURRENT: Cell<Current> = const { Cell::new(Current {
-        call: 0, root: 0, hooks: [0; MAX_DEPTH + 1], depth: 0, redirects: 0, inner_refusal: false,
-    }) };
-    /// The scopes that are entered, each under the token of its guard; the last one counts.
-    static LINKS: RefCell<Vec<(u64, Option<Arc<Link>>)>> = const { RefCell::new(Vec::new()) };
-    /// Whether the last one is a scope: most threads have none, and need not look.
-    static LINKED: Cell<bool> = const { Cell::new(false) };
-    static IDS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+/// The same as cells: a call and a hook each write a few of them and put them back.
+struct Cells {
+    call: Cell<u64>,
+    root: Cell<u64>,
+    hooks: [Cell<u32>; MAX_DEPTH + 1],
+    depth: Cell<u8>,
+    redirects: Cell<u8>,
+    inner_refusal: Cell<bool>,
+    /// Whether the innermost entered scope is one: most threads have none, and need not look.
+    linked: Cell<bool>,
+    /// The next call id of this thread, and the end of its block.
+    ids: Cell<(u64, u64)>,
 }
 
-/// What the thread is doing now. During thread teardown: nothing.
+thread_local! {
+    // Without a destructor, so that reading it is one move from thread memory, also while the thread ends.
+    static CELLS: Cells = const { Cells {
+        call: Cell::new(0),
+        root: Cell::new(0),
+        hooks: [const { Cell::new(0) }; MAX_DEPTH + 1],
+        depth: Cell::new(0),
+        redirects: Cell::new(0),
+        inner_refusal: Cell::new(false),
+        linked: Cell::new(false),
+        ids: Cell::new((0, 0)),
+    } };
+    /// The scopes that are entered, each under the token of its guard; the last one counts.
+    static LINKS: RefCell<Vec<(u64, Option<Arc<Link>>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What the thread is doing now.
 pub(crate) fn current() -> Current {
-    CURRENT.try_with(Cell::get).unwrap_or_default()
+    CELLS.with(|cells| Current {
+        call: cells.call.get(),
+        root: cells.root.get(),
+        hooks: cells.hooks.each_ref().map(Cell::get),
+        depth: cells.depth.get(),
+        redirects: cells.redirects.get(),
+        inner_refusal: cells.inner_refusal.get(),
+    })
+}
+
+/// What a call needs to know of it when it begins.
+pub(crate) struct Around {
+    pub(crate) call: u64,
+    pub(crate) root: u64,
+    pub(crate) depth: u8,
+    pub(crate) redirects: u8,
+}
+
+#[inline]
+pub(crate) fn around() -> Around {
+    CELLS.with(|cells| Around {
+        call: cells.call.get(),
+        root: cells.root.get(),
+        depth: cells.depth.get(),
+        redirects: cells.redirects.get(),
+    })
+}
+
+/// How many hooks are running, one inside the other.
+pub(crate) fn depth() -> usize {
+    CELLS.with(|cells| usize::from(cells.depth.get()))
+}
+
+/// Whether that hook is running.
+#[inline]
+pub(crate) fn runs(serial: u32) -> bool {
+    CELLS.with(|cells| {
+        let depth = usize::from(cells.depth.get());
+        depth > 0 && cells.hooks[..depth].iter().any(|hook| hook.get() == serial)
+    })
+}
+
+/// Whether a call made by the current body was refused.
+#[inline]
+pub(crate) fn inner_refusal() -> bool {
+    CELLS.with(|cells| cells.inner_refusal.get())
 }
 
 /// The scope and run that calls of this thread belong to now.
+#[inline]
 pub(crate) fn link() -> Option<Arc<Link>> {
-    if !LINKED.try_with(Cell::get).unwrap_or(false) {
+    if !CELLS.with(|cells| cells.linked.get()) {
         return None;
     }
     LINKS
@@ -66,89 +136,159 @@ pub(crate) fn link() -> Option<Arc<Link>> {
 }
 
 /// A process-wide unique call id: a block of ids per thread, so that no line of memory is shared.
+#[inline]
 pub(crate) fn next_call_id() -> u64 {
-    const BLOCK: u64 = 1 << 16;
-    static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
-    let take_block = || {
-        let start = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
-        (start + 1, start + BLOCK)
-    };
-    IDS.try_with(|ids| {
-        let (mut next, mut end) = ids.get();
+    CELLS.with(|cells| {
+        let (mut next, mut end) = cells.ids.get();
         if next == end {
             (next, end) = take_block();
         }
-        ids.set((next + 1, end));
+        cells.ids.set((next + 1, end));
         next
     })
-    .unwrap_or_else(|_| take_block().0)
 }
 
-/// Restores what was current before.
+#[cold]
+fn take_block() -> (u64, u64) {
+    const BLOCK: u64 = 1 << 16;
+    static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
+    let start = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
+    (start + 1, start + BLOCK)
+}
+
+/// Restores what was current before, but for the running hooks below: those are still there.
 #[must_use]
-pub(crate) struct Restore(Current);
+pub(crate) struct Restore {
+    call: u64,
+    root: u64,
+    depth: u8,
+    redirects: u8,
+    inner_refusal: bool,
+}
 
 impl Drop for Restore {
+    #[inline]
     fn drop(&mut self) {
-        let _gone_with_the_thread = CURRENT.try_with(|current| current.set(self.0));
+        CELLS.with(|cells| {
+            cells.call.set(self.call);
+            cells.root.set(self.root);
+            cells.depth.set(self.depth);
+            cells.redirects.set(self.redirects);
+            cells.inner_refusal.set(self.inner_refusal);
+        });
+    }
+}
+
+impl Restore {
+    #[inline]
+    fn of(cells: &Cells) -> Restore {
+        Restore {
+            call: cells.call.get(),
+            root: cells.root.get(),
+            depth: cells.depth.get(),
+            redirects: cells.redirects.get(),
+            inner_refusal: cells.inner_refusal.get(),
+        }
     }
 }
 
 /// Makes `call` the current one, for its body.
+#[inline]
 pub(crate) fn enter_call(call: u64, root: u64) -> Restore {
-    let before = current();
-    let inside = Current {
-        call,
-        root,
-        inner_refusal: false,
-        ..before
-    };
-    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
-    Restore(before)
+    CELLS.with(|cells| {
+        let before = Restore::of(cells);
+        cells.call.set(call);
+        cells.root.set(root);
+        cells.inner_refusal.set(false);
+        before
+    })
 }
 
 /// Adds a running hook of `call`.
+#[inline]
 pub(crate) fn enter_hook(call: u64, root: u64, serial: u32) -> Restore {
-    let before = current();
-    let mut inside = Current {
-        call,
-        root,
-        ..before
-    };
-    if let Some(slot) = inside.hooks.get_mut(usize::from(before.depth)) {
-        *slot = serial;
-        inside.depth += 1;
-    }
-    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
-    Restore(before)
+    let before = enter_hooks(call, root);
+    before.next(serial);
+    before
 }
 
-/// Makes `call` the current one while another component answers for it.
+/// Makes place for the hooks of `call` that are about to run, one after the other: see [`Restore::next`].
+#[inline]
+pub(crate) fn enter_hooks(call: u64, root: u64) -> Restore {
+    CELLS.with(|cells| {
+        let before = Restore::of(cells);
+        cells.call.set(call);
+        cells.root.set(root);
+        before
+    })
+}
+
+impl Restore {
+    /// Whether that hook was running already.
+    #[inline]
+    pub(crate) fn runs(&self, serial: u32) -> bool {
+        self.depth > 0
+            && CELLS.with(|cells| {
+                let below = &cells.hooks[..usize::from(self.depth)];
+                below.iter().any(|hook| hook.get() == serial)
+            })
+    }
+
+    /// The hook that runs now, in the place that [`enter_hooks`] made.
+    #[inline]
+    pub(crate) fn next(&self, serial: u32) {
+        CELLS.with(|cells| {
+            cells.inner_refusal.set(self.inner_refusal);
+            if let Some(slot) = cells.hooks.get(usize::from(self.depth)) {
+                slot.set(serial);
+                cells.depth.set(self.depth + 1);
+            }
+        });
+    }
+}
+
+/// Counts a redirect while another component answers for the current call.
 pub(crate) fn enter_redirect() -> Restore {
-    let before = current();
-    let inside = Current {
-        redirects: before.redirects.saturating_add(1),
-        ..before
-    };
-    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
-    Restore(before)
+    CELLS.with(|cells| {
+        let before = Restore::of(cells);
+        cells.redirects.set(before.redirects.saturating_add(1));
+        before
+    })
+}
+
+/// Restores all of it.
+#[must_use]
+pub(crate) struct RestoreAll(Current);
+
+impl Drop for RestoreAll {
+    fn drop(&mut self) {
+        set(self.0);
+    }
+}
+
+fn set(current: Current) {
+    CELLS.with(|cells| {
+        cells.call.set(current.call);
+        cells.root.set(current.root);
+        for (cell, hook) in cells.hooks.iter().zip(current.hooks) {
+            cell.set(hook);
+        }
+        cells.depth.set(current.depth);
+        cells.redirects.set(current.redirects);
+        cells.inner_refusal.set(current.inner_refusal);
+    });
 }
 
 /// Makes a remembered state current again.
-pub(crate) fn enter(inside: Current) -> Restore {
+pub(crate) fn enter(inside: Current) -> RestoreAll {
     let before = current();
-    let _gone_with_the_thread = CURRENT.try_with(|current| current.set(inside));
-    Restore(before)
+    set(inside);
+    RestoreAll(before)
 }
 
 /// Tells the body that encloses the current call that a call of its own was refused.
 pub(crate) fn note_inner_refusal() {
-    let _gone_with_the_thread = CURRENT.try_with(|current| {
-        current.set(Current {
-            inner_refusal: true,
-            ..current.get()
-        });
-    });
+    CELLS.with(|cells| cells.inner_refusal.set(true));
 }
 
 /// Calls that hooks caused, by root call; an entry lives until its root call ends. Tasks move between
@@ -204,7 +344,7 @@ pub(crate) fn enter_link(link: Option<Arc<Link>>) -> LeaveLink {
     let token = TOKENS.fetch_add(1, Ordering::Relaxed);
     let linked = link.is_some();
     let _gone_with_the_thread = LINKS.try_with(|links| links.borrow_mut().push((token, link)));
-    let _gone_with_the_thread = LINKED.try_with(|flag| flag.set(linked));
+    CELLS.with(|cells| cells.linked.set(linked));
     LeaveLink(token)
 }
 
@@ -218,7 +358,7 @@ impl Drop for LeaveLink {
             Some((left, linked))
         });
         if let Ok(Some((left, linked))) = left {
-            let _gone_with_the_thread = LINKED.try_with(|flag| flag.set(linked));
+            CELLS.with(|cells| cells.linked.set(linked));
             // Last: what a scope holds may be dropped with it, and that may look at the scopes.
             drop(left);
         }

@@ -13,6 +13,7 @@ use crate::error::ArgError;
 use crate::hook::Entry;
 use crate::point::{HookPoint, Phase, suggest};
 use crate::private::{Facts, Parts};
+use crate::scope::Link;
 use crate::site::SiteInfo;
 use crate::view::{RawView, ViewError};
 
@@ -65,18 +66,26 @@ impl Plan {
 }
 
 /// What is the same for every hook of one call.
-pub(crate) struct CallMeta {
+pub(crate) struct CallMeta<'s> {
     pub(crate) site: &'static SiteInfo,
     pub(crate) id: u64,
     pub(crate) parent: u64,
     pub(crate) root: u64,
-    pub(crate) correlation: Option<std::sync::Arc<str>>,
+    /// The scope and run that it belongs to.
+    pub(crate) link: Option<std::sync::Arc<Link>>,
     pub(crate) attempt: u32,
     pub(crate) facts: Facts,
     pub(crate) started: Option<Instant>,
-    pub(crate) clock: Clock,
+    pub(crate) clock: &'s Clock,
     /// Whether the hook that runs now has changed a value. Atomic because the context is `Send`.
     pub(crate) dirty: AtomicBool,
+}
+
+impl CallMeta<'_> {
+    /// The id that the scope gave, if it did.
+    pub(crate) fn correlation(&self) -> Option<&std::sync::Arc<str>> {
+        self.link.as_ref()?.correlation.as_ref()
+    }
 }
 
 /// Values that hooks keep from `Pre` to `Done`, by hook and type.
@@ -84,7 +93,7 @@ pub(crate) type Locals = Vec<(u32, TypeId, Box<dyn Any + Send>)>;
 
 /// The call as a guard sees it: sealed, nothing can be changed.
 pub struct GuardContext<'c> {
-    pub(crate) meta: &'c CallMeta,
+    pub(crate) meta: &'c CallMeta<'c>,
     pub(crate) entry: &'c Entry,
     pub(crate) phase: Phase,
     pub(crate) args: &'c mut [RawView],
@@ -111,13 +120,13 @@ impl GuardContext<'_> {
     }
     /// The component that is called, if the site names one.
     pub fn component(&self) -> Option<&str> {
-        self.meta.facts.component.as_deref()
+        self.meta.facts.named()
     }
     /// An extra fact of the site (`fields(…)`).
     pub fn field(&self, name: &str) -> Option<&Value> {
         self.meta
             .facts
-            .fields
+            .fields()
             .iter()
             .find(|(n, _)| *n == name)
             .map(|(_, value)| value)
@@ -132,7 +141,7 @@ impl GuardContext<'_> {
     }
     /// The same for all calls of one run or, outside of runs, of one root call.
     pub fn correlation_id(&self) -> String {
-        match &self.meta.correlation {
+        match self.meta.correlation() {
             Some(id) => id.to_string(),
             None => format!("call-{}", self.meta.root),
         }

@@ -388,6 +388,8 @@ pub(crate) struct Entry {
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) phases: Phases,
     pub(crate) callee: Callee,
+    /// Synchronous, enforced, and asked about every call: nothing but its answer matters.
+    pub(crate) plain: bool,
     /// The registry that it is in.
     pub(crate) owner: Weak<Inner>,
     /// Tells hooks apart on a thread's stack of running hooks.
@@ -407,7 +409,14 @@ impl Entry {
         owner: Weak<Inner>,
     ) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(1);
+        let plain = matches!(callee, Callee::Intercept(_) | Callee::Guard(_))
+            && meta.mode == Mode::Enforce
+            && meta.components.is_empty()
+            && meta.conditions.is_empty()
+            && !meta.once
+            && meta.timeout.is_none();
         Entry {
+            plain,
             meta,
             patterns,
             phases,

@@ -403,21 +403,9 @@ impl<F> Drop for Scoped<F> {
 ///
 /// A hook that makes one is not running in it: the future goes on when the hook has answered.
 pub fn inherit<F: Future>(future: F) -> Inherited<F> {
-    let ambient::Current {
-        call,
-        root,
-        redirects,
-        ..
-    } = ambient::current();
-    let current = ambient::Current {
-        call,
-        root,
-        redirects,
-        ..ambient::Current::default()
-    };
     Inherited {
         link: ambient::link(),
-        current,
+        current: ambient::current().for_spawned(),
         future: Some(Box::pin(future)),
     }
 }
@@ -456,7 +444,7 @@ impl<F: Future> Future for Inherited<F> {
         let _link = ambient::enter_link(self.link.clone());
         let future = self.future.as_mut().expect("taken only on drop");
         let polled = future.as_mut().poll(cx);
-        if ambient::current().inner_refusal {
+        if ambient::inner_refusal() {
             ambient::note_spawned_refusal(self.current.call);
         }
         polled

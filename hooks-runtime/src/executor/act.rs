@@ -7,25 +7,23 @@ use std::time::{Duration, Instant};
 
 use super::cache::{CacheKey, Stored};
 use super::call::Call;
+use super::run::Frame;
 use super::wait::block_on;
 use crate::ambient;
 use crate::answer::Replacement;
 use crate::context::Plan;
 use crate::error::HookError;
 use crate::point::Phase;
-use crate::private::{Parts, ReturnOps};
+use crate::private::Parts;
 
 impl Call<'_> {
-    /// A planned replacement as a return value; one of another type is a failure of its hook.
-    pub(crate) fn plan_value<R>(&mut self, ret: &ReturnOps<R>) -> Option<R> {
-        let replacement = self.take_replacement()?;
-        match (ret.replace)(replacement) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.plan_failed(error);
-                None
-            }
-        }
+    /// Makes a planned replacement the value; one of another type is a failure of its hook.
+    pub(crate) fn plan_value(&mut self, frame: &mut Frame<'_>) -> bool {
+        let Some(replacement) = self.take_replacement() else {
+            return false;
+        };
+        let made = frame.values.set(replacement);
+        made.map_err(|error| self.plan_failed(error)).is_ok()
     }
 
     /// A plan whose value is no longer there is no plan.
@@ -38,7 +36,9 @@ impl Call<'_> {
     pub(crate) fn no_such_component(&mut self, to: &str) {
         // Nothing has run, and the copies were made for hooks after a body.
         self.executed = false;
-        self.kept.clear();
+        if let Some(rare) = &mut self.rare {
+            rare.kept.clear();
+        }
         let why = format!("the site's resolver knows no component `{to}`");
         self.plan_failed(HookError::Unsupported {
             answer: "redirect",
@@ -53,21 +53,21 @@ impl Call<'_> {
         let key = CacheKey {
             point: self.meta.site.point,
             path: self.meta.site.path,
-            component: self.meta.facts.component.clone(),
-            principal: self.link.as_ref().and_then(|l| l.principal.clone()),
+            component: self.meta.facts.named().map(Into::into),
+            principal: self.meta.link.as_ref().and_then(|l| l.principal.clone()),
             hook: entry.serial,
             key: key.clone(),
         };
         Some((key, *ttl))
     }
 
-    /// The kept answer of a `Cache` plan.
-    pub(crate) fn cached<R>(&mut self, ret: &ReturnOps<R>) -> Option<R> {
-        let (key, _) = self.cache_key()?;
-        let answer = self.set.registry.cache.get(&key, self.now())?;
-        let value = (ret.replace)(answer).ok()?;
-        self.cache_hit = true;
-        Some(value)
+    /// Makes the kept answer of a `Cache` plan the value, if there is one.
+    pub(crate) fn cached(&mut self, frame: &mut Frame<'_>) -> bool {
+        let answer = self
+            .cache_key()
+            .and_then(|(key, _)| self.set.registry.cache.get(&key, self.now()));
+        self.cache_hit = answer.is_some_and(|answer| frame.values.set(answer).is_ok());
+        self.cache_hit
     }
 
     /// Holds the body's raw `Ok`, before any settling hook has touched it; the last attempt's counts.
@@ -75,7 +75,7 @@ impl Call<'_> {
         if !matches!(self.plan, Plan::Cache { .. }) || self.cache_hit {
             return;
         }
-        self.to_keep = match parts {
+        self.rare().to_keep = match parts {
             Parts::Err(_) => None,
             Parts::Ok(view) | Parts::Plain(view) => match view.clone_value() {
                 Ok(kept) => Some(Stored::Typed(Arc::new(Mutex::new(kept)))),
@@ -85,24 +85,28 @@ impl Call<'_> {
     }
 
     /// Puts what was held into the cache.
+    #[inline]
     pub(crate) fn store(&mut self) {
-        let (Some(stored), Some((key, ttl))) = (self.to_keep.take(), self.cache_key()) else {
+        if matches!(self.plan, Plan::Cache { .. }) {
+            self.store_held();
+        }
+    }
+
+    fn store_held(&mut self) {
+        let stored = self.rare.as_mut().and_then(|rare| rare.to_keep.take());
+        let (Some(stored), Some((key, ttl))) = (stored, self.cache_key()) else {
             return;
         };
         self.set.registry.cache.put(key, stored, ttl, self.now());
     }
 
-    /// A copy of the sealed arguments, if a hook of the set may ask for another attempt.
-    pub(crate) fn keep<A>(&mut self, dup: impl FnOnce() -> Result<A, &'static str>) -> Option<A> {
-        if !self.set.may_retry || self.can.repeat.is_err() {
-            return None;
-        }
-        match dup() {
-            Ok(copy) => Some(copy),
-            Err(why) => {
-                self.can.repeat = Err(why);
-                None
-            }
+    /// Keeps a copy of the sealed arguments, if a hook of the set may ask for another attempt.
+    pub(crate) fn keep(&mut self, frame: &mut Frame<'_>) {
+        if self.set.may_retry
+            && self.can.repeat.is_ok()
+            && let Err(why) = frame.values.keep()
+        {
+            self.can.repeat = Err(why);
         }
     }
 
@@ -113,16 +117,11 @@ impl Call<'_> {
         );
     }
 
-    /// The arguments of the next attempt.
-    pub(crate) fn again<A>(
-        &mut self,
-        keep: &mut Option<A>,
-        dup: impl FnOnce(&A) -> Result<A, &'static str>,
-    ) -> Option<A> {
-        let next = dup(keep.as_ref()?).ok();
-        let again = std::mem::replace(keep, next)?;
-        self.meta.attempt += 1;
-        Some(again)
+    /// Puts the arguments of the next attempt in their place.
+    pub(crate) fn again(&mut self, frame: &mut Frame<'_>) -> bool {
+        let again = frame.values.again();
+        self.meta.attempt += u32::from(again);
+        again
     }
 
     pub(crate) fn wait_sync_for(&mut self, delay: Duration) {
@@ -140,63 +139,53 @@ impl Call<'_> {
     }
 
     /// Puts a replacement that was proposed after the body in the place of the value.
-    pub(crate) fn replace<R>(
+    pub(crate) fn replace(
         &mut self,
-        ret: &ReturnOps<R>,
-        value: &mut R,
+        frame: &mut Frame<'_>,
+        phase: Phase,
         replacement: Replacement,
     ) {
-        let phase = if matches!((ret.parts)(value), Parts::Err(_)) {
-            Phase::Error
-        } else {
-            Phase::Post
-        };
-        match (ret.replace)(replacement) {
-            Ok(new) => {
-                *value = new;
-                self.plan_by = None;
-            }
+        match frame.values.set(replacement) {
+            Ok(()) => self.plan_by = None,
             Err(error) => self.replacement_failed(phase, error),
         }
     }
 }
 
-/// The body of an asynchronous site: the current call is set on each poll, and the time from the first poll
-/// to the end counts as work, the waits in it included.
-pub(crate) struct InBody<'a, 's, F> {
+/// The body of an asynchronous site, started: the current call is set on each poll, and the time from the first
+/// poll to the end counts as work, the waits in it included.
+pub(crate) struct InBody<'a, 's, 'f> {
     call: &'a mut Call<'s>,
-    /// Taken out to be dropped as a part of the call.
-    future: Option<Pin<Box<F>>>,
+    frame: &'a mut Frame<'f>,
     redirected: bool,
     started: Option<Instant>,
 }
 
-impl<'a, 's, F: Future> InBody<'a, 's, F> {
-    pub(crate) fn new(call: &'a mut Call<'s>, make: impl FnOnce() -> F, redirected: bool) -> Self {
+impl<'a, 's, 'f> InBody<'a, 's, 'f> {
+    pub(crate) fn new(call: &'a mut Call<'s>, frame: &'a mut Frame<'f>, redirected: bool) -> Self {
         call.executed = true;
         call.inner_refusal = false;
         let started = call.recording.then(|| call.now());
         InBody {
             call,
-            future: Some(Box::pin(make())),
+            frame,
             redirected,
             started,
         }
     }
 }
 
-impl<F: Future> Future for InBody<'_, '_, F> {
-    type Output = F::Output;
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+impl Future for InBody<'_, '_, '_> {
+    type Output = ();
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let (id, root) = (this.call.meta.id, this.call.meta.root);
         let deeper = this.redirected.then(ambient::enter_redirect);
         let inside = ambient::enter_call(id, root);
         this.call.in_user_code = true;
-        let future = this.future.as_mut().expect("taken only on drop");
-        let polled = future.as_mut().poll(cx);
+        let polled = this.frame.body.poll(cx);
         this.call.in_user_code = false;
-        this.call.inner_refusal |= ambient::current().inner_refusal;
+        this.call.inner_refusal |= ambient::inner_refusal();
         drop(inside);
         drop(deeper);
         if polled.is_ready() {
@@ -206,10 +195,11 @@ impl<F: Future> Future for InBody<'_, '_, F> {
     }
 }
 
-impl<F> Drop for InBody<'_, '_, F> {
+impl Drop for InBody<'_, '_, '_> {
+    /// What the body holds is dropped as a part of the call.
     fn drop(&mut self) {
         let inside = ambient::enter_call(self.call.meta.id, self.call.meta.root);
-        drop(self.future.take());
+        self.frame.body.stop();
         drop(inside);
         if let Some(started) = self.started {
             self.call.work += self.call.now().saturating_duration_since(started);

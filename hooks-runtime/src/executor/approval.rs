@@ -69,7 +69,7 @@ async fn answer(
         0,
         call.meta.id,
         call.meta.root,
-        call.meta.clock.clone(),
+        call.meta.clock,
         patience,
         wait,
     )
@@ -131,7 +131,7 @@ impl Call<'_> {
         ApprovalRequest {
             call_id: self.meta.id,
             point: self.meta.site.point,
-            component: self.meta.facts.component.clone(),
+            component: self.meta.facts.named().map(Into::into),
             questions: votes
                 .map(|s| (s.id().into(), s.reason.clone().unwrap_or_default()))
                 .collect(),

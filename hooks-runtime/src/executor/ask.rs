@@ -14,7 +14,7 @@ use super::call::Call;
 use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
-use crate::answer::Restriction;
+use crate::answer::{HookResult, Restriction, Vote};
 use crate::context::{GuardContext, HookContext, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
@@ -50,7 +50,7 @@ async fn ask_async<'s>(
     wait: Wait,
 ) {
     let limit = entry.meta.timeout.unwrap_or(DEFAULT_TIMEOUT);
-    let clock = call.meta.clock.clone();
+    let clock = call.meta.clock;
     let (id, root, started) = (call.meta.id, call.meta.root, clock.now());
     let mut shadow = Shadow::of(entry, args, result.as_deref_mut(), &call.plan);
     let (args, result, plan) = match &mut shadow {
@@ -76,35 +76,16 @@ async fn ask_async<'s>(
                 locals: &mut call.locals,
             };
             let cx = &mut cx;
-            AskFuture::new(
-                move || hook(cx),
-                entry.serial,
-                id,
-                root,
-                clock.clone(),
-                limit,
-                wait,
-            )
-            .await
+            AskFuture::new(move || hook(cx), entry.serial, id, root, clock, limit, wait).await
         }
         Callee::GuardAsync(hook) => {
             let mut cx = view;
             let cx = &mut cx;
-            let vote = AskFuture::new(
-                move || hook(cx),
-                entry.serial,
-                id,
-                root,
-                clock.clone(),
-                limit,
-                wait,
-            )
-            .await;
+            let vote =
+                AskFuture::new(move || hook(cx), entry.serial, id, root, clock, limit, wait).await;
             vote.map(Into::into)
         }
-        Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => {
-            Ok(crate::answer::HookResult::Continue)
-        }
+        Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => Ok(HookResult::Continue),
     };
     let elapsed = clock.now().saturating_duration_since(started);
     let answer = if elapsed > limit {
@@ -125,11 +106,23 @@ impl<'s> Call<'s> {
         args: &mut [RawView],
         mut result: Option<&mut Parts>,
     ) -> Option<usize> {
-        for (at, entry) in list.iter().enumerate().skip(from) {
+        let mut at = from;
+        while let Some(entry) = list.get(at) {
             if self.gated {
                 return None;
             }
-            if entry.role() == Role::Guard && self.restriction == Restriction::Halt {
+            let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
+            if entry.plain && !over && !self.recording && !self.rehearsal {
+                let (stopped, answer) = self.ask_row(list, at, phase, args, result.as_deref_mut());
+                at = stopped;
+                if let Some(answer) = answer {
+                    self.take(&list[at], phase, answer, None);
+                    at += 1;
+                }
+                continue;
+            }
+            at += 1;
+            if over {
                 if self.recording {
                     self.said.push(plain(entry, phase, "not asked", None));
                 }
@@ -140,7 +133,7 @@ impl<'s> Call<'s> {
             }
             self.meta.dirty.store(false, Ordering::Relaxed);
             if entry.callee.is_async() {
-                return Some(at);
+                return Some(at - 1);
             }
             let started = (self.recording || entry.meta.timeout.is_some()).then(|| self.now());
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
@@ -148,6 +141,70 @@ impl<'s> Call<'s> {
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None
+    }
+
+    /// Asks the plain hooks from `from` on until one has something to say: where it stopped, and the answer, if
+    /// it is not the end of the row.
+    ///
+    /// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
+    /// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
+    /// than calling a hook.
+    fn ask_row(
+        &mut self,
+        list: &'s [Arc<Entry>],
+        from: usize,
+        phase: Phase,
+        args: &mut [RawView],
+        result: Option<&mut Parts>,
+    ) -> (usize, Option<Answer>) {
+        let (mut at, mut said) = (from, None);
+        let hooks = ambient::enter_hooks(self.meta.id, self.meta.root);
+        let mut cx = HookContext {
+            view: GuardContext {
+                meta: &self.meta,
+                entry: &list[from],
+                phase,
+                args,
+                result,
+                plan: &mut self.plan,
+            },
+            locals: &mut self.locals,
+        };
+        let row = catch_unwind(AssertUnwindSafe(|| {
+            while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
+                match &entry.callee {
+                    Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
+                        hooks.next(entry.serial);
+                        cx.view.meta.dirty.store(false, Ordering::Relaxed);
+                        cx.view.entry = entry;
+                        let answer = hook(&mut cx);
+                        if !matches!(answer, Ok(HookResult::Continue)) {
+                            said = Some(answer);
+                            return;
+                        }
+                        std::mem::forget(answer); // `Continue` owns nothing.
+                    }
+                    Callee::Guard(hook) => {
+                        hooks.next(entry.serial);
+                        cx.view.meta.dirty.store(false, Ordering::Relaxed);
+                        cx.view.entry = entry;
+                        let vote = hook(&cx.view);
+                        if !matches!(vote, Ok(Vote::Pass)) {
+                            said = Some(vote.map(Into::into));
+                            return;
+                        }
+                        std::mem::forget(vote); // `Pass` owns nothing.
+                    }
+                    // An intercept is not asked about calls that it makes itself.
+                    _ => {}
+                }
+                at += 1;
+            }
+        }));
+        if let Err(payload) = row {
+            said = Some(Err(HookError::Panicked(message(&*payload))));
+        }
+        (at, said)
     }
 
     fn ask_sync(
@@ -185,7 +242,7 @@ impl<'s> Call<'s> {
             }
             Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
             Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
-                Ok(crate::answer::HookResult::Continue)
+                Ok(HookResult::Continue)
             }
         }
     }
@@ -204,11 +261,11 @@ impl<'s> Call<'s> {
             self.said.push(plain(entry, phase, "undecidable", None));
             return false;
         }
-        if entry.role() == Role::Intercept && is_running(entry.serial) {
+        if entry.role() == Role::Intercept && ambient::runs(entry.serial) {
             return false;
         }
         if !meta.components.is_empty() {
-            let component = self.meta.facts.component.as_deref();
+            let component = self.meta.facts.named();
             if !component.is_some_and(|name| meta.components.iter().any(|c| **c == *name)) {
                 return false;
             }
@@ -231,13 +288,13 @@ impl<'s> Call<'s> {
         }
         if meta.once && !self.rehearsal {
             // One hook may be asked in several phases of the one call that it claimed.
-            if self.spent.iter().any(|e| e.serial == entry.serial) {
+            if self.rare().spent.iter().any(|e| e.serial == entry.serial) {
                 return true;
             }
             if entry.claimed.swap(true, Ordering::AcqRel) {
                 return false;
             }
-            self.spent.push(entry);
+            self.rare().spent.push(entry);
         }
         true
     }
@@ -271,10 +328,6 @@ impl<'s> Call<'s> {
         }
         Ok(true)
     }
-}
-
-fn is_running(serial: u32) -> bool {
-    ambient::current().runs(serial)
 }
 
 /// A late answer of a blocking hook cannot be stopped, but it does not count.

@@ -16,7 +16,6 @@ use crate::private::Facts;
 use crate::record::{ArgRecord, Outcome};
 use crate::refusal::HookRefusal;
 use crate::registry::{HookRegistry, HookSet, Snapshot};
-use crate::scope::Link;
 use crate::site::{HookSite, SiteInfo};
 use crate::view::{Access, Kept, RawView};
 
@@ -84,8 +83,7 @@ pub(crate) enum Act {
 /// One active call. Dropping it without an outcome means that its body panicked or its future was dropped.
 pub(crate) struct Call<'s> {
     pub(crate) set: &'s HookSet,
-    pub(crate) meta: CallMeta,
-    pub(crate) link: Option<Arc<Link>>,
+    pub(crate) meta: CallMeta<'s>,
     pub(crate) can: Can,
     pub(crate) said: Vec<Said<'s>>,
     /// Where in `said` the votes of this stage (before or after the body) begin.
@@ -96,15 +94,9 @@ pub(crate) struct Call<'s> {
     pub(crate) plan_by: Option<&'s Entry>,
     /// Whether that hook had changed a value when it proposed the plan.
     pub(crate) plan_dirty: bool,
-    /// A replacement proposed after the body, and a retry asked for.
-    pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
-    pub(crate) retry: Option<(Duration, u32)>,
     pub(crate) inner_refusal: bool,
     pub(crate) locals: Locals,
-    pub(crate) kept: Vec<Kept>,
-    pub(crate) args: Vec<ArgRecord>,
     pub(crate) outcome: Option<Outcome>,
-    pub(crate) refusal: Option<HookRefusal>,
     pub(crate) executed: bool,
     pub(crate) cache_hit: bool,
     pub(crate) recording: bool,
@@ -112,39 +104,52 @@ pub(crate) struct Call<'s> {
     pub(crate) rehearsal: bool,
     pub(crate) work: Duration,
     pub(crate) waited: Duration,
-    /// A hook that runs once has run: it must be taken out.
-    pub(crate) spent: Vec<&'s Arc<Entry>>,
     /// The body is running on this thread: unwinding now is its panic.
     pub(crate) in_user_code: bool,
+    pub(crate) gated: bool,
+    pub(crate) rare: Option<Box<Rare<'s>>>,
+}
+
+/// What most calls never have. Apart, because a call is written and cleared each time.
+#[derive(Default)]
+pub(crate) struct Rare<'s> {
+    /// A replacement proposed after the body: by whom, and whether that hook had changed a value.
+    pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
+    /// Another attempt that was asked for: after how long, and of how many.
+    pub(crate) retry: Option<(Duration, u32)>,
+    /// What views of moved arguments point to.
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) args: Vec<ArgRecord>,
+    pub(crate) refusal: Option<HookRefusal>,
+    /// A hook that runs once has run: it must be taken out.
+    pub(crate) spent: Vec<&'s Arc<Entry>>,
     /// What a `Cache` plan keeps when the call is done.
     pub(crate) to_keep: Option<super::cache::Stored>,
-    pub(crate) gated: bool,
 }
 
 impl<'s> Call<'s> {
-    pub(crate) fn begin(site: &'static SiteInfo, set: &'s HookSet, facts: Facts, can: Can) -> Self {
-        let current = ambient::current();
-        let link = ambient::link();
+    /// The call, before [`Call::gate`] was asked. Always inlined: it is large, and moving it costs more than
+    /// writing it.
+    #[inline(always)]
+    pub(crate) fn new(site: &'static SiteInfo, set: &'s HookSet, facts: Facts, can: Can) -> Self {
+        let current = ambient::around();
         let id = ambient::next_call_id();
         let recording = set.record_all;
-        let clock = set.registry.clock.clone();
-        let started = recording.then(|| clock.now());
-        let root = if current.root == 0 { id } else { current.root };
-        let mut call = Call {
+        let clock = &set.registry.clock;
+        Call {
             set,
             meta: CallMeta {
                 site,
                 id,
                 parent: current.call,
-                root,
-                correlation: link.as_ref().and_then(|l| l.correlation.clone()),
+                root: if current.root == 0 { id } else { current.root },
+                link: ambient::link(),
                 attempt: 1,
                 facts,
-                started,
+                started: recording.then(|| clock.now()),
                 clock,
                 dirty: AtomicBool::new(false),
             },
-            link,
             can,
             said: Vec::new(),
             stage: 0,
@@ -153,31 +158,24 @@ impl<'s> Call<'s> {
             plan: Plan::Run,
             plan_by: None,
             plan_dirty: false,
-            replacement: None,
-            retry: None,
             inner_refusal: false,
             locals: Vec::new(),
-            kept: Vec::new(),
-            args: Vec::new(),
             outcome: None,
-            refusal: None,
             executed: false,
             cache_hit: false,
             recording,
             rehearsal: false,
             work: Duration::ZERO,
             waited: Duration::ZERO,
-            spent: Vec::new(),
             in_user_code: false,
-            to_keep: None,
             gated: false,
-        };
-        call.gate(current);
-        call
+            rare: None,
+        }
     }
 
     /// Rules that refuse before any hook is asked: a halted run, and hooks that cause too many calls.
-    fn gate(&mut self, current: ambient::Current) {
+    pub(crate) fn gate(&mut self) {
+        let current = ambient::around();
         // What goes wrong in a halted run must still be told.
         if self.meta.site.point != super::violation::POINT && self.refuse_if_halted() {
             self.gated = true;
@@ -205,6 +203,7 @@ impl<'s> Call<'s> {
     /// Refuses if the run was halted: looked at when the call begins, and again after every wait.
     pub(crate) fn refuse_if_halted(&mut self) -> bool {
         let halted = self
+            .meta
             .link
             .as_ref()
             .filter(|l| l.is_halted())
@@ -214,6 +213,10 @@ impl<'s> Call<'s> {
         let reason = format!("the run `{run}` was halted by hook `{hook}`: {reason}");
         self.rule("hookpoint.halted", Restriction::Halt, reason, None);
         true
+    }
+
+    pub(crate) fn rare(&mut self) -> &mut Rare<'s> {
+        self.rare.get_or_insert_default()
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -274,10 +277,10 @@ impl<'s> Call<'s> {
             };
             view.restrict(Access::Moved);
             if let Some(kept) = kept {
-                // SAFETY: the copy is on the heap and lives in `self.kept` until the call is dropped; the
+                // SAFETY: the copy is on the heap and lives in `rare.kept` until the call is dropped; the
                 // views are used only in this call's steps.
                 *view = unsafe { kept.view() };
-                self.kept.push(kept);
+                self.rare().kept.push(kept);
             }
         }
     }
@@ -289,7 +292,7 @@ impl<'s> Call<'s> {
         self.in_user_code = true;
         let inside = ambient::enter_call(self.meta.id, self.meta.root);
         let result = body();
-        self.inner_refusal = ambient::current().inner_refusal;
+        self.inner_refusal = ambient::inner_refusal();
         drop(inside);
         self.in_user_code = false;
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);

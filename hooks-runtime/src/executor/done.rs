@@ -51,7 +51,9 @@ impl Drop for Call<'_> {
             self.tell(&self.record(outcome), exceptional);
         }
         ambient::take_spawned_refusal(self.meta.id);
-        std::mem::take(&mut self.spent).into_iter().for_each(retire);
+        if let Some(rare) = &mut self.rare {
+            std::mem::take(&mut rare.spent).into_iter().for_each(retire);
+        }
     }
 }
 
@@ -69,14 +71,13 @@ fn retire(entry: &Arc<Entry>) {
 impl Call<'_> {
     /// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
     fn tell(&self, record: &DecisionRecord, exceptional: bool) {
-        let current = ambient::current();
         // Beyond the limit observers would cause calls that cause calls; sinks are still told.
-        let too_deep = usize::from(current.depth) >= MAX_DEPTH;
+        let too_deep = ambient::depth() >= MAX_DEPTH;
         for entry in self.set.observers.iter().filter(|_| !too_deep) {
             let crate::hook::Callee::Observe(observer) = &entry.callee else {
                 continue;
             };
-            if current.runs(entry.serial) {
+            if ambient::runs(entry.serial) {
                 continue;
             }
             let components = &entry.meta.components;
@@ -126,6 +127,7 @@ impl Call<'_> {
 
     pub(crate) fn record(&self, outcome: Outcome) -> DecisionRecord {
         let now = self.now();
+        let rare = self.rare.as_deref();
         let hooks = self.said.iter().map(|said| HookRecord {
             hook: said.id().into(),
             source: said.entry.map_or_else(
@@ -145,20 +147,20 @@ impl Call<'_> {
         DecisionRecord {
             call_id: self.meta.id,
             parent_id: (self.meta.parent != 0).then_some(self.meta.parent),
-            correlation_id: match &self.meta.correlation {
+            correlation_id: match self.meta.correlation() {
                 Some(id) => id.clone(),
                 None => format!("call-{}", self.meta.root).into(),
             },
             attempts: self.meta.attempt,
             site: self.meta.site,
-            component: self.meta.facts.component.clone(),
-            fields: self.meta.facts.fields.clone(),
-            args: self.args.clone(),
+            component: self.meta.facts.named().map(Into::into),
+            fields: self.meta.facts.fields().to_vec(),
+            args: rare.map_or_else(Vec::new, |rare| rare.args.clone()),
             hooks: hooks.collect(),
             plan: self.plan.word(),
             cache_hit: self.cache_hit,
             outcome,
-            refusal: self.refusal.clone(),
+            refusal: rare.and_then(|rare| rare.refusal.clone()),
             executed: self.executed,
             at: SystemTime::now(),
             total: self.meta.started.map_or(std::time::Duration::ZERO, |t| {
@@ -194,6 +196,7 @@ impl Call<'_> {
                 value: json.filter(|_| level >= ArgLevel::Full),
             }
         };
-        self.args = self.meta.site.args.iter().zip(views).map(of).collect();
+        let args = self.meta.site.args.iter().zip(views).map(of).collect();
+        self.rare().args = args;
     }
 }

@@ -6,13 +6,13 @@ mod ask;
 mod cache;
 mod call;
 mod done;
+mod run;
 mod settle;
 mod verdict;
 mod violation;
 mod wait;
 
-pub(crate) use act::InBody;
 pub(crate) use cache::ResultCache;
-pub(crate) use call::{Act, Call, Can, Loaded};
-pub(crate) use settle::Settled;
+pub(crate) use call::{Call, Can, Loaded};
+pub(crate) use run::{Body, Frame, Values, asynchronous, sync};
 pub(crate) use wait::{Wait, poll_ready};

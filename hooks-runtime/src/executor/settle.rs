@@ -173,8 +173,10 @@ impl<'s> Call<'s> {
     /// All were asked: refusals first, then another attempt while there are any (`again`: the arguments for one
     /// are there), then a replacement.
     fn settled(&mut self, again: bool) -> Settled {
-        let replacement = self.replacement.take();
-        let retry = self.retry.take();
+        let (replacement, retry) = match &mut self.rare {
+            Some(rare) => (rare.replacement.take(), rare.retry.take()),
+            None => (None, None),
+        };
         if self.restriction > Restriction::None {
             return Settled::Keep;
         }

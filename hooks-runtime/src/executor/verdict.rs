@@ -168,18 +168,19 @@ impl<'s> Call<'s> {
             } => {
                 said.reason = Some(format!("after {delay:?}, {max_attempts} attempts").into());
                 if !shadow {
-                    let (longest, fewest) = self.retry.unwrap_or((delay, max_attempts));
-                    self.retry = Some((longest.max(delay), fewest.min(max_attempts)));
+                    let retry = &mut self.rare().retry;
+                    let (longest, fewest) = retry.unwrap_or((delay, max_attempts));
+                    *retry = Some((longest.max(delay), fewest.min(max_attempts)));
                 }
             }
             HookResult::Replace(value) if phase != Phase::Pre => {
                 said.reason = Some(format!("{value:?}").into());
                 if shadow {
-                } else if self.replacement.is_some() {
+                } else if self.rare().replacement.is_some() {
                     said.note = Some("outranked");
                 } else {
                     let dirty = self.meta.dirty.load(Ordering::Relaxed);
-                    self.replacement = Some((entry, value, dirty));
+                    self.rare().replacement = Some((entry, value, dirty));
                 }
             }
             HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
@@ -221,7 +222,7 @@ impl<'s> Call<'s> {
     }
 
     fn in_run(&self) -> bool {
-        self.link.as_ref().is_some_and(|l| l.run.is_some())
+        self.meta.link.as_ref().is_some_and(|l| l.run.is_some())
     }
 
     fn halt(&mut self, entry: &Entry, shadow: bool, reason: &str, reach: Reach) {
@@ -229,6 +230,7 @@ impl<'s> Call<'s> {
             return;
         }
         let halted = self
+            .meta
             .link
             .as_ref()
             .is_some_and(|l| l.halt(entry.id(), reason, reach));
@@ -379,7 +381,7 @@ impl<'s> Call<'s> {
                 restriction: self.restriction,
             },
         });
-        self.refusal = Some(refusal.clone());
+        self.rare().refusal = Some(refusal.clone());
         self.finish(crate::record::Outcome::Refused);
         if !self.rehearsal {
             crate::ambient::note_inner_refusal();

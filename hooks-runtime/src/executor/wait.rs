@@ -34,7 +34,7 @@ pub(crate) struct AskFuture<'a, T> {
     serial: u32,
     call: u64,
     root: u64,
-    clock: Clock,
+    clock: &'a Clock,
     limit: Duration,
     /// Armed after the first poll that was not ready.
     deadline: Option<Pin<Box<Sleep>>>,
@@ -47,7 +47,7 @@ impl<'a, T> AskFuture<'a, T> {
         serial: u32,
         call: u64,
         root: u64,
-        clock: Clock,
+        clock: &'a Clock,
         limit: Duration,
         wait: Wait,
     ) -> Self {
@@ -93,7 +93,7 @@ impl<T> Future for AskFuture<'_, T> {
         if this.wait == Wait::Never {
             return Poll::Ready(Err(HookError::WouldBlock));
         }
-        let (clock, limit) = (&this.clock, this.limit);
+        let (clock, limit) = (this.clock, this.limit);
         let deadline = this
             .deadline
             .get_or_insert_with(|| Box::pin(clock.sleep(limit)));

@@ -2,6 +2,7 @@
 //! the macro, whose version is locked to the runtime's.
 
 mod bind;
+mod frame;
 mod named;
 mod probe;
 mod ret;

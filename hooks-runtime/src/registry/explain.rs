@@ -211,7 +211,8 @@ pub(crate) fn simulate(
         redirect: true,
         repeat: Ok(()),
     };
-    let mut call = Call::begin(info, &set, facts, can);
+    let mut call = Call::new(info, &set, facts, can);
+    call.gate();
     call.recording = true;
     call.rehearsal = rehearsal;
     let decided = poll_ready(async {
