@@ -85,22 +85,26 @@ pub(crate) fn current() -> Current {
     })
 }
 
-/// What a call needs to know of it when it begins.
-pub(crate) struct Around {
-    pub(crate) call: u64,
-    pub(crate) root: u64,
-    pub(crate) depth: u8,
-    pub(crate) redirects: u8,
+/// The innermost and the outermost active call; 0 outside.
+#[inline]
+pub(crate) fn call_and_root() -> (u64, u64) {
+    CELLS.with(|cells| (cells.call.get(), cells.root.get()))
 }
 
-#[inline]
-pub(crate) fn around() -> Around {
-    CELLS.with(|cells| Around {
-        call: cells.call.get(),
-        root: cells.root.get(),
-        depth: cells.depth.get(),
-        redirects: cells.redirects.get(),
+/// How deep in hooks and in redirects.
+pub(crate) fn depths() -> (usize, usize) {
+    CELLS.with(|cells| {
+        (
+            usize::from(cells.depth.get()),
+            usize::from(cells.redirects.get()),
+        )
     })
+}
+
+/// Whether a hook is running, or a component that a call was redirected to.
+#[inline]
+pub(crate) fn is_nested() -> bool {
+    CELLS.with(|cells| cells.depth.get() != 0 || cells.redirects.get() != 0)
 }
 
 /// How many hooks are running, one inside the other.
@@ -123,10 +127,16 @@ pub(crate) fn inner_refusal() -> bool {
     CELLS.with(|cells| cells.inner_refusal.get())
 }
 
+/// Whether there is a scope or a run.
+#[inline]
+pub(crate) fn is_linked() -> bool {
+    CELLS.with(|cells| cells.linked.get())
+}
+
 /// The scope and run that calls of this thread belong to now.
 #[inline]
 pub(crate) fn link() -> Option<Arc<Link>> {
-    if !CELLS.with(|cells| cells.linked.get()) {
+    if !is_linked() {
         return None;
     }
     LINKS
@@ -307,6 +317,7 @@ pub(crate) fn count_caused(root: u64) -> u32 {
 }
 
 /// Forgets the count of a root call that ends.
+#[inline]
 pub(crate) fn end_root(root: u64) {
     if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 && CAUSED.remove(&root).is_some() {
         CAUSED_ROOTS.fetch_sub(1, Ordering::Relaxed);
@@ -325,6 +336,7 @@ pub(crate) fn note_spawned_refusal(call: u64) {
 }
 
 /// Whether that happened; asked at the end of a body and of a call.
+#[inline]
 pub(crate) fn take_spawned_refusal(call: u64) -> bool {
     let noted = SPAWNED_REFUSAL_COUNT.load(Ordering::Acquire) != 0
         && SPAWNED_REFUSALS.remove(&call).is_some();

@@ -75,7 +75,8 @@ pub(crate) fn register(site: &'static HookSite) {
 pub(crate) fn refresh(global: &HookRegistry, touched: &dyn Fn(&str) -> bool) -> Garbage {
     let mut stale = Garbage::default();
     let layers = set_states(global, touched, |site| {
-        if let Some(set) = site.invalidate() {
+        let set = site.invalidate();
+        if !set.is_empty() {
             stale.push(Box::new(set));
         }
     });

@@ -1,9 +1,9 @@
 //! Hook sites: the annotated functions, each a `static` with its place in the source.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::registry::{HookSet, SnapshotCell, Stale};
+use crate::registry::{HookRegistry, HookSet, Snapshot, SnapshotCell, Stale};
 
 /// Version of the form of [`SiteInfo`]; it grows when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -116,8 +116,8 @@ const ACTIVE: u8 = 2;
 pub struct HookSite {
     state: AtomicU8,
     info: SiteInfo,
-    /// The hooks of the global registry; made when the site is first active, kept for ever.
-    sets: OnceLock<SnapshotCell<HookSet>>,
+    /// The hooks of the global registry.
+    sets: SnapshotCell<HookSet>,
 }
 
 impl HookSite {
@@ -127,7 +127,7 @@ impl HookSite {
         HookSite {
             state: AtomicU8::new(UNREGISTERED),
             info,
-            sets: OnceLock::new(),
+            sets: SnapshotCell::new(),
         }
     }
 
@@ -146,13 +146,26 @@ impl HookSite {
         self.state.load(Ordering::Acquire) != UNREGISTERED
     }
 
-    pub(crate) fn sets(&self) -> &SnapshotCell<HookSet> {
-        self.sets.get_or_init(SnapshotCell::default)
+    /// The hooks of the global registry, for a call on this thread's stack.
+    #[inline]
+    pub(crate) fn load(&self) -> Snapshot<'_, HookSet> {
+        self.sets.load(|| self.build())
+    }
+
+    /// The same for a call that may move between threads.
+    #[inline]
+    pub(crate) fn load_shared(&self) -> Arc<HookSet> {
+        self.sets.load_shared(|| self.build())
+    }
+
+    #[cold]
+    fn build(&self) -> HookSet {
+        HookSet::build(&self.info, HookRegistry::global().inner(), &[])
     }
 
     /// Takes the published set out, so that the next call builds one.
-    pub(crate) fn invalidate(&self) -> Option<Stale<HookSet>> {
-        self.sets.get().map(SnapshotCell::invalidate)
+    pub(crate) fn invalidate(&self) -> Stale<HookSet> {
+        self.sets.invalidate()
     }
 
     /// Sets idle or active; `listened` says whether a registry has something for this site.

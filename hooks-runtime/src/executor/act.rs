@@ -18,6 +18,7 @@ use crate::private::Parts;
 
 impl Call<'_> {
     /// Makes a planned replacement the value; one of another type is a failure of its hook.
+    #[inline]
     pub(crate) fn plan_value(&mut self, frame: &mut Frame<'_>) -> bool {
         let Some(replacement) = self.take_replacement() else {
             return false;
@@ -36,8 +37,8 @@ impl Call<'_> {
     pub(crate) fn no_such_component(&mut self, to: &str) {
         // Nothing has run, and the copies were made for hooks after a body.
         self.executed = false;
-        if let Some(rare) = &mut self.rare {
-            rare.kept.clear();
+        if let Some(ledger) = &mut self.ledger {
+            ledger.kept.clear();
         }
         let why = format!("the site's resolver knows no component `{to}`");
         self.plan_failed(HookError::Unsupported {
@@ -47,7 +48,8 @@ impl Call<'_> {
     }
 
     fn cache_key(&self) -> Option<(CacheKey, Duration)> {
-        let (Plan::Cache { key, ttl }, Some(entry)) = (&self.plan, self.plan_by) else {
+        let (Plan::Cache { key, ttl }, Some(entry)) = (&self.plan, self.ledger.as_ref()?.plan_by)
+        else {
             return None;
         };
         let key = CacheKey {
@@ -71,11 +73,15 @@ impl Call<'_> {
     }
 
     /// Holds the body's raw `Ok`, before any settling hook has touched it; the last attempt's counts.
+    #[inline]
     pub(crate) fn hold(&mut self, parts: &Parts) {
-        if !matches!(self.plan, Plan::Cache { .. }) || self.cache_hit {
-            return;
+        if matches!(self.plan, Plan::Cache { .. }) && !self.cache_hit {
+            self.hold_copy(parts);
         }
-        self.rare().to_keep = match parts {
+    }
+
+    fn hold_copy(&mut self, parts: &Parts) {
+        self.ledger().to_keep = match parts {
             Parts::Err(_) => None,
             Parts::Ok(view) | Parts::Plain(view) => match view.clone_value() {
                 Ok(kept) => Some(Stored::Typed(Arc::new(Mutex::new(kept)))),
@@ -93,7 +99,7 @@ impl Call<'_> {
     }
 
     fn store_held(&mut self) {
-        let stored = self.rare.as_mut().and_then(|rare| rare.to_keep.take());
+        let stored = self.ledger.as_mut().and_then(|l| l.to_keep.take());
         let (Some(stored), Some((key, ttl))) = (stored, self.cache_key()) else {
             return;
         };
@@ -101,6 +107,7 @@ impl Call<'_> {
     }
 
     /// Keeps a copy of the sealed arguments, if a hook of the set may ask for another attempt.
+    #[inline]
     pub(crate) fn keep(&mut self, frame: &mut Frame<'_>) {
         if self.set.may_retry
             && self.can.repeat.is_ok()
@@ -134,7 +141,8 @@ impl Call<'_> {
             let started = self.now();
             let sleep = self.meta.clock.sleep(delay);
             sleep.await;
-            self.waited += self.now().saturating_duration_since(started);
+            let waited = self.now().saturating_duration_since(started);
+            self.ledger().waited += waited;
         }
     }
 
@@ -146,7 +154,7 @@ impl Call<'_> {
         replacement: Replacement,
     ) {
         match frame.values.set(replacement) {
-            Ok(()) => self.plan_by = None,
+            Ok(()) => self.ledger().plan_by = None,
             Err(error) => self.replacement_failed(phase, error),
         }
     }
@@ -202,7 +210,8 @@ impl Drop for InBody<'_, '_, '_> {
         self.frame.body.stop();
         drop(inside);
         if let Some(started) = self.started {
-            self.call.work += self.call.now().saturating_duration_since(started);
+            let work = self.call.now().saturating_duration_since(started);
+            self.call.ledger().work += work;
         }
     }
 }

@@ -28,7 +28,8 @@ pub(crate) async fn approve(
         let request = call.request(args);
         let started = call.now();
         let answer = answer(call, &*approver, &request, wait).await;
-        call.waited += call.now().saturating_duration_since(started);
+        let waited = call.now().saturating_duration_since(started);
+        call.ledger().waited += waited;
         match answer {
             Ok(Approval::Allow { digest }) if digest == request.digest => {
                 call.restriction = Restriction::None
@@ -100,11 +101,11 @@ async fn decide_again(
     if matches!(call.plan, Plan::Cache { .. }) {
         // The key was made from the arguments as they were.
         call.plan = Plan::Run;
-        call.plan_by = None;
+        call.ledger().plan_by = None;
     }
     call.reopen(false);
     let guards = &call.set.guards;
-    ask_all(call, guards, Phase::Pre, args, result, wait).await;
+    ask_all(call, guards, 0, Phase::Pre, args, result, wait).await;
     call.require_grant();
 }
 
@@ -125,7 +126,8 @@ impl Call<'_> {
             "{} {} {plan} {:?}",
             self.meta.id, self.meta.site.path, shown
         );
-        let votes = self.said[self.stage..]
+        let votes = self
+            .said_in_stage()
             .iter()
             .filter(|s| s.counts && s.restriction == Restriction::Ask);
         ApprovalRequest {

@@ -15,7 +15,7 @@ use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
 use crate::answer::{HookResult, Restriction, Vote};
-use crate::context::{GuardContext, HookContext, Plan};
+use crate::context::{CallMeta, GuardContext, HookContext, Locals, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
 use crate::point::Phase;
@@ -29,12 +29,13 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) async fn ask_all<'s>(
     call: &mut Call<'s>,
     list: &'s [Arc<Entry>],
+    from: usize,
     phase: Phase,
     args: &mut [RawView],
     mut result: Option<&mut Parts>,
     wait: Wait,
 ) {
-    let mut from = 0;
+    let mut from = from;
     while let Some(at) = call.ask(list, from, phase, args, result.as_deref_mut()) {
         ask_async(call, &list[at], phase, args, result.as_deref_mut(), wait).await;
         from = at + 1;
@@ -113,7 +114,16 @@ impl<'s> Call<'s> {
             }
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
             if entry.plain && !over && !self.recording && !self.rehearsal {
-                let (stopped, answer) = self.ask_row(list, at, phase, args, result.as_deref_mut());
+                let (stopped, answer) = ask_row(
+                    &self.meta,
+                    list,
+                    at,
+                    phase,
+                    args,
+                    result.as_deref_mut(),
+                    &mut self.plan,
+                    &mut self.locals,
+                );
                 at = stopped;
                 if let Some(answer) = answer {
                     self.take(&list[at], phase, answer, None);
@@ -124,7 +134,7 @@ impl<'s> Call<'s> {
             at += 1;
             if over {
                 if self.recording {
-                    self.said.push(plain(entry, phase, "not asked", None));
+                    self.note(plain(entry, phase, "not asked", None));
                 }
                 continue;
             }
@@ -141,70 +151,6 @@ impl<'s> Call<'s> {
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None
-    }
-
-    /// Asks the plain hooks from `from` on until one has something to say: where it stopped, and the answer, if
-    /// it is not the end of the row.
-    ///
-    /// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
-    /// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
-    /// than calling a hook.
-    fn ask_row(
-        &mut self,
-        list: &'s [Arc<Entry>],
-        from: usize,
-        phase: Phase,
-        args: &mut [RawView],
-        result: Option<&mut Parts>,
-    ) -> (usize, Option<Answer>) {
-        let (mut at, mut said) = (from, None);
-        let hooks = ambient::enter_hooks(self.meta.id, self.meta.root);
-        let mut cx = HookContext {
-            view: GuardContext {
-                meta: &self.meta,
-                entry: &list[from],
-                phase,
-                args,
-                result,
-                plan: &mut self.plan,
-            },
-            locals: &mut self.locals,
-        };
-        let row = catch_unwind(AssertUnwindSafe(|| {
-            while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
-                match &entry.callee {
-                    Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
-                        hooks.next(entry.serial);
-                        cx.view.meta.dirty.store(false, Ordering::Relaxed);
-                        cx.view.entry = entry;
-                        let answer = hook(&mut cx);
-                        if !matches!(answer, Ok(HookResult::Continue)) {
-                            said = Some(answer);
-                            return;
-                        }
-                        std::mem::forget(answer); // `Continue` owns nothing.
-                    }
-                    Callee::Guard(hook) => {
-                        hooks.next(entry.serial);
-                        cx.view.meta.dirty.store(false, Ordering::Relaxed);
-                        cx.view.entry = entry;
-                        let vote = hook(&cx.view);
-                        if !matches!(vote, Ok(Vote::Pass)) {
-                            said = Some(vote.map(Into::into));
-                            return;
-                        }
-                        std::mem::forget(vote); // `Pass` owns nothing.
-                    }
-                    // An intercept is not asked about calls that it makes itself.
-                    _ => {}
-                }
-                at += 1;
-            }
-        }));
-        if let Err(payload) = row {
-            said = Some(Err(HookError::Panicked(message(&*payload))));
-        }
-        (at, said)
     }
 
     fn ask_sync(
@@ -258,7 +204,7 @@ impl<'s> Call<'s> {
     ) -> bool {
         let meta = &entry.meta;
         if self.rehearsal && !meta.pure {
-            self.said.push(plain(entry, phase, "undecidable", None));
+            self.note(plain(entry, phase, "undecidable", None));
             return false;
         }
         if entry.role() == Role::Intercept && ambient::runs(entry.serial) {
@@ -275,7 +221,7 @@ impl<'s> Call<'s> {
                 Ok(true) => {}
                 Ok(false) => {
                     if self.recording {
-                        self.said.push(plain(entry, phase, "skip", None));
+                        self.note(plain(entry, phase, "skip", None));
                     }
                     return false;
                 }
@@ -288,13 +234,13 @@ impl<'s> Call<'s> {
         }
         if meta.once && !self.rehearsal {
             // One hook may be asked in several phases of the one call that it claimed.
-            if self.rare().spent.iter().any(|e| e.serial == entry.serial) {
+            if self.ledger().spent.iter().any(|e| e.serial == entry.serial) {
                 return true;
             }
             if entry.claimed.swap(true, Ordering::AcqRel) {
                 return false;
             }
-            self.rare().spent.push(entry);
+            self.ledger().spent.push(entry);
         }
         true
     }
@@ -328,6 +274,73 @@ impl<'s> Call<'s> {
         }
         Ok(true)
     }
+}
+
+/// Asks the plain hooks from `from` on until one has something to say: where it stopped, and the answer, if
+/// it is not the end of the row.
+///
+/// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
+/// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
+/// than calling a hook.
+#[allow(clippy::too_many_arguments)]
+pub(super) fn ask_row(
+    meta: &CallMeta<'_>,
+    list: &[Arc<Entry>],
+    from: usize,
+    phase: Phase,
+    args: &mut [RawView],
+    result: Option<&mut Parts>,
+    plan: &mut Plan,
+    locals: &mut Locals,
+) -> (usize, Option<Answer>) {
+    let (mut at, mut said) = (from, None);
+    let hooks = ambient::enter_hooks(meta.id, meta.root);
+    let mut cx = HookContext {
+        view: GuardContext {
+            meta,
+            entry: &list[from],
+            phase,
+            args,
+            result,
+            plan,
+        },
+        locals,
+    };
+    let row = catch_unwind(AssertUnwindSafe(|| {
+        while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
+            match &entry.callee {
+                Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
+                    hooks.next(entry.serial);
+                    meta.dirty.store(false, Ordering::Relaxed);
+                    cx.view.entry = entry;
+                    let answer = hook(&mut cx);
+                    if !matches!(answer, Ok(HookResult::Continue)) {
+                        said = Some(answer);
+                        return;
+                    }
+                    std::mem::forget(answer); // `Continue` owns nothing.
+                }
+                Callee::Guard(hook) => {
+                    hooks.next(entry.serial);
+                    meta.dirty.store(false, Ordering::Relaxed);
+                    cx.view.entry = entry;
+                    let vote = hook(&cx.view);
+                    if !matches!(vote, Ok(Vote::Pass)) {
+                        said = Some(vote.map(Into::into));
+                        return;
+                    }
+                    std::mem::forget(vote); // `Pass` owns nothing.
+                }
+                // An intercept is not asked about calls that it makes itself.
+                _ => {}
+            }
+            at += 1;
+        }
+    }));
+    if let Err(payload) = row {
+        said = Some(Err(HookError::Panicked(message(&*payload))));
+    }
+    (at, said)
 }
 
 /// A late answer of a blocking hook cannot be stopped, but it does not count.

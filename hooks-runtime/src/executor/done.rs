@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::ask::message;
 use super::call::Call;
@@ -14,7 +14,25 @@ use crate::sink::Signal;
 use crate::view::RawView;
 
 impl Drop for Call<'_> {
+    #[inline]
     fn drop(&mut self) {
+        let uneventful = self.outcome == Some(Outcome::Returned)
+            && self.ledger.is_none()
+            && self.locals.is_empty()
+            && !self.set.record_all;
+        if uneventful {
+            if self.meta.id == self.meta.root {
+                ambient::end_root(self.meta.id);
+            }
+            ambient::take_spawned_refusal(self.meta.id);
+        } else {
+            self.done();
+        }
+    }
+}
+
+impl Call<'_> {
+    fn done(&mut self) {
         let outcome = *self.outcome.get_or_insert_with(|| {
             // Unwinding out of the body is its panic; a future that is dropped, also by somebody else's
             // unwinding, was cancelled.
@@ -46,13 +64,15 @@ impl Drop for Call<'_> {
         let exceptional = outcome != Outcome::Returned
             || self.meta.attempt > 1
             || !matches!(self.plan, Plan::Run)
-            || self.said.iter().any(acted);
+            || self.said().iter().any(acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             self.tell(&self.record(outcome), exceptional);
         }
         ambient::take_spawned_refusal(self.meta.id);
-        if let Some(rare) = &mut self.rare {
-            std::mem::take(&mut rare.spent).into_iter().for_each(retire);
+        if let Some(ledger) = &mut self.ledger {
+            std::mem::take(&mut ledger.spent)
+                .into_iter()
+                .for_each(retire);
         }
     }
 }
@@ -127,8 +147,8 @@ impl Call<'_> {
 
     pub(crate) fn record(&self, outcome: Outcome) -> DecisionRecord {
         let now = self.now();
-        let rare = self.rare.as_deref();
-        let hooks = self.said.iter().map(|said| HookRecord {
+        let ledger = self.ledger.as_deref();
+        let hooks = self.said().iter().map(|said| HookRecord {
             hook: said.id().into(),
             source: said.entry.map_or_else(
                 || "the runtime".into(),
@@ -155,19 +175,20 @@ impl Call<'_> {
             site: self.meta.site,
             component: self.meta.facts.named().map(Into::into),
             fields: self.meta.facts.fields().to_vec(),
-            args: rare.map_or_else(Vec::new, |rare| rare.args.clone()),
+            args: ledger.map_or_else(Vec::new, |l| l.args.clone()),
             hooks: hooks.collect(),
             plan: self.plan.word(),
             cache_hit: self.cache_hit,
             outcome,
-            refusal: rare.and_then(|rare| rare.refusal.clone()),
+            refusal: ledger.and_then(|l| l.refusal.clone()),
             executed: self.executed,
             at: SystemTime::now(),
-            total: self.meta.started.map_or(std::time::Duration::ZERO, |t| {
-                now.saturating_duration_since(t)
-            }),
-            work: self.work,
-            waited: self.waited,
+            total: self
+                .meta
+                .started
+                .map_or(Duration::ZERO, |t| now.saturating_duration_since(t)),
+            work: ledger.map_or(Duration::ZERO, |l| l.work),
+            waited: ledger.map_or(Duration::ZERO, |l| l.waited),
         }
     }
 
@@ -197,6 +218,6 @@ impl Call<'_> {
             }
         };
         let args = self.meta.site.args.iter().zip(views).map(of).collect();
-        self.rare().args = args;
+        self.ledger().args = args;
     }
 }

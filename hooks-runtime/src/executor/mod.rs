@@ -6,6 +6,8 @@ mod ask;
 mod cache;
 mod call;
 mod done;
+mod ledger;
+mod quiet;
 mod run;
 mod settle;
 mod verdict;
@@ -13,6 +15,6 @@ mod violation;
 mod wait;
 
 pub(crate) use cache::ResultCache;
-pub(crate) use call::{Call, Can, Loaded};
+pub(crate) use call::{Call, Can, Scope};
 pub(crate) use run::{Body, Frame, Values, asynchronous, sync};
 pub(crate) use wait::{Wait, poll_ready};

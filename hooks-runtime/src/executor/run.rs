@@ -2,10 +2,13 @@
 //!
 //! Compiled once: what depends on the user's types is behind [`Frame`].
 
+use std::future::poll_fn;
+use std::mem::{replace, take};
 use std::task::{Context, Poll};
 
 use super::act::InBody;
-use super::call::{Act, Call, Can};
+use super::call::{Act, Call, Can, Scope};
+use super::quiet::{Quiet, QuietBody};
 use super::settle::Settled;
 use super::wait::Wait;
 use crate::answer::{Replacement, Restriction};
@@ -13,7 +16,7 @@ use crate::error::HookError;
 use crate::private::{Facts, Parts};
 use crate::refusal::HookRefusal;
 use crate::registry::HookSet;
-use crate::site::SiteInfo;
+use crate::site::HookSite;
 use crate::view::RawView;
 
 /// The arguments and the value of a call, whatever their types.
@@ -61,28 +64,111 @@ impl<'a> Frame<'a> {
     pub(crate) fn new(values: &'a mut (dyn Values + 'a), body: &'a mut (dyn Body + 'a)) -> Self {
         Frame { values, body }
     }
+
+    /// For closures, which would capture the field alone.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.poll(cx)
+    }
 }
 
-const VALUE: &str = "the body has run, or a hook brought a value";
+pub(super) const VALUE: &str = "the body has run, or a hook brought a value";
 
-/// A call of a synchronous site; [`asynchronous`] is its twin with awaits.
+/// Where a call goes on that was quiet so far: in a list of hooks, after those that had nothing to say.
+#[derive(Clone, Copy)]
+pub(crate) enum Resume {
+    Propose(usize),
+    Decide(usize),
+    Settle(usize),
+    Release(usize),
+}
+
+/// From which hook on each step is done; `None`: it is over.
+struct Steps {
+    propose: Option<usize>,
+    /// With the body.
+    decide: Option<usize>,
+    settle: Option<usize>,
+    release: usize,
+}
+
+impl Steps {
+    fn from(resume: Resume) -> Self {
+        let (propose, decide, settle, release) = match resume {
+            Resume::Propose(from) => (Some(from), Some(0), Some(0), 0),
+            Resume::Decide(from) => (None, Some(from), Some(0), 0),
+            Resume::Settle(from) => (None, None, Some(from), 0),
+            Resume::Release(from) => (None, None, None, from),
+        };
+        Steps {
+            propose,
+            decide,
+            settle,
+            release,
+        }
+    }
+}
+
+/// A call of a synchronous site that is not idle.
+#[inline]
 pub(crate) fn sync(
-    site: &'static SiteInfo,
-    set: &HookSet,
+    site: &'static HookSite,
     facts: Facts,
     can: Can,
     mut frame: Frame<'_>,
     seen: &mut [RawView],
 ) {
-    let mut call = Call::new(site, set, facts, can);
-    call.gate();
+    let scope = Scope::of(site);
+    match &scope.own {
+        Some(set) => sync_with(site, set, &scope, facts, can, &mut frame, seen),
+        None => {
+            let set = site.load();
+            sync_with(site, &set, &scope, facts, can, &mut frame, seen);
+        }
+    }
+}
+
+#[inline]
+fn sync_with(
+    site: &'static HookSite,
+    set: &HookSet,
+    scope: &Scope,
+    mut facts: Facts,
+    can: Can,
+    frame: &mut Frame<'_>,
+    seen: &mut [RawView],
+) {
+    if !scope.halted {
+        if set.is_idle() {
+            return frame.body.start();
+        }
+        if let Some(mut call) = Quiet::begin(site.info(), set, scope, &mut facts, can) {
+            let opened = call.before(seen).or_else(|| {
+                call.in_body(|| frame.body.start());
+                call.after(frame, seen)
+            });
+            if let Some((call, resume)) = opened {
+                sync_opened(call, resume, frame, seen);
+            }
+            return;
+        }
+    }
+    let call = Call::begin(site.info(), set, scope, facts, can);
+    sync_opened(call, Resume::Propose(0), frame, seen);
+}
+
+/// A synchronous call from a step on; [`async_opened`] is its twin with awaits.
+fn sync_opened(mut call: Call<'_>, resume: Resume, frame: &mut Frame<'_>, seen: &mut [RawView]) {
+    let mut steps = Steps::from(resume);
     call.prepare(seen);
-    call.propose_sync(seen);
-    let mut planned = call.plan_value(&mut frame);
+    if let Some(from) = steps.propose {
+        call.propose_sync(seen, from);
+    }
+    let mut planned = call.plan_value(frame);
     let mut redirected = None;
-    loop {
+    while let Some(from) = steps.decide {
+        steps.decide = Some(0);
         let mut parts = if planned { frame.values.parts() } else { None };
-        call.decide_sync(seen, parts.as_mut());
+        call.decide_sync(seen, parts.as_mut(), from);
         match call.act(seen) {
             Act::Refuse(refusal) => return frame.values.refuse(refusal),
             Act::Planned if planned => {
@@ -90,12 +176,12 @@ pub(crate) fn sync(
                 break;
             }
             Act::Planned => call.plan_lost(),
-            Act::Cached if call.cached(&mut frame) => {
+            Act::Cached if call.cached(frame) => {
                 call.cannot_repeat();
                 break;
             }
             Act::Redirect(to) => {
-                call.keep(&mut frame);
+                call.keep(frame);
                 call.hand_over(seen);
                 if call.in_redirect(|| frame.body.redirect(&to)) {
                     redirected = Some(to);
@@ -107,7 +193,7 @@ pub(crate) fn sync(
                 planned = false;
             }
             Act::Run | Act::Cached => {
-                call.keep(&mut frame);
+                call.keep(frame);
                 call.hand_over(seen);
                 call.in_body(|| frame.body.start());
                 break;
@@ -118,36 +204,39 @@ pub(crate) fn sync(
         // Views are used where they were made: moving one costs more than making it.
         let mut parts = frame.values.parts();
         let mut parts = parts.as_mut().expect(VALUE);
-        if call.refused_elsewhere(parts, redirected.is_some()) {
-            return;
-        }
-        call.hold(parts);
         let mut replaced;
-        match call.settle_sync(seen, parts, frame.values.has_kept()) {
-            Settled::Keep => {}
-            Settled::Replace(replacement) => {
-                call.replace(&mut frame, parts.phase(), replacement);
-                replaced = frame.values.parts();
-                parts = replaced.as_mut().expect(VALUE);
+        if let Some(from) = replace(&mut steps.settle, Some(0)) {
+            if call.refused_elsewhere(parts, redirected.is_some()) {
+                return;
             }
-            Settled::Retry(delay) => {
-                if call.again(&mut frame) {
-                    call.wait_sync_for(delay);
-                    if call.refuse_if_halted() {
-                        return frame.values.refuse(call.refuse());
-                    }
-                    match &redirected {
-                        None => call.in_body(|| frame.body.start()),
-                        // A component that is gone by now leaves the value as it was.
-                        Some(to) => {
-                            call.in_redirect(|| frame.body.redirect(to));
+            call.hold(parts);
+            let again = frame.values.has_kept();
+            match call.settle_sync(seen, parts, from, again) {
+                Settled::Keep => {}
+                Settled::Replace(replacement) => {
+                    call.replace(frame, parts.phase(), replacement);
+                    replaced = frame.values.parts();
+                    parts = replaced.as_mut().expect(VALUE);
+                }
+                Settled::Retry(delay) => {
+                    if call.again(frame) {
+                        call.wait_sync_for(delay);
+                        if call.refuse_if_halted() {
+                            return frame.values.refuse(call.refuse());
                         }
+                        match &redirected {
+                            None => call.in_body(|| frame.body.start()),
+                            // A component that is gone by now leaves the value as it was.
+                            Some(to) => {
+                                call.in_redirect(|| frame.body.redirect(to));
+                            }
+                        }
+                        continue;
                     }
-                    continue;
                 }
             }
         }
-        call.release_sync(seen, parts);
+        call.release_sync(seen, parts, take(&mut steps.release));
         call.store();
         if call.restriction > Restriction::None {
             return frame.values.refuse(call.refuse());
@@ -156,24 +245,63 @@ pub(crate) fn sync(
     }
 }
 
-/// [`sync`] with awaits.
+/// A call of an asynchronous site that is not idle.
 pub(crate) async fn asynchronous(
-    site: &'static SiteInfo,
-    set: &HookSet,
-    facts: Facts,
+    site: &'static HookSite,
+    mut facts: Facts,
     can: Can,
     mut frame: Frame<'_>,
     seen: &mut [RawView],
 ) {
-    let mut call = Call::new(site, set, facts, can);
-    call.gate();
+    let scope = Scope::of(site);
+    let set = match &scope.own {
+        Some(set) => set.clone(),
+        None => site.load_shared(),
+    };
+    if !scope.halted {
+        if set.is_idle() {
+            frame.body.start();
+            return poll_fn(|cx| frame.poll(cx)).await;
+        }
+        if let Some(mut call) = Quiet::begin(site.info(), &set, &scope, &mut facts, can) {
+            let mut opened = call.before(seen);
+            if opened.is_none() {
+                frame.body.start();
+                QuietBody {
+                    call: &mut call,
+                    frame: &mut frame,
+                }
+                .await;
+                opened = call.after(&mut frame, seen);
+            }
+            if let Some((call, resume)) = opened {
+                Box::pin(async_opened(call, resume, &mut frame, seen)).await;
+            }
+            return;
+        }
+    }
+    let call = Call::begin(site.info(), &set, &scope, facts, can);
+    Box::pin(async_opened(call, Resume::Propose(0), &mut frame, seen)).await;
+}
+
+/// [`sync_opened`] with awaits.
+async fn async_opened(
+    mut call: Call<'_>,
+    resume: Resume,
+    frame: &mut Frame<'_>,
+    seen: &mut [RawView],
+) {
+    let mut steps = Steps::from(resume);
     call.prepare(seen);
-    call.propose(seen, Wait::Async).await;
-    let mut planned = call.plan_value(&mut frame);
+    if let Some(from) = steps.propose {
+        call.propose(seen, from, Wait::Async).await;
+    }
+    let mut planned = call.plan_value(frame);
     let mut redirected = None;
-    loop {
+    while let Some(from) = steps.decide {
+        steps.decide = Some(0);
         let mut parts = if planned { frame.values.parts() } else { None };
-        call.decide(seen, parts.as_mut(), Wait::Async).await;
+        call.decide(seen, parts.as_mut(), from, Wait::Async).await;
         match call.act(seen) {
             Act::Refuse(refusal) => return frame.values.refuse(refusal),
             Act::Planned if planned => {
@@ -181,15 +309,15 @@ pub(crate) async fn asynchronous(
                 break;
             }
             Act::Planned => call.plan_lost(),
-            Act::Cached if call.cached(&mut frame) => {
+            Act::Cached if call.cached(frame) => {
                 call.cannot_repeat();
                 break;
             }
             Act::Redirect(to) => {
-                call.keep(&mut frame);
+                call.keep(frame);
                 call.hand_over(seen);
                 if frame.body.redirect(&to) {
-                    InBody::new(&mut call, &mut frame, true).await;
+                    InBody::new(&mut call, frame, true).await;
                     redirected = Some(to);
                     break;
                 }
@@ -199,10 +327,10 @@ pub(crate) async fn asynchronous(
                 planned = false;
             }
             Act::Run | Act::Cached => {
-                call.keep(&mut frame);
+                call.keep(frame);
                 call.hand_over(seen);
                 frame.body.start();
-                InBody::new(&mut call, &mut frame, false).await;
+                InBody::new(&mut call, frame, false).await;
                 break;
             }
         }
@@ -211,40 +339,43 @@ pub(crate) async fn asynchronous(
         // Views are used where they were made: moving one costs more than making it.
         let mut parts = frame.values.parts();
         let mut parts = parts.as_mut().expect(VALUE);
-        if call.refused_elsewhere(parts, redirected.is_some()) {
-            return;
-        }
-        call.hold(parts);
         let mut replaced;
-        match call.settle(seen, parts, frame.values.has_kept()).await {
-            Settled::Keep => {}
-            Settled::Replace(replacement) => {
-                call.replace(&mut frame, parts.phase(), replacement);
-                replaced = frame.values.parts();
-                parts = replaced.as_mut().expect(VALUE);
+        if let Some(from) = replace(&mut steps.settle, Some(0)) {
+            if call.refused_elsewhere(parts, redirected.is_some()) {
+                return;
             }
-            Settled::Retry(delay) => {
-                if call.again(&mut frame) {
-                    call.wait_for(delay).await;
-                    if call.refuse_if_halted() {
-                        return frame.values.refuse(call.refuse());
-                    }
-                    let started = match &redirected {
-                        None => {
-                            frame.body.start();
-                            true
+            call.hold(parts);
+            let again = frame.values.has_kept();
+            match call.settle(seen, parts, from, again).await {
+                Settled::Keep => {}
+                Settled::Replace(replacement) => {
+                    call.replace(frame, parts.phase(), replacement);
+                    replaced = frame.values.parts();
+                    parts = replaced.as_mut().expect(VALUE);
+                }
+                Settled::Retry(delay) => {
+                    if call.again(frame) {
+                        call.wait_for(delay).await;
+                        if call.refuse_if_halted() {
+                            return frame.values.refuse(call.refuse());
                         }
-                        // A component that is gone by now leaves the value as it was.
-                        Some(to) => frame.body.redirect(to),
-                    };
-                    if started {
-                        InBody::new(&mut call, &mut frame, redirected.is_some()).await;
+                        let started = match &redirected {
+                            None => {
+                                frame.body.start();
+                                true
+                            }
+                            // A component that is gone by now leaves the value as it was.
+                            Some(to) => frame.body.redirect(to),
+                        };
+                        if started {
+                            InBody::new(&mut call, frame, redirected.is_some()).await;
+                        }
+                        continue;
                     }
-                    continue;
                 }
             }
         }
-        call.release(seen, parts).await;
+        call.release(seen, parts, take(&mut steps.release)).await;
         call.store();
         if call.restriction > Restriction::None {
             return frame.values.refuse(call.refuse());

@@ -52,39 +52,41 @@ impl<'s> Call<'s> {
     }
 
     /// Step 1, synchronous hooks only.
-    pub(crate) fn propose_sync(&mut self, args: &mut [RawView]) {
+    #[inline]
+    pub(crate) fn propose_sync(&mut self, args: &mut [RawView], from: usize) {
         if self.set.async_before {
             let wait = self.wait_sync();
-            if !Self::drive(wait, self.propose(args, wait)) {
+            if !Self::drive(wait, self.propose(args, from, wait)) {
                 self.pending();
             }
             return;
         }
-        self.ask(&self.set.pre, 0, Phase::Pre, args, None);
+        self.ask(&self.set.pre, from, Phase::Pre, args, None);
     }
 
     /// Step 1: every intercept, in order.
-    pub(crate) async fn propose(&mut self, args: &mut [RawView], wait: Wait) {
+    pub(crate) async fn propose(&mut self, args: &mut [RawView], from: usize, wait: Wait) {
         let list = &self.set.pre;
-        ask_all(self, list, Phase::Pre, args, None, wait).await;
+        ask_all(self, list, from, Phase::Pre, args, None, wait).await;
     }
 
     /// Step 3 at a synchronous site.
-    pub(crate) fn decide_sync(&mut self, args: &mut [RawView], mut planned: Option<&mut Parts>) {
+    #[inline]
+    pub(crate) fn decide_sync(
+        &mut self,
+        args: &mut [RawView],
+        mut planned: Option<&mut Parts>,
+        from: usize,
+    ) {
         let wait = self.wait_sync();
         if self.set.async_before {
-            if !Self::drive(wait, self.decide(args, planned, wait)) {
+            if !Self::drive(wait, self.decide(args, planned, from, wait)) {
                 self.pending();
             }
             return;
         }
-        self.ask(
-            &self.set.guards,
-            0,
-            Phase::Pre,
-            args,
-            planned.as_deref_mut(),
-        );
+        let guards = &self.set.guards;
+        self.ask(guards, from, Phase::Pre, args, planned.as_deref_mut());
         self.require_grant();
         if self.restriction == Restriction::Ask
             && !self.rehearsal
@@ -99,20 +101,26 @@ impl<'s> Call<'s> {
         &mut self,
         args: &mut [RawView],
         mut planned: Option<&mut Parts>,
+        from: usize,
         wait: Wait,
     ) {
-        let list = &self.set.guards;
-        ask_all(self, list, Phase::Pre, args, planned.as_deref_mut(), wait).await;
+        let (list, result) = (&self.set.guards, planned.as_deref_mut());
+        ask_all(self, list, from, Phase::Pre, args, result, wait).await;
         self.require_grant();
         if self.restriction == Restriction::Ask && !self.rehearsal {
             approve(self, args, planned, wait).await;
         }
     }
 
+    #[inline]
     pub(crate) fn require_grant(&mut self) {
-        if self.gated || self.granted {
-            return;
+        let open = !self.set.closed && self.set.is_serving();
+        if !open && !self.gated && !self.granted {
+            self.refuse_without_grant();
         }
+    }
+
+    fn refuse_without_grant(&mut self) {
         if let Some(life) = self.set.serving() {
             let life = life.as_str();
             let reason = format!("the registry is {life}; calls need a grant until it serves");
@@ -124,20 +132,25 @@ impl<'s> Call<'s> {
     }
 
     /// Step 5, first half, at a synchronous site.
+    #[inline]
     pub(crate) fn settle_sync(
         &mut self,
         args: &mut [RawView],
         parts: &mut Parts,
+        from: usize,
         again: bool,
     ) -> Settled {
-        let (phase, list) = self.begin_settle(parts);
+        let (phase, list) = self.begin_settle(parts, from);
         if self.set.async_after {
             let wait = self.wait_sync();
-            if !Self::drive(wait, ask_all(self, list, phase, args, Some(parts), wait)) {
+            if !Self::drive(
+                wait,
+                ask_all(self, list, from, phase, args, Some(parts), wait),
+            ) {
                 self.pending();
             }
         } else {
-            self.ask(list, 0, phase, args, Some(parts));
+            self.ask(list, from, phase, args, Some(parts));
         }
         self.settled(again)
     }
@@ -147,22 +160,27 @@ impl<'s> Call<'s> {
         &mut self,
         args: &mut [RawView],
         parts: &mut Parts,
+        from: usize,
         again: bool,
     ) -> Settled {
-        let (phase, list) = self.begin_settle(parts);
-        ask_all(self, list, phase, args, Some(parts), Wait::Async).await;
+        let (phase, list) = self.begin_settle(parts, from);
+        ask_all(self, list, from, phase, args, Some(parts), Wait::Async).await;
         self.settled(again)
     }
 
+    #[inline]
     fn begin_settle(
         &mut self,
         parts: &mut Parts,
+        from: usize,
     ) -> (Phase, &'s [std::sync::Arc<crate::hook::Entry>]) {
-        self.stage = self.said.len();
-        self.restriction = Restriction::None;
+        // A call that was opened in this stage has the votes of this stage already.
+        if from == 0 {
+            self.next_stage();
+            self.restriction = Restriction::None;
+        }
         if !self.can.refuse {
-            let (Parts::Plain(view) | Parts::Ok(view) | Parts::Err(view)) = parts;
-            view.restrict(crate::view::Access::Read);
+            parts.view_mut().restrict(crate::view::Access::Read);
         }
         match parts {
             Parts::Err(_) => (Phase::Error, &self.set.error),
@@ -172,11 +190,19 @@ impl<'s> Call<'s> {
 
     /// All were asked: refusals first, then another attempt while there are any (`again`: the arguments for one
     /// are there), then a replacement.
+    #[inline]
     fn settled(&mut self, again: bool) -> Settled {
-        let (replacement, retry) = match &mut self.rare {
-            Some(rare) => (rare.replacement.take(), rare.retry.take()),
-            None => (None, None),
+        if self.ledger.is_none() {
+            return Settled::Keep;
+        }
+        self.settled_by_ledger(again)
+    }
+
+    fn settled_by_ledger(&mut self, again: bool) -> Settled {
+        let Some(ledger) = &mut self.ledger else {
+            return Settled::Keep;
         };
+        let (replacement, retry) = (ledger.replacement.take(), ledger.retry.take());
         if self.restriction > Restriction::None {
             return Settled::Keep;
         }
@@ -188,8 +214,8 @@ impl<'s> Call<'s> {
         }
         match replacement {
             Some((entry, value, dirty)) => {
-                self.plan_by = Some(entry);
-                self.plan_dirty = dirty;
+                let ledger = self.ledger();
+                (ledger.plan_by, ledger.plan_dirty) = (Some(entry), dirty);
                 Settled::Replace(value)
             }
             None => Settled::Keep,
@@ -198,16 +224,17 @@ impl<'s> Call<'s> {
 
     /// A replacement after the body could not be made a return value.
     pub(crate) fn replacement_failed(&mut self, phase: Phase, error: HookError) {
-        if let Some(entry) = self.plan_by.take() {
+        if let Some((entry, dirty)) = self.take_planner() {
             self.meta
                 .dirty
-                .store(self.plan_dirty, std::sync::atomic::Ordering::Relaxed);
+                .store(dirty, std::sync::atomic::Ordering::Relaxed);
             self.fail(entry, phase, error, None);
         }
     }
 
     /// Step 5, second half, at a synchronous site.
-    pub(crate) fn release_sync(&mut self, args: &mut [RawView], parts: &mut Parts) {
+    #[inline]
+    pub(crate) fn release_sync(&mut self, args: &mut [RawView], parts: &mut Parts, from: usize) {
         if matches!(parts, Parts::Err(_)) {
             return;
         }
@@ -216,21 +243,23 @@ impl<'s> Call<'s> {
             let guards = &self.set.guards_post;
             if !Self::drive(
                 wait,
-                ask_all(self, guards, Phase::Post, args, Some(parts), wait),
+                ask_all(self, guards, from, Phase::Post, args, Some(parts), wait),
             ) {
                 self.pending();
             }
             return;
         }
-        self.ask(&self.set.guards_post, 0, Phase::Post, args, Some(parts));
+        let guards = &self.set.guards_post;
+        self.ask(guards, from, Phase::Post, args, Some(parts));
     }
 
     /// Step 5, second half: guards vote on the sealed result that would be returned.
-    pub(crate) async fn release(&mut self, args: &mut [RawView], parts: &mut Parts) {
+    pub(crate) async fn release(&mut self, args: &mut [RawView], parts: &mut Parts, from: usize) {
         if !matches!(parts, Parts::Err(_)) {
             ask_all(
                 self,
                 &self.set.guards_post,
+                from,
                 Phase::Post,
                 args,
                 Some(parts),

@@ -49,7 +49,7 @@ impl<'s> Call<'s> {
         match answer {
             Ok(HookResult::Continue) => {
                 if self.recording {
-                    self.said.push(plain(entry, phase, "continue", elapsed));
+                    self.note(plain(entry, phase, "continue", elapsed));
                 }
             }
             Err(error) => self.fail(entry, phase, error, elapsed),
@@ -168,7 +168,7 @@ impl<'s> Call<'s> {
             } => {
                 said.reason = Some(format!("after {delay:?}, {max_attempts} attempts").into());
                 if !shadow {
-                    let retry = &mut self.rare().retry;
+                    let retry = &mut self.ledger().retry;
                     let (longest, fewest) = retry.unwrap_or((delay, max_attempts));
                     *retry = Some((longest.max(delay), fewest.min(max_attempts)));
                 }
@@ -176,18 +176,18 @@ impl<'s> Call<'s> {
             HookResult::Replace(value) if phase != Phase::Pre => {
                 said.reason = Some(format!("{value:?}").into());
                 if shadow {
-                } else if self.rare().replacement.is_some() {
+                } else if self.ledger().replacement.is_some() {
                     said.note = Some("outranked");
                 } else {
                     let dirty = self.meta.dirty.load(Ordering::Relaxed);
-                    self.rare().replacement = Some((entry, value, dirty));
+                    self.ledger().replacement = Some((entry, value, dirty));
                 }
             }
             HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
                 said.reason = self.plan_for(entry, shadow, answer, &mut said.note);
             }
         }
-        self.said.push(said);
+        self.note(said);
     }
 
     /// The first plan in order counts.
@@ -211,12 +211,13 @@ impl<'s> Call<'s> {
             _ => return None,
         };
         if shadow {
-        } else if self.plan_by.is_some() {
+        } else if self.ledger().plan_by.is_some() {
             *note = Some("outranked");
         } else {
             self.plan = plan;
-            self.plan_by = Some(entry);
-            self.plan_dirty = self.meta.dirty.load(Ordering::Relaxed);
+            let dirty = self.meta.dirty.load(Ordering::Relaxed);
+            let ledger = self.ledger();
+            (ledger.plan_by, ledger.plan_dirty) = (Some(entry), dirty);
         }
         Some(text.into())
     }
@@ -251,7 +252,10 @@ impl<'s> Call<'s> {
     pub(crate) fn reopen(&mut self, same_arguments: bool) {
         self.restriction = Restriction::None;
         self.granted = false;
-        for said in &mut self.said[self.stage..] {
+        let Some(ledger) = &mut self.ledger else {
+            return;
+        };
+        for said in &mut ledger.said[ledger.stage..] {
             let proposed = said.entry.is_some_and(|e| e.role() == Role::Intercept);
             if !proposed {
                 said.counts = false;
@@ -334,12 +338,13 @@ impl<'s> Call<'s> {
                 }
             }
         }
-        self.said.push(said);
+        self.note(said);
     }
 
     /// The refusal that the votes of this stage come to.
     pub(crate) fn refuse(&mut self) -> HookRefusal {
-        let mut votes: Vec<&Said<'s>> = self.said[self.stage..]
+        let mut votes: Vec<&Said<'s>> = self
+            .said_in_stage()
             .iter()
             .filter(|s| s.counts && s.restriction > Restriction::None)
             .collect();
@@ -381,7 +386,7 @@ impl<'s> Call<'s> {
                 restriction: self.restriction,
             },
         });
-        self.rare().refusal = Some(refusal.clone());
+        self.ledger().refusal = Some(refusal.clone());
         self.finish(crate::record::Outcome::Refused);
         if !self.rehearsal {
             crate::ambient::note_inner_refusal();

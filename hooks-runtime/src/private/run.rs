@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::frame::{AsyncBody, Dup, NoCopy, Once, Repeat, Slot, SyncBody, Typed};
 use crate::answer::Replacement;
 use crate::error::HookError;
-use crate::executor::{self, Can, Frame, Loaded};
+use crate::executor::{self, Can, Frame};
 use crate::point::Phase;
 use crate::refusal::HookRefusal;
 use crate::site::HookSite;
@@ -57,6 +57,10 @@ pub enum Parts {
 }
 
 impl Parts {
+    pub(crate) fn view_mut(&mut self) -> &mut RawView {
+        let (Parts::Plain(view) | Parts::Ok(view) | Parts::Err(view)) = self;
+        view
+    }
     pub(crate) fn phase(&self) -> Phase {
         match self {
             Parts::Err(_) => Phase::Error,
@@ -144,16 +148,13 @@ pub fn run_sync<A, R, const N: usize>(
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    let Some(set) = Loaded::of(site) else {
-        return body(args);
-    };
     let can = can(site, &ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
     let mut body = SyncBody::new(&args, &value, Once::new(body), redirect);
     let mut seen = typed.views();
     let frame = Frame::new(&mut typed, &mut body);
-    executor::sync(site.info(), &set, facts, can, frame, &mut seen);
+    executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
 }
 
@@ -165,22 +166,19 @@ pub fn run_sync_repeat<A, R, const N: usize>(
     site: &'static HookSite,
     facts: Facts,
     args: A,
-    mut body: impl FnMut(A) -> R,
+    body: impl FnMut(A) -> R,
     views: impl FnMut(&mut A) -> [RawView; N],
     dup: impl Fn(&A) -> Option<A>,
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    let Some(set) = Loaded::of(site) else {
-        return body(args);
-    };
     let can = can(site, &ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
     let mut body = SyncBody::new(&args, &value, Repeat(body), redirect);
     let mut seen = typed.views();
     let frame = Frame::new(&mut typed, &mut body);
-    executor::sync(site.info(), &set, facts, can, frame, &mut seen);
+    executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
 }
 
@@ -194,9 +192,6 @@ pub async fn run_async<A, R, F: Future<Output = R>, G: Future<Output = R>, const
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = G>,
 ) -> R {
-    let Some(set) = Loaded::of(site) else {
-        return body(args).await;
-    };
     let can = can(site, &ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
@@ -204,7 +199,7 @@ pub async fn run_async<A, R, F: Future<Output = R>, G: Future<Output = R>, const
     let mut body = unsafe { AsyncBody::new(&args, &value, Once::new(body), redirect) };
     let mut seen = typed.views();
     let frame = Frame::new(&mut typed, &mut body);
-    executor::asynchronous(site.info(), &set, facts, can, frame, &mut seen).await;
+    executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()
 }
 
@@ -220,15 +215,12 @@ pub async fn run_async_repeat<
     site: &'static HookSite,
     facts: Facts,
     args: A,
-    mut body: impl FnMut(A) -> F,
+    body: impl FnMut(A) -> F,
     views: impl FnMut(&mut A) -> [RawView; N],
     dup: impl Fn(&A) -> Option<A>,
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = G>,
 ) -> R {
-    let Some(set) = Loaded::of(site) else {
-        return body(args).await;
-    };
     let can = can(site, &ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
@@ -236,7 +228,7 @@ pub async fn run_async_repeat<
     let mut body = unsafe { AsyncBody::new(&args, &value, Repeat(body), redirect) };
     let mut seen = typed.views();
     let frame = Frame::new(&mut typed, &mut body);
-    executor::asynchronous(site.info(), &set, facts, can, frame, &mut seen).await;
+    executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()
 }
 

@@ -8,7 +8,7 @@ use super::set::HookSet;
 use crate::answer::Restriction;
 use crate::catalogue::sites_at;
 use crate::error::HookError;
-use crate::executor::{Call, Can, Wait, poll_ready};
+use crate::executor::{Call, Can, Scope, Wait, poll_ready};
 use crate::hook::{Mode, OnFailure, Priority, Role};
 use crate::pattern;
 use crate::point::{HookPoint, Phase};
@@ -211,13 +211,12 @@ pub(crate) fn simulate(
         redirect: true,
         repeat: Ok(()),
     };
-    let mut call = Call::new(info, &set, facts, can);
-    call.gate();
+    let mut call = Call::begin(info, &set, &Scope::here(), facts, can);
     call.recording = true;
     call.rehearsal = rehearsal;
     let decided = poll_ready(async {
-        call.propose(args, Wait::Never).await;
-        call.decide(args, None, Wait::Never).await;
+        call.propose(args, 0, Wait::Never).await;
+        call.decide(args, None, 0, Wait::Never).await;
     });
     debug_assert!(decided.is_some(), "with `Wait::Never` nothing is pending");
     call.record_args(args);

@@ -3,6 +3,7 @@
 mod builder;
 mod explain;
 mod guard;
+mod hazard;
 mod hooks;
 mod inner;
 mod life;

@@ -37,6 +37,10 @@ pub(crate) struct HookSet {
     pub(crate) async_before: bool,
     /// Whether some hook after the body is asynchronous.
     pub(crate) async_after: bool,
+    /// Whether nobody is asked or told, and no grant is needed while the registry serves.
+    idle: bool,
+    /// Whether nothing matters but what the hooks answer, until one of them has something to say.
+    pub(crate) quiet: bool,
     pub(crate) args_after: bool,
     pub(crate) may_retry: bool,
     /// Closed by the attribute or by configuration.
@@ -76,13 +80,22 @@ impl HookSet {
         sinks.retain(|s| s.takes_some(site.point));
         let any_async =
             |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
+        let record_all = !observers.is_empty() || sinks.iter().any(|s| s.takes_every(site.point));
+        let closed = site.flags.closed || registries().any(|r| r.is_closed(site.point));
+        let args_after = entries.iter().flatten().any(|e| e.meta.args_after);
+        let may_retry = post.iter().chain(error.iter()).any(|e| e.meta.may_retry);
+        let asked = [&pre, &guards, &post, &error, &guards_post];
+        let plain = asked.iter().all(|list| list.iter().all(|e| e.plain));
+        let nobody = asked.iter().all(|list| list.is_empty());
         HookSet {
+            idle: nobody && !record_all && !closed,
+            quiet: plain && !record_all && !closed && !args_after && !may_retry,
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
-            args_after: entries.iter().flatten().any(|e| e.meta.args_after),
-            may_retry: post.iter().chain(error.iter()).any(|e| e.meta.may_retry),
-            record_all: !observers.is_empty() || sinks.iter().any(|s| s.takes_every(site.point)),
-            closed: site.flags.closed || registries().any(|r| r.is_closed(site.point)),
+            args_after,
+            may_retry,
+            record_all,
+            closed,
             registry: registry.clone(),
             layers: layers.into(),
             pre,
@@ -96,15 +109,16 @@ impl HookSet {
     }
 
     /// Whether a call would do nothing but run its body.
+    #[inline]
     pub(crate) fn is_idle(&self) -> bool {
-        self.pre.is_empty()
-            && self.guards.is_empty()
-            && self.post.is_empty()
-            && self.error.is_empty()
-            && self.guards_post.is_empty()
-            && !self.record_all
-            && !self.closed
-            && self.serving().is_none()
+        self.idle && self.is_serving()
+    }
+
+    /// Whether its registry and those of the layers serve, so that only a closed point needs a grant.
+    #[inline]
+    pub(crate) fn is_serving(&self) -> bool {
+        let serves = |registry: &Arc<Inner>| registry.life() == Life::Serving;
+        serves(&self.registry) && self.layers.iter().all(serves)
     }
 
     /// The first life, of the registry and the layers, in which calls need a grant; `None`: all serve.

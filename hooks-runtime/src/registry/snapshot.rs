@@ -1,211 +1,248 @@
 //! Publication and reclamation of hook sets.
 //!
-//! A call needs the current set of its site, must keep it alive until it is done (across awaits), and must
-//! not share a written line of memory with other threads. A writer must be sure that a set which nobody uses
-//! is dropped at once: it may hold a script's state.
+//! A call needs the current set of its site, must keep it alive until it is done, and must not write to memory
+//! that other threads read. A writer must be sure that a set which nobody uses is dropped at once: it may hold a
+//! script's state.
 //!
-//! So each site keeps its set in a few *stripes*, each a pointer that owns one reference. A call takes the
-//! pointer out of its thread's stripe (one swap), uses the set, and puts it back (one compare-exchange). A
-//! writer raises the generation and empties all stripes; a call that puts a set of an old generation back
-//! takes it out again. Nothing is ever looked at without being owned, so no set is freed under a reader.
+//! So a site has one pointer to its set. A synchronous call notes in a place of its thread's own that it uses the
+//! set (`hazard.rs`); an asynchronous one, which may move between threads, takes a reference of its own. A writer
+//! takes the pointer out and frees the set if nobody has noted it; otherwise the last call that did frees it.
 
 #[cfg(not(feature = "shuttle"))]
 mod sync {
-    pub(super) use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-    pub(super) use std::sync::{Arc, Mutex};
+    pub(super) use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+    pub(super) use std::sync::{Mutex, MutexGuard};
 }
 #[cfg(feature = "shuttle")]
 mod sync {
-    pub(super) use shuttle::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
-    pub(super) use shuttle::sync::{Arc, Mutex};
+    pub(super) use shuttle::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+    pub(super) use shuttle::sync::{Mutex, MutexGuard};
 }
 
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr;
+use std::sync::Arc;
 
-use sync::{Arc, AtomicPtr, AtomicU64, Mutex, Ordering};
-
-#[cfg(not(feature = "shuttle"))]
-const STRIPES: usize = 8;
-#[cfg(feature = "shuttle")]
-const STRIPES: usize = 2;
-
-/// A value and the generation that it was made for.
-struct Versioned<T> {
-    generation: u64,
-    value: T,
-}
-
-/// One stripe, on a line of its own.
-#[repr(align(64))]
-struct Stripe<T>(AtomicPtr<Versioned<T>>);
+use super::hazard::{self, Hazard};
+use sync::{AtomicBool, AtomicPtr, Mutex, MutexGuard, Ordering};
 
 /// Holds the current value of something that is read by every call and replaced rarely.
 pub struct SnapshotCell<T> {
-    generation: AtomicU64,
-    current: Mutex<Option<Arc<Versioned<T>>>>,
-    stripes: [Stripe<T>; STRIPES],
+    /// From `Arc::into_raw`, with one reference; null if there is none.
+    current: AtomicPtr<T>,
+    /// What was taken out of `current` while calls were using it, each with its reference.
+    retired: Mutex<Vec<Retired<T>>>,
+    /// Whether there is any: who lets go of a set looks here.
+    retiring: AtomicBool,
+    _owns: PhantomData<Arc<T>>,
 }
 
-// SAFETY: the stripes own `Arc<Versioned<T>>`s, which may move between threads and be shared if `T` may.
-unsafe impl<T: Send + Sync> Send for SnapshotCell<T> {}
-// SAFETY: as above; all access to the pointers is atomic, and who takes one out owns it alone.
-unsafe impl<T: Send + Sync> Sync for SnapshotCell<T> {}
+struct Retired<T>(*mut T);
+
+// SAFETY: it is an `Arc<T>` in another form.
+unsafe impl<T: Send + Sync> Send for Retired<T> {}
 
 impl<T> Default for SnapshotCell<T> {
     fn default() -> Self {
-        SnapshotCell {
-            generation: AtomicU64::new(0),
-            current: Mutex::new(None),
-            stripes: std::array::from_fn(|_| Stripe(AtomicPtr::new(ptr::null_mut()))),
-        }
+        SnapshotCell::new()
     }
 }
 
 impl<T> SnapshotCell<T> {
-    /// The current value; `make` builds it if there is none since the last [`SnapshotCell::invalidate`].
-    ///
-    /// A value that was invalidated before this call began is never returned.
-    pub fn load(&self, make: impl FnOnce() -> T) -> Snapshot<'_, T> {
-        let stripe = stripe_of_thread();
-        if let Some(value) = self.take(stripe)
-            && value.generation == self.generation.load(Ordering::SeqCst)
-        {
-            return Snapshot {
-                cell: self,
-                stripe,
-                value: Some(value),
-            };
-        }
-        Snapshot {
-            cell: self,
-            stripe,
-            value: Some(self.load_slow(make)),
+    /// Without a value.
+    #[cfg(not(feature = "shuttle"))]
+    pub const fn new() -> Self {
+        SnapshotCell {
+            current: AtomicPtr::new(ptr::null_mut()),
+            retired: Mutex::new(Vec::new()),
+            retiring: AtomicBool::new(false),
+            _owns: PhantomData,
         }
     }
 
-    #[cold]
-    fn load_slow(&self, make: impl FnOnce() -> T) -> Arc<Versioned<T>> {
-        let mut current = lock(&self.current);
-        let generation = self.generation.load(Ordering::SeqCst);
-        if let Some(value) = current.as_ref().filter(|v| v.generation == generation) {
-            return value.clone();
+    /// Without a value.
+    #[cfg(feature = "shuttle")]
+    pub fn new() -> Self {
+        SnapshotCell {
+            current: AtomicPtr::new(ptr::null_mut()),
+            retired: Mutex::new(Vec::new()),
+            retiring: AtomicBool::new(false),
+            _owns: PhantomData,
         }
-        // The generation was read first: if the state changes while `make` looks at it, the value is
-        // already out of date and the next call makes another one.
-        let value = Arc::new(Versioned {
-            generation,
-            value: make(),
-        });
-        let stale = current.replace(value.clone());
-        drop(current);
-        drop(stale);
-        value
+    }
+
+    /// The current value, for the time of a frame of this thread's stack; `make` builds it if there is none since
+    /// the last [`SnapshotCell::invalidate`].
+    ///
+    /// A value that was invalidated before this call began is never returned.
+    #[inline]
+    pub fn load(&self, make: impl FnOnce() -> T) -> Snapshot<'_, T> {
+        if let Some(hazard) = Hazard::claim() {
+            let pointer = hazard.protect(&self.current, || self.let_go());
+            if !pointer.is_null() {
+                return Snapshot(Use::Noted {
+                    pointer,
+                    cell: self,
+                    hazard,
+                });
+            }
+        }
+        Snapshot(Use::Shared(self.load_slow(make)))
+    }
+
+    /// The current value with a reference of its own, for a call that may move between threads.
+    #[inline]
+    pub fn load_shared(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        if let Some(hazard) = Hazard::claim() {
+            let pointer = hazard.protect(&self.current, || self.let_go());
+            if !pointer.is_null() {
+                // SAFETY: it is from `Arc::into_raw`, and protected by the note: its reference is not given up
+                // before the note is taken back.
+                let value = unsafe {
+                    Arc::increment_strong_count(pointer);
+                    Arc::from_raw(pointer)
+                };
+                hazard.clear();
+                self.let_go();
+                return value;
+            }
+        }
+        self.load_slow(make)
+    }
+
+    #[cold]
+    fn load_slow(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        // Writers of `current` hold this lock.
+        let _retired = self.lock();
+        let pointer = self.current.load(Ordering::Acquire);
+        if pointer.is_null() {
+            hazard::decide();
+            let value = Arc::new(make());
+            let pointer = Arc::into_raw(value.clone()).cast_mut();
+            self.current.store(pointer, Ordering::Release);
+            return value;
+        }
+        // SAFETY: as in `load_shared`; the lock keeps the reference of `current` where it is.
+        unsafe {
+            Arc::increment_strong_count(pointer);
+            Arc::from_raw(pointer)
+        }
     }
 
     /// Takes the current value out: it is dropped with what this returns, or when the last call that uses it
     /// is done. Dropping a hook may run anybody's code, so let go of every lock first.
+    ///
+    /// Who changes what values are made from does that before: a value that is being made now is taken out too.
     pub fn invalidate(&self) -> Stale<T> {
-        self.generation.fetch_add(1, Ordering::SeqCst);
-        let mut stale = Vec::from_iter(lock(&self.current).take());
-        stale.extend((0..STRIPES).filter_map(|stripe| self.take(stripe)));
-        Stale(stale)
+        let mut retired = self.lock();
+        let pointer = self.current.swap(ptr::null_mut(), Ordering::AcqRel);
+        if !pointer.is_null() {
+            retired.push(Retired(pointer));
+        }
+        Stale(self.free(&mut retired))
     }
 
-    fn take(&self, stripe: usize) -> Option<Arc<Versioned<T>>> {
-        let pointer = self.stripes[stripe]
-            .0
-            .swap(ptr::null_mut(), Ordering::SeqCst);
-        // SAFETY: a non-null pointer in a stripe came from `Arc::into_raw` in `put_back` and carries one
-        // reference; the swap took it out, so nobody else can use that reference.
-        (!pointer.is_null()).then(|| unsafe { Arc::from_raw(pointer) })
+    /// After a note was taken back: what is retired may be free now, and nobody else may come to see it.
+    #[inline]
+    fn let_go(&self) {
+        if self.retiring.load(Ordering::Relaxed) {
+            self.sweep();
+        }
     }
 
-    fn put_back(&self, stripe: usize, value: Arc<Versioned<T>>) {
-        let generation = value.generation;
-        if generation != self.generation.load(Ordering::SeqCst) {
-            return;
+    #[cold]
+    fn sweep(&self) {
+        let freed = {
+            let mut retired = self.lock();
+            self.free(&mut retired)
+        };
+        drop(freed);
+    }
+
+    /// Those of the retired values that no thread has noted.
+    fn free(&self, retired: &mut Vec<Retired<T>>) -> Vec<Arc<T>> {
+        if retired.is_empty() {
+            return Vec::new();
         }
-        let pointer = Arc::into_raw(value).cast_mut();
-        let slot = &self.stripes[stripe].0;
-        if slot
-            .compare_exchange(ptr::null_mut(), pointer, Ordering::SeqCst, Ordering::SeqCst)
-            .is_err()
-        {
-            // SAFETY: the pointer is ours still, it went nowhere.
-            drop(unsafe { Arc::from_raw(pointer) });
-        } else if generation != self.generation.load(Ordering::SeqCst) {
-            // A writer may have emptied the stripe between our look and our entry.
-            drop(self.take(stripe));
-        }
+        // Before the notes are looked at: a call that takes its note back later sees this and comes here.
+        self.retiring.store(true, Ordering::SeqCst);
+        let Some(noted) = hazard::noted() else {
+            return Vec::new();
+        };
+        let free = retired.extract_if(.., |value| !noted(value.0.cast()));
+        // SAFETY: the reference that `current` had. Nobody has noted the pointer, and nobody can any more: it is
+        // no longer in `current`, so a call that notes it now looks there once more and lets go of it unused.
+        let free = free
+            .map(|value| unsafe { Arc::from_raw(value.0) })
+            .collect();
+        self.retiring.store(!retired.is_empty(), Ordering::SeqCst);
+        free
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Retired<T>>> {
+        self.retired
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl<T> Drop for SnapshotCell<T> {
     fn drop(&mut self) {
-        for stripe in 0..STRIPES {
-            drop(self.take(stripe));
+        // Nobody else has the cell, so no snapshot of it is in use.
+        let pointer = self.current.swap(ptr::null_mut(), Ordering::AcqRel);
+        let mut retired = std::mem::take(&mut *self.lock());
+        if !pointer.is_null() {
+            retired.push(Retired(pointer));
+        }
+        for value in retired {
+            // SAFETY: the reference that `current` had.
+            drop(unsafe { Arc::from_raw(value.0) });
         }
     }
 }
 
 /// What [`SnapshotCell::invalidate`] took out.
 #[must_use = "it is dropped at once otherwise, also under a lock"]
-pub struct Stale<T>(#[allow(dead_code, reason = "held for its drop")] Vec<Arc<Versioned<T>>>);
+pub struct Stale<T>(Vec<Arc<T>>);
 
-/// A value that a call uses; it goes back to its cell on drop.
-pub struct Snapshot<'c, T> {
-    cell: &'c SnapshotCell<T>,
-    stripe: usize,
-    value: Option<Arc<Versioned<T>>>,
+impl<T> Stale<T> {
+    /// Whether there is nothing to drop here.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// A value that a call uses, bound to the thread of the call.
+pub struct Snapshot<'c, T>(Use<'c, T>);
+
+enum Use<'c, T> {
+    Noted {
+        pointer: *const T,
+        cell: &'c SnapshotCell<T>,
+        hazard: Hazard,
+    },
+    Shared(Arc<T>),
 }
 
 impl<T> Deref for Snapshot<'_, T> {
     type Target = T;
+    #[inline]
     fn deref(&self) -> &T {
-        &self.value.as_ref().expect("taken only on drop").value
-    }
-}
-
-impl<T> Drop for Snapshot<'_, T> {
-    fn drop(&mut self) {
-        if let Some(value) = self.value.take() {
-            self.cell.put_back(self.stripe, value);
+        match &self.0 {
+            // SAFETY: the note keeps the value; it is taken back in `drop`.
+            Use::Noted { pointer, .. } => unsafe { &**pointer },
+            Use::Shared(value) => value,
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> sync_guard::Guard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-mod sync_guard {
-    #[cfg(feature = "shuttle")]
-    pub(super) type Guard<'a, T> = shuttle::sync::MutexGuard<'a, T>;
-    #[cfg(not(feature = "shuttle"))]
-    pub(super) type Guard<'a, T> = std::sync::MutexGuard<'a, T>;
-}
-
-#[cfg(not(feature = "shuttle"))]
-fn stripe_of_thread() -> usize {
-    use std::cell::Cell;
-    use std::sync::atomic::AtomicUsize;
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) });
-    STRIPE
-        .try_with(|stripe| {
-            if stripe.get() == usize::MAX {
-                stripe.set(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % STRIPES);
-            }
-            stripe.get()
-        })
-        .unwrap_or(0)
-}
-
-#[cfg(feature = "shuttle")]
-fn stripe_of_thread() -> usize {
-    let id: usize = shuttle::current::me().into();
-    id % STRIPES
+impl<T> Drop for Snapshot<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Use::Noted { cell, hazard, .. } = &self.0 {
+            hazard.clear();
+            cell.let_go();
+        }
+    }
 }

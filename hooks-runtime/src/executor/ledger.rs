@@ -1,0 +1,76 @@
+//! What is noted of a call once a hook has something to say, or when it is recorded. Most calls never have one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cache::Stored;
+use super::call::Call;
+use super::verdict::Said;
+use crate::answer::Replacement;
+use crate::hook::Entry;
+use crate::record::ArgRecord;
+use crate::refusal::HookRefusal;
+use crate::view::Kept;
+
+#[derive(Default)]
+pub(crate) struct Ledger<'s> {
+    pub(crate) said: Vec<Said<'s>>,
+    /// Where in `said` the votes of this stage (before or after the body) begin.
+    pub(crate) stage: usize,
+    pub(crate) plan_by: Option<&'s Entry>,
+    /// Whether that hook had changed a value when it proposed the plan.
+    pub(crate) plan_dirty: bool,
+    /// A replacement proposed after the body: by whom, and whether that hook had changed a value.
+    pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
+    /// Another attempt that was asked for: after how long, and of how many.
+    pub(crate) retry: Option<(Duration, u32)>,
+    /// What views of moved arguments point to.
+    pub(crate) kept: Vec<Kept>,
+    pub(crate) args: Vec<ArgRecord>,
+    pub(crate) refusal: Option<HookRefusal>,
+    /// A hook that runs once has run: it must be taken out.
+    pub(crate) spent: Vec<&'s Arc<Entry>>,
+    /// What a `Cache` plan keeps when the call is done.
+    pub(crate) to_keep: Option<Stored>,
+    /// Time in the body, if the call is recorded.
+    pub(crate) work: Duration,
+    /// Time spent waiting for an approver or the next attempt.
+    pub(crate) waited: Duration,
+}
+
+impl<'s> Call<'s> {
+    /// The ledger, opened if there was none.
+    pub(crate) fn ledger(&mut self) -> &mut Ledger<'s> {
+        self.ledger.get_or_insert_default()
+    }
+
+    /// Notes what a hook, or a rule of the runtime, said.
+    pub(crate) fn note(&mut self, said: Said<'s>) {
+        self.ledger().said.push(said);
+    }
+
+    /// All that was said.
+    pub(crate) fn said(&self) -> &[Said<'s>] {
+        self.ledger.as_ref().map_or(&[], |ledger| &ledger.said)
+    }
+
+    /// What was said in this stage.
+    pub(crate) fn said_in_stage(&self) -> &[Said<'s>] {
+        let ledger = self.ledger.as_ref();
+        ledger.map_or(&[], |ledger| &ledger.said[ledger.stage..])
+    }
+
+    /// Votes from here on are of another stage.
+    pub(crate) fn next_stage(&mut self) {
+        if let Some(ledger) = &mut self.ledger {
+            ledger.stage = ledger.said.len();
+        }
+    }
+
+    /// Who proposed the plan, and whether that hook had changed a value.
+    pub(crate) fn take_planner(&mut self) -> Option<(&'s Entry, bool)> {
+        let ledger = self.ledger.as_mut()?;
+        let entry = ledger.plan_by.take()?;
+        Some((entry, ledger.plan_dirty))
+    }
+}
