@@ -1,0 +1,240 @@
+//! The calls, one scenario each. A program runs one of them only, so that the others' hooks are not there.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use hookpoint::prelude::*;
+
+/// One kind of call.
+pub struct Scenario {
+    /// Its name in the budgets.
+    pub name: &'static str,
+    /// Registers its hooks and gives the calls; what it returns keeps the hooks registered.
+    prepare: fn() -> Result<Calls, HookError>,
+}
+
+/// Calls that can be made any number of times.
+struct Calls {
+    run: fn(u64),
+    /// Entered around the calls.
+    scope: Option<HookScope>,
+    _hooks: Vec<HookGuard>,
+}
+
+impl Scenario {
+    /// Makes the hooks ready, then hands a function that makes a number of calls to `use_calls`.
+    ///
+    /// # Errors
+    /// A hook was not registered.
+    pub fn with<T>(&self, use_calls: impl FnOnce(&dyn Fn(u64)) -> T) -> Result<T, HookError> {
+        let calls = (self.prepare)()?;
+        let _entered = calls.scope.as_ref().map(HookScope::enter);
+        Ok(use_calls(&calls.run))
+    }
+}
+
+/// All of them, in the order of the table.
+pub const ALL: &[Scenario] = &[
+    Scenario {
+        name: "idle_sync",
+        prepare: || plain(|n| sync_calls(n, idle_sync), Vec::new()),
+    },
+    Scenario {
+        name: "idle_async",
+        prepare: || plain(|n| async_calls(n, idle_async), Vec::new()),
+    },
+    Scenario {
+        name: "active_sync_1",
+        prepare: || {
+            plain(
+                |n| sync_calls(n, active_sync),
+                no_ops("regress.active_sync", 1)?,
+            )
+        },
+    },
+    Scenario {
+        name: "active_sync_10",
+        prepare: || {
+            plain(
+                |n| sync_calls(n, active_sync),
+                no_ops("regress.active_sync", 10)?,
+            )
+        },
+    },
+    Scenario {
+        name: "active_async_1",
+        prepare: || {
+            plain(
+                |n| async_calls(n, active_async),
+                no_ops("regress.active_async", 1)?,
+            )
+        },
+    },
+    Scenario {
+        name: "active_async_10",
+        prepare: || {
+            plain(
+                |n| async_calls(n, active_async),
+                no_ops("regress.active_async", 10)?,
+            )
+        },
+    },
+    Scenario {
+        name: "refused_sync",
+        prepare: refused,
+    },
+    Scenario {
+        name: "replaced_sync",
+        prepare: replaced,
+    },
+    Scenario {
+        name: "full_sync_1",
+        prepare: full,
+    },
+    Scenario {
+        name: "scoped_sync_1",
+        prepare: scoped,
+    },
+];
+
+fn plain(run: fn(u64), hooks: Vec<HookGuard>) -> Result<Calls, HookError> {
+    Ok(Calls {
+        run,
+        scope: None,
+        _hooks: hooks,
+    })
+}
+
+/// `count` hooks that do nothing, each asked before and after the body.
+fn no_ops(point: &str, count: usize) -> Result<Vec<HookGuard>, HookError> {
+    let no_op = |n| {
+        hooks()
+            .on(format!("no-op-{n}"))
+            .point(point)
+            .pre()
+            .post()
+            .intercept(|_| ())
+    };
+    (0..count).map(no_op).collect()
+}
+
+fn refused() -> Result<Calls, HookError> {
+    let guard = hooks().guard("never", "regress.refused", |_| Ok(Vote::cancel("never")))?;
+    plain(|n| sync_calls(n, refused_sync), vec![guard])
+}
+
+fn replaced() -> Result<Calls, HookError> {
+    let always = hooks().intercept("always", "regress.replaced", |_| HookResult::replace(7_u64))?;
+    plain(|n| sync_calls(n, replaced_sync), vec![always])
+}
+
+/// One hook of each role, in a run.
+fn full() -> Result<Calls, HookError> {
+    let point = "regress.full";
+    let hooks = vec![
+        hooks()
+            .on("intercept")
+            .point(point)
+            .pre()
+            .post()
+            .intercept(|_| ())?,
+        hooks().guard("guard", point, |_| Ok(Vote::Pass))?,
+        hooks().observe("observe", point, |record| {
+            black_box(record);
+        })?,
+    ];
+    let scope = Some(HookScope::run("regress"));
+    Ok(Calls {
+        run: |n| sync_calls(n, full_sync),
+        scope,
+        _hooks: hooks,
+    })
+}
+
+/// One hook, in the registry of a layer.
+fn scoped() -> Result<Calls, HookError> {
+    let layer = HookScope::layer();
+    let hook = layer
+        .registry()
+        .on("no-op")
+        .point("regress.scoped")
+        .pre()
+        .post()
+        .intercept(|_| ())?;
+    Ok(Calls {
+        run: |n| sync_calls(n, scoped_sync),
+        scope: Some(layer),
+        _hooks: vec![hook],
+    })
+}
+
+type Answer = Result<u64, HookRefusal>;
+
+fn sync_calls(n: u64, call: fn(u64, u64, &str) -> Answer) {
+    for i in 0..n {
+        // Whatever the answer, refusals included, it is used.
+        let _answer = black_box(call(black_box(i), black_box(3), black_box("label")));
+    }
+}
+
+fn async_calls<F: Future<Output = Answer>>(n: u64, call: fn(u64, u64, &'static str) -> F) {
+    let calls = pin!(async {
+        for i in 0..n {
+            let _answer = black_box(call(black_box(i), black_box(3), black_box("label")).await);
+        }
+    });
+    let polled = calls.poll(&mut Context::from_waker(Waker::noop()));
+    assert!(
+        matches!(polled, Poll::Ready(())),
+        "no hook and no body waits"
+    );
+}
+
+macro_rules! sites {
+    ($($kind:ident $name:ident at $point:literal;)*) => { $(sites!(@ $kind $name $point);)* };
+    (@ sync $name:ident $point:literal) => {
+        #[hooked(point = $point)]
+        #[inline(never)]
+        fn $name(a: u64, b: u64, label: &str) -> Answer {
+            Ok(a.wrapping_mul(31) ^ b ^ label.len() as u64)
+        }
+    };
+    (@ async $name:ident $point:literal) => {
+        #[hooked(point = $point)]
+        async fn $name(a: u64, b: u64, label: &'static str) -> Answer {
+            Ok(a.wrapping_mul(31) ^ b ^ label.len() as u64)
+        }
+    };
+}
+
+sites! {
+    sync idle_sync at "regress.idle_sync";
+    async idle_async at "regress.idle_async";
+    sync active_sync at "regress.active_sync";
+    async active_async at "regress.active_async";
+    sync refused_sync at "regress.refused";
+    sync replaced_sync at "regress.replaced";
+    sync full_sync at "regress.full";
+    sync scoped_sync at "regress.scoped";
+}
+
+/// Keeps 40 bytes across its await, unhooked; with the attribute, below. The pair says what a site adds.
+async fn bare_40(a: u64, b: u64, c: u64) -> Answer {
+    std::future::ready(()).await;
+    Ok(a ^ b ^ c)
+}
+
+#[hooked(point = "regress.hooked_40")]
+async fn hooked_40(a: u64, b: u64, c: u64) -> Answer {
+    std::future::ready(()).await;
+    Ok(a ^ b ^ c)
+}
+
+/// Bytes of futures: by name, with and without the attribute.
+pub fn future_bytes() -> [(&'static str, usize); 2] {
+    [
+        ("bare_40", size_of_val(&bare_40(1, 2, 3))),
+        ("hooked_40", size_of_val(&hooked_40(1, 2, 3))),
+    ]
+}

@@ -1,0 +1,42 @@
+//! Hooks that do nothing, registered as a program would.
+
+use std::hint::black_box;
+
+use hookpoint::prelude::*;
+
+/// Registered hooks; they go when it is dropped.
+pub type Registered = Result<Vec<HookGuard>, HookError>;
+
+/// `count` intercepts, each asked before and after the body.
+///
+/// # Errors
+/// The point has hooks of this kind already.
+pub fn no_ops(point: &str, count: usize) -> Registered {
+    let intercept = |n| {
+        let hook = hooks().on(format!("{point}.no-op-{n}")).point(point);
+        hook.pre().post().intercept(|cx| {
+            black_box(cx);
+        })
+    };
+    (0..count).map(intercept).collect()
+}
+
+/// `count` of each role: an intercept before and after the body, a guard, an observer.
+///
+/// # Errors
+/// The point has hooks of this kind already.
+pub fn all_roles(point: &str, count: usize) -> Registered {
+    let mut registered = no_ops(point, count)?;
+    for n in 0..count {
+        registered.push(hooks().guard(format!("{point}.guard-{n}"), point, |cx| {
+            black_box(cx);
+            Ok(Vote::Pass)
+        })?);
+        registered.push(
+            hooks().observe(format!("{point}.observer-{n}"), point, |record| {
+                black_box(record);
+            })?,
+        );
+    }
+    Ok(registered)
+}
