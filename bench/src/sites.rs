@@ -9,10 +9,22 @@ use hookpoint::HookRefusal;
 /// What the measured functions return.
 pub type Answer = Result<u64, HookRefusal>;
 
-/// The body: a nanosecond or two, so that what stands around it shows.
+/// The body: a nanosecond or two, so that what stands around it shows. Each function has a factor of its own:
+/// of functions with the same code the compiler keeps one and makes the others jump to it, which costs as much
+/// as an idle site.
 #[inline(always)]
-pub fn body(a: u64, b: u64, label: &str) -> u64 {
-    a.wrapping_mul(31) ^ b ^ label.len() as u64
+pub fn body<const FACTOR: u64>(a: u64, b: u64, label: &str) -> u64 {
+    a.wrapping_mul(FACTOR) ^ b ^ label.len() as u64
+}
+
+/// An odd number of 31 bits for a name (FNV-1a).
+pub const fn factor(name: &str) -> u64 {
+    let (bytes, mut hash, mut at) = (name.as_bytes(), 0x811c_9dc5_u32, 0);
+    while at < bytes.len() {
+        hash = (hash ^ bytes[at] as u32).wrapping_mul(0x0100_0193);
+        at += 1;
+    }
+    (hash >> 1) as u64 | 1
 }
 
 /// Declares functions with that [`body`], one a line: `fn name;` or `async fn name;`, with attributes.
@@ -25,14 +37,16 @@ macro_rules! same_body {
         $(#[$attribute])*
         #[inline(never)]
         $vis fn $name(a: u64, b: u64, label: &str) -> $crate::sites::Answer {
-            Ok($crate::sites::body(a, b, label))
+            const FACTOR: u64 = $crate::sites::factor(concat!(module_path!(), stringify!($name)));
+            Ok($crate::sites::body::<FACTOR>(a, b, label))
         }
         $crate::same_body! { $($rest)* }
     };
     ($(#[$attribute:meta])* $vis:vis async fn $name:ident; $($rest:tt)*) => {
         $(#[$attribute])*
         $vis async fn $name(a: u64, b: u64, label: &'static str) -> $crate::sites::Answer {
-            Ok($crate::sites::body(a, b, label))
+            const FACTOR: u64 = $crate::sites::factor(concat!(module_path!(), stringify!($name)));
+            Ok($crate::sites::body::<FACTOR>(a, b, label))
         }
         $crate::same_body! { $($rest)* }
     };
@@ -41,9 +55,10 @@ macro_rules! same_body {
 /// Calls `call` n times with arguments that the compiler does not know.
 pub fn sync_calls(call: impl Fn(u64, u64, &'static str) -> Answer) -> impl Fn(u64) {
     move |n| {
+        let (b, label) = (black_box(3), black_box("label"));
         for i in 0..n {
             // Whatever the answer, it is used.
-            let _answer = black_box(call(black_box(i), black_box(3), black_box("label")));
+            let _answer = black_box(call(i, b, label));
         }
     }
 }
@@ -53,9 +68,10 @@ pub fn async_calls<F: Future<Output = Answer>>(
     call: impl Fn(u64, u64, &'static str) -> F,
 ) -> impl Fn(u64) {
     move |n| {
+        let (b, label) = (black_box(3), black_box("label"));
         ready(async {
             for i in 0..n {
-                let _answer = black_box(call(black_box(i), black_box(3), black_box("label")).await);
+                let _answer = black_box(call(i, b, label).await);
             }
         });
     }

@@ -1,7 +1,7 @@
 //! The usual design of a hook system: hooks by name behind a lock, and a context that owns all of its parts.
 //!
-//! Each call makes an id and a time, puts the arguments into a JSON object, takes the lock, copies the list of
-//! hooks and awaits `async_trait` objects; after the body the result goes into the same context.
+//! Before and after a body are two points. For each, a call makes an id and a time, puts the arguments or the
+//! result into a JSON object, takes the lock, copies the list of hooks and awaits `async_trait` objects.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -17,13 +17,13 @@ use crate::sites::Answer;
 
 /// What a hook gets.
 pub struct Context {
-    /// Of the call.
+    /// Of this asking.
     pub id: Uuid,
-    /// When it began.
+    /// When it was asked.
     pub time: DateTime<Utc>,
     /// Where.
     pub point: String,
-    /// Arguments by name, then the result.
+    /// Arguments by name, or the result.
     pub data: Map<String, Value>,
 }
 
@@ -52,20 +52,37 @@ impl Hook for NoOp {
 pub struct Registry(RwLock<HashMap<String, Vec<Arc<dyn Hook>>>>);
 
 impl Registry {
-    /// With that many hooks that do nothing at `point`.
+    /// With that many hooks that do nothing, before and after `point`.
     pub fn with_no_ops(point: &str, count: usize) -> Self {
-        let hooks = (0..count)
-            .map(|_| Arc::new(NoOp) as Arc<dyn Hook>)
-            .collect();
-        black_box(Registry(RwLock::new(HashMap::from([(
-            point.to_owned(),
-            hooks,
-        )]))))
+        let hooks = || {
+            (0..count)
+                .map(|_| Arc::new(NoOp) as Arc<dyn Hook>)
+                .collect()
+        };
+        let both = ["before", "after"].map(|phase| (format!("{phase}.{point}"), hooks()));
+        black_box(Registry(RwLock::new(HashMap::from(both))))
     }
 
-    fn at(&self, point: &str) -> Vec<Arc<dyn Hook>> {
-        let hooks = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        hooks.get(point).cloned().unwrap_or_default()
+    async fn ask(
+        &self,
+        phase: &str,
+        point: &str,
+        data: Map<String, Value>,
+    ) -> Result<(), HookRefusal> {
+        let mut cx = Context {
+            id: Uuid::new_v4(),
+            time: Utc::now(),
+            point: format!("{phase}.{point}"),
+            data,
+        };
+        let hooks = {
+            let hooks = self.0.read().unwrap_or_else(PoisonError::into_inner);
+            hooks.get(&cx.point).cloned().unwrap_or_default()
+        };
+        for hook in hooks {
+            hook.execute(&mut cx).await?;
+        }
+        Ok(())
     }
 
     /// Asks each hook of `point` before and after `body`.
@@ -78,24 +95,12 @@ impl Registry {
         body: impl FnOnce(u64, u64, &'static str) -> F,
         (a, b, label): (u64, u64, &'static str),
     ) -> Answer {
-        let mut cx = Context {
-            id: Uuid::new_v4(),
-            time: Utc::now(),
-            point: point.to_owned(),
-            data: Map::from_iter([
-                ("a".to_owned(), a.into()),
-                ("b".to_owned(), b.into()),
-                ("label".to_owned(), label.into()),
-            ]),
-        };
-        for hook in self.at(point) {
-            hook.execute(&mut cx).await?;
-        }
+        let args = [("a", a.into()), ("b", b.into()), ("label", label.into())];
+        let args = args.map(|(name, value): (&str, Value)| (name.to_owned(), value));
+        self.ask("before", point, Map::from_iter(args)).await?;
         let result = body(a, b, label).await?;
-        cx.data.insert("result".to_owned(), result.into());
-        for hook in self.at(point) {
-            hook.execute(&mut cx).await?;
-        }
+        let data = [("result".to_owned(), result.into())];
+        self.ask("after", point, Map::from_iter(data)).await?;
         Ok(result)
     }
 }

@@ -1,5 +1,7 @@
 //! Hooks that do nothing, against loops that call as many functions that do nothing.
 
+use std::sync::Arc;
+
 use hookpoint::prelude::*;
 
 use super::{Group, Measured, Plan};
@@ -41,11 +43,11 @@ fn dyn_all_roles(count: usize) -> impl Fn(u64) {
     sync_calls(move |a, b, label| dyn_loop::all_roles_around(&hooks, bare, (a, b, label)))
 }
 
-fn async_trait_calls(count: usize, all_roles: bool) -> impl Fn(u64) {
-    let hooks = async_trait_loop::no_ops(count);
+type AsyncHooks = [Arc<dyn async_trait_loop::Hook>];
+
+fn async_trait_calls(hooks: &AsyncHooks, all_roles: bool) -> impl Fn(u64) {
     async_calls(move |a, b, label| {
-        let hooks = hooks.clone();
-        async move { async_trait_loop::around(&hooks, all_roles, bare_async, (a, b, label)).await }
+        async_trait_loop::around(hooks, all_roles, bare_async, (a, b, label))
     })
 }
 
@@ -187,14 +189,15 @@ fn tower_calls(count: usize) -> impl FnMut(u64) {
 fn asynchronous(plan: &Plan) -> Result<Vec<Measured>, HookError> {
     let _one = no_ops("bench.active_async_1", 1)?;
     let _ten = no_ops("bench.active_async_10", 10)?;
+    let (one, ten) = (async_trait_loop::no_ops(1), async_trait_loop::no_ops(10));
     let samples = measure(
         plan.rounds,
         vec![
             Variant::new("1", async_calls(active_async_1)),
             Variant::new("10", async_calls(active_async_10)),
-            Variant::new("async_trait 1", async_trait_calls(1, false)),
-            Variant::new("async_trait 1 again", async_trait_calls(1, false)),
-            Variant::new("async_trait 10", async_trait_calls(10, false)),
+            Variant::new("async_trait 1", async_trait_calls(&one, false)),
+            Variant::new("async_trait 1 again", async_trait_calls(&one, false)),
+            Variant::new("async_trait 10", async_trait_calls(&ten, false)),
             Variant::new("tower 1", tower_calls(1)),
             Variant::new("tower 10", tower_calls(10)),
         ],
@@ -232,13 +235,14 @@ pub(super) const ASYNC_FULL: Group = Group {
     )],
     measure: |plan| {
         let _one = all_roles("bench.full_async_1", 1)?;
+        let hooks = async_trait_loop::no_ops(1);
         let run = HookScope::run("bench");
         let _in_run = run.enter();
         let samples = measure(
             plan.rounds,
             vec![
                 Variant::new("1", async_calls(full_async_1)),
-                Variant::new("async_trait 1", async_trait_calls(1, true)),
+                Variant::new("async_trait 1", async_trait_calls(&hooks, true)),
             ],
         );
         Ok(vec![compared(

@@ -1,7 +1,5 @@
 //! The usual design over ours, with as many hooks.
 
-use std::sync::Arc;
-
 use hookpoint::prelude::*;
 
 use super::{Group, Measured};
@@ -20,12 +18,8 @@ same_body! {
 
 const POINT: &str = "bench.classic";
 
-fn classic_calls(count: usize) -> impl Fn(u64) {
-    let registry = Arc::new(Registry::with_no_ops(POINT, count));
-    async_calls(move |a, b, label| {
-        let registry = registry.clone();
-        async move { registry.around(POINT, bare, (a, b, label)).await }
-    })
+fn classic_calls(registry: &Registry) -> impl Fn(u64) {
+    async_calls(move |a, b, label| registry.around(POINT, bare, (a, b, label)))
 }
 
 /// Async functions with 1 and 10 hooks, before and after.
@@ -42,13 +36,15 @@ pub(super) const GROUP: Group = Group {
     measure: |plan| {
         let _one = no_ops("bench.classic_1", 1)?;
         let _ten = no_ops("bench.classic_10", 10)?;
+        let one = Registry::with_no_ops(POINT, 1);
+        let ten = Registry::with_no_ops(POINT, 10);
         let samples = measure(
             plan.rounds,
             vec![
                 Variant::new("1", async_calls(hooked_1)),
                 Variant::new("10", async_calls(hooked_10)),
-                Variant::new("classic 1", classic_calls(1)),
-                Variant::new("classic 10", classic_calls(10)),
+                Variant::new("classic 1", classic_calls(&one)),
+                Variant::new("classic 10", classic_calls(&ten)),
             ],
         );
         let row = |name, classic: &str, ours: &str| {

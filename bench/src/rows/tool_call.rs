@@ -50,15 +50,6 @@ pub(super) const GROUP: Group = Group {
                 })
         };
         let _hooks = ids.iter().map(hook).collect::<Result<Vec<_>, _>>()?;
-        let enable = |count: usize| {
-            let ids = &ids;
-            move || {
-                for (n, id) in ids.iter().enumerate() {
-                    let set = hooks().set_enabled(id, n < count);
-                    set.expect("the hooks are registered as long as they are measured");
-                }
-            }
-        };
         let calls = || {
             |n: u64| {
                 runtime.block_on(async {
@@ -71,6 +62,17 @@ pub(super) const GROUP: Group = Group {
                         );
                     }
                 });
+            }
+        };
+        // One call afterwards: it makes the set of hooks that the measured ones find.
+        let enable = |count: usize| {
+            let (ids, call) = (&ids, calls());
+            move || {
+                for (n, id) in ids.iter().enumerate() {
+                    let set = hooks().set_enabled(id, n < count);
+                    set.expect("the hooks are registered as long as they are measured");
+                }
+                call(1);
             }
         };
         let samples = measure(
