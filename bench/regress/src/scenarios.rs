@@ -37,8 +37,16 @@ impl Scenario {
 /// All of them, in the order of the table.
 pub const ALL: &[Scenario] = &[
     Scenario {
+        name: "bare_sync",
+        prepare: || plain(|n| sync_calls(n, bare_sync), Vec::new()),
+    },
+    Scenario {
         name: "idle_sync",
         prepare: || plain(|n| sync_calls(n, idle_sync), Vec::new()),
+    },
+    Scenario {
+        name: "bare_async",
+        prepare: || plain(|n| async_calls(n, bare_async), Vec::new()),
     },
     Scenario {
         name: "idle_async",
@@ -172,16 +180,18 @@ fn scoped() -> Result<Calls, HookError> {
 type Answer = Result<u64, HookRefusal>;
 
 fn sync_calls(n: u64, call: fn(u64, u64, &str) -> Answer) {
+    let (b, label) = (black_box(3), black_box("label"));
     for i in 0..n {
         // Whatever the answer, refusals included, it is used.
-        let _answer = black_box(call(black_box(i), black_box(3), black_box("label")));
+        let _answer = black_box(call(i, b, label));
     }
 }
 
 fn async_calls<F: Future<Output = Answer>>(n: u64, call: fn(u64, u64, &'static str) -> F) {
     let calls = pin!(async {
+        let (b, label) = (black_box(3), black_box("label"));
         for i in 0..n {
-            let _answer = black_box(call(black_box(i), black_box(3), black_box("label")).await);
+            let _answer = black_box(call(i, b, label).await);
         }
     });
     let polled = calls.poll(&mut Context::from_waker(Waker::noop()));
@@ -191,32 +201,36 @@ fn async_calls<F: Future<Output = Answer>>(n: u64, call: fn(u64, u64, &'static s
     );
 }
 
-macro_rules! sites {
-    ($($kind:ident $name:ident at $point:literal;)*) => { $(sites!(@ $kind $name $point);)* };
-    (@ sync $name:ident $point:literal) => {
-        #[hooked(point = $point)]
+macro_rules! same_body {
+    () => {};
+    ($(#[$attribute:meta])* fn $name:ident; $($rest:tt)*) => {
+        $(#[$attribute])*
         #[inline(never)]
         fn $name(a: u64, b: u64, label: &str) -> Answer {
             Ok(a.wrapping_mul(31) ^ b ^ label.len() as u64)
         }
+        same_body! { $($rest)* }
     };
-    (@ async $name:ident $point:literal) => {
-        #[hooked(point = $point)]
+    ($(#[$attribute:meta])* async fn $name:ident; $($rest:tt)*) => {
+        $(#[$attribute])*
         async fn $name(a: u64, b: u64, label: &'static str) -> Answer {
             Ok(a.wrapping_mul(31) ^ b ^ label.len() as u64)
         }
+        same_body! { $($rest)* }
     };
 }
 
-sites! {
-    sync idle_sync at "regress.idle_sync";
-    async idle_async at "regress.idle_async";
-    sync active_sync at "regress.active_sync";
-    async active_async at "regress.active_async";
-    sync refused_sync at "regress.refused";
-    sync replaced_sync at "regress.replaced";
-    sync full_sync at "regress.full";
-    sync scoped_sync at "regress.scoped";
+same_body! {
+    fn bare_sync;
+    async fn bare_async;
+    #[hooked(point = "regress.idle_sync")] fn idle_sync;
+    #[hooked(point = "regress.idle_async")] async fn idle_async;
+    #[hooked(point = "regress.active_sync")] fn active_sync;
+    #[hooked(point = "regress.active_async")] async fn active_async;
+    #[hooked(point = "regress.refused")] fn refused_sync;
+    #[hooked(point = "regress.replaced")] fn replaced_sync;
+    #[hooked(point = "regress.full")] fn full_sync;
+    #[hooked(point = "regress.scoped")] fn scoped_sync;
 }
 
 /// Keeps 40 bytes across its await, unhooked; with the attribute, below. The pair says what a site adds.
