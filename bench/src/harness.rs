@@ -271,7 +271,7 @@ mod tests {
                 })
                 .before(|| prepared += 1),
                 Variant::new("second", |n| {
-                    (0..n).for_each(|i| drop(std::hint::black_box(i)))
+                    (0..n).for_each(|i| _ = std::hint::black_box(i))
                 }),
             ],
         );
