@@ -40,3 +40,36 @@ pub fn all_roles(point: &str, count: usize) -> Registered {
     }
     Ok(registered)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    crate::same_body! { #[hooked(point = "bench.registered")] fn site; }
+
+    #[test]
+    fn hooks_are_registered_until_they_are_dropped() {
+        let roles = || {
+            let of_point =
+                |h: &hookpoint::HookInfo| h.points.iter().any(|p| &**p == "bench.registered");
+            let mut roles: Vec<_> = hooks()
+                .list()
+                .into_iter()
+                .filter(of_point)
+                .map(|h| (h.role, h.phases))
+                .collect();
+            roles.sort_by_key(|(role, _)| format!("{role:?}"));
+            roles
+        };
+        let registered = all_roles("bench.registered", 1).unwrap();
+        let expected = [
+            (Role::Guard, vec![Phase::Pre]),
+            (Role::Intercept, vec![Phase::Pre, Phase::Post]),
+            (Role::Observe, vec![Phase::Done]),
+        ];
+        assert_eq!(roles(), expected);
+        assert!(site(1, 2, "label").is_ok(), "hooks that do nothing refuse nothing");
+        drop(registered);
+        assert!(roles().is_empty());
+    }
+}

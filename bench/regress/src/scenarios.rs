@@ -252,3 +252,64 @@ pub fn future_bytes() -> [(&'static str, usize); 2] {
         ("hooked_40", size_of_val(&hooked_40(1, 2))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(name: &str) -> &'static Scenario {
+        ALL.iter().find(|s| s.name == name).unwrap()
+    }
+
+    /// One after another: they share the global registry.
+    #[test]
+    fn scenarios_do_what_their_names_say() {
+        let body = |a: u64| Ok(a.wrapping_mul(31) ^ 2 ^ 5);
+        let value = |answer: Answer| answer.map_err(|refusal| refusal.to_string());
+        let refused = find("refused_sync")
+            .with(|_| value(refused_sync(1, 2, "label")))
+            .unwrap();
+        assert!(refused.unwrap_err().contains("never"));
+        assert_eq!(
+            value(refused_sync(1, 2, "label")),
+            body(1),
+            "the hook goes with its scenario"
+        );
+        let replaced = find("replaced_sync")
+            .with(|_| value(replaced_sync(1, 2, "label")))
+            .unwrap();
+        assert_eq!(replaced, Ok(7));
+
+        let asked = |name: &str, point: &str| {
+            let count = || {
+                hooks()
+                    .list()
+                    .iter()
+                    .filter(|h| h.points.iter().any(|p| **p == *point))
+                    .count()
+            };
+            find(name).with(|calls| {
+                calls(1);
+                count()
+            })
+        };
+        assert_eq!(asked("idle_sync", "regress.idle_sync").unwrap(), 0);
+        assert_eq!(asked("active_sync_1", "regress.active_sync").unwrap(), 1);
+        assert_eq!(asked("active_sync_10", "regress.active_sync").unwrap(), 10);
+        assert_eq!(
+            asked("active_async_10", "regress.active_async").unwrap(),
+            10
+        );
+        assert_eq!(asked("full_sync_1", "regress.full").unwrap(), 3);
+        assert_eq!(
+            asked("scoped_sync_1", "regress.scoped").unwrap(),
+            0,
+            "it is in the layer, not in the registry"
+        );
+    }
+
+    #[test]
+    fn the_bare_future_has_40_bytes() {
+        assert_eq!(future_bytes()[0], ("bare_40", 40));
+    }
+}

@@ -104,3 +104,40 @@ impl Registry {
         Ok(result)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::sites::ready;
+
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<(String, String)>>);
+
+    #[async_trait]
+    impl Hook for Asked {
+        async fn execute(&self, cx: &mut Context) -> Result<(), HookRefusal> {
+            let data = serde_json::to_string(&cx.data).unwrap();
+            self.0.lock().unwrap().push((cx.point.clone(), data));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn hooks_get_arguments_then_the_result() {
+        let hook = Arc::new(Asked::default());
+        let both =
+            ["before.x", "after.x"].map(|p| (p.to_owned(), vec![hook.clone() as Arc<dyn Hook>]));
+        let registry = Registry(RwLock::new(HashMap::from(both)));
+        let answer = ready(registry.around("x", async |a, b, _| Ok(a + b), (1, 2, "three")));
+        assert_eq!(answer.ok(), Some(3));
+        let asked = hook.0.lock().unwrap();
+        assert_eq!(
+            asked[0],
+            ("before.x".into(), r#"{"a":1,"b":2,"label":"three"}"#.into())
+        );
+        assert_eq!(asked[1], ("after.x".into(), r#"{"result":3}"#.into()));
+        assert_eq!(asked.len(), 2);
+    }
+}

@@ -160,3 +160,58 @@ pub fn all_roles_around(
     }
     Ok(result)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Asked(Mutex<Vec<&'static str>>);
+
+    impl Asked {
+        fn note(&self, what: &'static str) {
+            self.0.lock().unwrap().push(what);
+        }
+    }
+
+    impl Hook for Asked {
+        fn pre(&self, cx: &mut Context<'_>) -> Result<(), HookRefusal> {
+            assert!(cx.result.is_none());
+            for value in cx.args.iter_mut() {
+                if let Value::Number(number) = value {
+                    **number += 1;
+                }
+            }
+            self.note("pre");
+            Ok(())
+        }
+        fn decide(&self, _: &Context<'_>) -> Result<(), HookRefusal> {
+            self.note("decide");
+            Ok(())
+        }
+        fn post(&self, cx: &mut Context<'_>) -> Result<(), HookRefusal> {
+            **cx.result.as_mut().unwrap() *= 2;
+            self.note("post");
+            Ok(())
+        }
+        fn done(&self, _: &Context<'_>) {
+            self.note("done");
+        }
+    }
+
+    #[test]
+    fn hooks_are_asked_and_may_change_what_they_see() {
+        let hook = Arc::new(Asked::default());
+        let hooks: [Arc<dyn Hook>; 1] = [hook.clone()];
+        let sum = |a, b, _: &'static str| Ok(a + b);
+        assert_eq!(around(&hooks, sum, (1, 2, "")).ok(), Some(10));
+        assert_eq!(*hook.0.lock().unwrap(), ["pre", "post"]);
+        assert_eq!(all_roles_around(&hooks, sum, (1, 2, "")).ok(), Some(10));
+        assert_eq!(
+            hook.0.lock().unwrap()[2..],
+            ["pre", "decide", "post", "done"]
+        );
+    }
+}

@@ -37,3 +37,20 @@ where
 pub async fn call(service: &mut BoxService<Request, u64, HookRefusal>, request: Request) -> Answer {
     service.ready().await?.call(request).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sites::ready;
+
+    #[test]
+    fn a_request_goes_through_the_layers() {
+        async fn sum(a: u64, b: u64, label: &'static str) -> Answer {
+            Ok(a + b + label.len() as u64)
+        }
+        for count in [0, 1, 10] {
+            let mut service = around(count, sum);
+            assert_eq!(ready(call(&mut service, (1, 2, "three"))).ok(), Some(8));
+        }
+    }
+}
