@@ -79,7 +79,8 @@ pub struct Samples {
     allocations: Vec<f64>,
 }
 
-/// Times all variants in each of so many rounds.
+/// Times all variants in each of so many rounds. Of several with one name, the median of a round counts: copies
+/// of one function at different addresses may differ by as much as an idle site costs.
 pub fn measure(rounds: usize, mut variants: Vec<Variant<'_>>) -> Samples {
     let mut batches = Vec::new();
     let mut allocations = Vec::new();
@@ -99,7 +100,7 @@ pub fn measure(rounds: usize, mut variants: Vec<Variant<'_>>) -> Samples {
     };
     let times = (0..rounds).map(round).collect();
     let names = variants.iter().map(|v| v.name).collect();
-    Samples::new(names, times, allocations)
+    Samples::new(names, times, allocations).pooled()
 }
 
 /// The order of a round: each variant is first equally often, and follows each neighbour from both sides.
@@ -114,6 +115,30 @@ fn rotated(count: usize, round: usize) -> impl Iterator<Item = usize> {
 impl Samples {
     /// From figures that are already there: names, nanoseconds per call by round, allocations per call.
     pub fn new(names: Vec<&'static str>, rounds: Vec<Vec<f64>>, allocations: Vec<f64>) -> Self {
+        Samples {
+            names,
+            rounds,
+            allocations,
+        }
+    }
+
+    /// One column for each name: the median of its columns.
+    fn pooled(self) -> Self {
+        let mut names: Vec<&'static str> = Vec::new();
+        for name in &self.names {
+            if !names.contains(name) {
+                names.push(name);
+            }
+        }
+        let pool = |columns: &Vec<f64>| -> Vec<f64> {
+            let of = |name: &&str| {
+                let named = self.names.iter().zip(columns).filter(|(n, _)| *n == name);
+                median(named.map(|(_, value)| *value).collect())
+            };
+            names.iter().map(of).collect()
+        };
+        let rounds = self.rounds.iter().map(pool).collect();
+        let allocations = pool(&self.allocations);
         Samples {
             names,
             rounds,
@@ -237,6 +262,16 @@ mod tests {
         let samples = Samples::new(vec!["a", "b"], rounds, vec![0.0, 0.0]);
         assert_eq!(samples.ns("b") / samples.ns("a"), 9.0);
         assert_eq!(samples.ratio("b", "a"), 1.0);
+    }
+
+    #[test]
+    fn copies_are_one_variant() {
+        let rounds = vec![vec![1.0, 2.0, 9.0, 3.0, 2.5], vec![4.0, 6.0, 1.0, 5.0, 7.0]];
+        let names = vec!["a", "b", "a", "a", "b"];
+        let samples = Samples::new(names, rounds, vec![0.0, 2.0, 0.0, 0.0, 2.0]).pooled();
+        assert_eq!(samples.names, ["a", "b"]);
+        assert_eq!(samples.rounds, [[3.0, 2.25], [4.0, 6.5]]);
+        assert_eq!(samples.allocations, [0.0, 2.0]);
     }
 
     #[test]

@@ -68,7 +68,10 @@ mod tests {
             (Role::Observe, vec![Phase::Done]),
         ];
         assert_eq!(roles(), expected);
-        assert!(site(1, 2, "label").is_ok(), "hooks that do nothing refuse nothing");
+        assert!(
+            site(1, 2, "label").is_ok(),
+            "hooks that do nothing refuse nothing"
+        );
         drop(registered);
         assert!(roles().is_empty());
     }

@@ -10,17 +10,44 @@ use crate::report::{Claim, Unit};
 use crate::same_body;
 use crate::sites::{Answer, async_calls, sync_calls};
 
-same_body! {
-    fn bare;
-    fn bare_again;
-    #[hooked(point = "bench.idle")] fn hooked;
-    #[tracing::instrument(skip_all)] fn traced;
-    #[fastrace::trace] fn fastraced;
-    async fn bare_async;
-    async fn bare_async_again;
-    #[hooked(point = "bench.idle_async")] async fn hooked_async;
-    #[tracing::instrument(skip_all)] async fn traced_async;
+/// Three copies of each, which stand at other addresses: see [`measure`].
+macro_rules! copies {
+    ($($name:ident)*) => { $(mod $name {
+        use super::*;
+        same_body! {
+            pub(super) fn bare;
+            pub(super) fn bare_again;
+            #[hooked(point = "bench.idle")] pub(super) fn hooked;
+            #[tracing::instrument(skip_all)] pub(super) fn traced;
+            #[fastrace::trace] pub(super) fn fastraced;
+            pub(super) async fn bare_async;
+            pub(super) async fn bare_async_again;
+            #[hooked(point = "bench.idle_async")] pub(super) async fn hooked_async;
+            #[tracing::instrument(skip_all)] pub(super) async fn traced_async;
+        }
+
+        pub(super) fn sync() -> Vec<Variant<'static>> {
+            vec![
+                Variant::new("bare", sync_calls(bare)),
+                Variant::new("bare again", sync_calls(bare_again)),
+                Variant::new("hooked", sync_calls(hooked)),
+                Variant::new("tracing", sync_calls(traced)),
+                Variant::new("fastrace", sync_calls(fastraced)),
+            ]
+        }
+
+        pub(super) fn asynchronous() -> Vec<Variant<'static>> {
+            vec![
+                Variant::new("bare", async_calls(bare_async)),
+                Variant::new("bare again", async_calls(bare_async_again)),
+                Variant::new("hooked", async_calls(hooked_async)),
+                Variant::new("tracing", async_calls(traced_async)),
+            ]
+        }
+    })* };
 }
+
+copies! { first second third }
 
 /// A synchronous function.
 pub(super) const SYNC: Group = Group {
@@ -49,6 +76,11 @@ pub(super) const SYNC: Group = Group {
             "an idle function over one under `tracing::instrument` without a subscriber",
         ),
         Claim::shown(
+            "idle.sync.added_vs_tracing",
+            Unit::Ratio,
+            "what an idle attribute adds, over what `tracing::instrument` adds",
+        ),
+        Claim::shown(
             "idle.sync.vs_fastrace",
             Unit::Ratio,
             "an idle function over one under `fastrace::trace` without a parent",
@@ -61,16 +93,8 @@ pub(super) const SYNC: Group = Group {
         ),
     ],
     measure: |plan| {
-        let samples = measure(
-            plan.rounds * 3,
-            vec![
-                Variant::new("bare", sync_calls(bare)),
-                Variant::new("bare again", sync_calls(bare_again)),
-                Variant::new("hooked", sync_calls(hooked)),
-                Variant::new("tracing", sync_calls(traced)),
-                Variant::new("fastrace", sync_calls(fastraced)),
-            ],
-        );
+        let copies = [first::sync(), second::sync(), third::sync()];
+        let samples = measure(plan.rounds * 3, copies.into_iter().flatten().collect());
         let allocations = samples.allocations("hooked");
         let absolute = format!(
             "{:.2} ns over {:.2} ns",
@@ -86,6 +110,10 @@ pub(super) const SYNC: Group = Group {
                 .note(absolute),
             Measured::new("idle.sync.added_ns", samples.added_ns("hooked", "bare")),
             Measured::new("idle.sync.vs_tracing", samples.ratio("hooked", "tracing")).note(tracing),
+            Measured::new(
+                "idle.sync.added_vs_tracing",
+                samples.added_ratio(("hooked", "bare"), ("tracing", "bare")),
+            ),
             Measured::new("idle.sync.vs_fastrace", samples.ratio("hooked", "fastrace"))
                 .note(fastrace),
             Measured::new("idle.sync.allocs", allocations),
@@ -98,8 +126,8 @@ pub(super) const ASYNC: Group = Group {
     claims: &[
         Claim::shown(
             "idle.async.control",
-            Unit::Ratio,
-            "the bare async function over itself: the noise of the rows below",
+            Unit::Ns,
+            "the bare async function less itself: the noise of the rows below",
         ),
         Claim::at_most(
             "idle.async.added_vs_tracing",
@@ -126,21 +154,18 @@ pub(super) const ASYNC: Group = Group {
         ),
     ],
     measure: |plan| {
-        let samples = measure(
-            plan.rounds * 3,
-            vec![
-                Variant::new("bare", async_calls(bare_async)),
-                Variant::new("bare again", async_calls(bare_async_again)),
-                Variant::new("hooked", async_calls(hooked_async)),
-                Variant::new("tracing", async_calls(traced_async)),
-            ],
-        );
+        let copies = [
+            first::asynchronous(),
+            second::asynchronous(),
+            third::asynchronous(),
+        ];
+        let samples = measure(plan.rounds * 3, copies.into_iter().flatten().collect());
         let allocations = samples.allocations("hooked");
         let added = samples.added_ratio(("hooked", "bare"), ("tracing", "bare"));
         let tracing = format!("tracing adds {:.2} ns", samples.added_ns("tracing", "bare"));
         let (bare, hooked) = future_bytes();
         Ok(vec![
-            Measured::new("idle.async.control", samples.ratio("bare again", "bare")),
+            Measured::new("idle.async.control", samples.added_ns("bare again", "bare")),
             Measured::new("idle.async.added_vs_tracing", added)
                 .allocations(allocations)
                 .note(tracing),
