@@ -162,7 +162,15 @@ impl Row {
             _ if self.value.abs() >= 100.0 => 0,
             _ => 2,
         };
-        format!("{:.digits$}{}", self.value, self.claim.unit.suffix())
+        let text = format!("{:.digits$}", self.value);
+        // What rounds to zero has no sign.
+        let is_zero = text.bytes().all(|b| b"-0.".contains(&b));
+        let text = if is_zero {
+            text.trim_start_matches('-')
+        } else {
+            &text
+        };
+        format!("{text}{}", self.claim.unit.suffix())
     }
 
     fn allocations_text(&self) -> String {
@@ -306,6 +314,18 @@ mod tests {
             [
                 "a.b", "1.26×", "≤", "1.1×", "not", "met", "lower", "1.5", "a", "note"
             ]
+        );
+        assert_eq!(
+            row(Claim::shown("a.b", Unit::Percent, ""), -0.001).value_text(),
+            "0.00 %"
+        );
+        assert_eq!(
+            row(Claim::shown("a.b", Unit::Percent, ""), -0.01).value_text(),
+            "-0.01 %"
+        );
+        assert_eq!(
+            row(Claim::shown("a.b", Unit::Percent, ""), 117.4).value_text(),
+            "117 %"
         );
         assert!(markdown(&rows).ends_with("| idle | `a.b` | ≤ 1.1× | 1.26× (not met) | 1.5 |\n"));
     }
