@@ -244,6 +244,21 @@ impl Restore {
             })
     }
 
+    /// No hook of the row runs any more.
+    #[inline]
+    pub(crate) fn leave_row(&self) {
+        CELLS.with(|cells| {
+            cells.depth.set(self.depth);
+            cells.inner_refusal.set(self.inner_refusal);
+        });
+    }
+
+    /// The body runs now.
+    #[inline]
+    pub(crate) fn enter_body(&self) {
+        CELLS.with(|cells| cells.inner_refusal.set(false));
+    }
+
     /// The hook that runs now, in the place that [`enter_hooks`] made.
     #[inline]
     pub(crate) fn next(&self, serial: u32) {
@@ -317,9 +332,16 @@ pub(crate) fn count_caused(root: u64) -> u32 {
 }
 
 /// Forgets the count of a root call that ends.
-#[inline]
+#[inline(always)]
 pub(crate) fn end_root(root: u64) {
-    if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 && CAUSED.remove(&root).is_some() {
+    if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 {
+        forget_root(root);
+    }
+}
+
+#[cold]
+fn forget_root(root: u64) {
+    if CAUSED.remove(&root).is_some() {
         CAUSED_ROOTS.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -336,10 +358,14 @@ pub(crate) fn note_spawned_refusal(call: u64) {
 }
 
 /// Whether that happened; asked at the end of a body and of a call.
-#[inline]
+#[inline(always)]
 pub(crate) fn take_spawned_refusal(call: u64) -> bool {
-    let noted = SPAWNED_REFUSAL_COUNT.load(Ordering::Acquire) != 0
-        && SPAWNED_REFUSALS.remove(&call).is_some();
+    SPAWNED_REFUSAL_COUNT.load(Ordering::Acquire) != 0 && take_noted(call)
+}
+
+#[cold]
+fn take_noted(call: u64) -> bool {
+    let noted = SPAWNED_REFUSALS.remove(&call).is_some();
     if noted {
         SPAWNED_REFUSAL_COUNT.fetch_sub(1, Ordering::Release);
     }

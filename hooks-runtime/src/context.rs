@@ -72,7 +72,7 @@ pub(crate) struct CallMeta<'s> {
     pub(crate) parent: u64,
     pub(crate) root: u64,
     /// The scope and run that it belongs to.
-    pub(crate) link: Option<std::sync::Arc<Link>>,
+    pub(crate) link: Option<&'s Link>,
     pub(crate) attempt: u32,
     pub(crate) facts: Facts,
     pub(crate) started: Option<Instant>,
@@ -84,12 +84,25 @@ pub(crate) struct CallMeta<'s> {
 impl CallMeta<'_> {
     /// The id that the scope gave, if it did.
     pub(crate) fn correlation(&self) -> Option<&std::sync::Arc<str>> {
-        self.link.as_ref()?.correlation.as_ref()
+        self.link?.correlation.as_ref()
     }
 }
 
 /// Values that hooks keep from `Pre` to `Done`, by hook and type.
-pub(crate) type Locals = Vec<(u32, TypeId, Box<dyn Any + Send>)>;
+#[derive(Default)]
+pub(crate) struct Locals(Option<Box<Vec<Local>>>);
+
+pub(crate) type Local = (u32, TypeId, Box<dyn Any + Send>);
+
+impl Locals {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+    pub(crate) fn take(&mut self) -> Vec<Local> {
+        self.0.take().map_or_else(Vec::new, |list| *list)
+    }
+}
 
 /// The call as a guard sees it: sealed, nothing can be changed.
 pub struct GuardContext<'c> {
@@ -375,9 +388,10 @@ impl HookContext<'_> {
     /// A value of the same type that is there already is replaced.
     pub fn local<T: Any + Send>(&mut self, value: T) -> &mut T {
         let key = (self.view.entry.serial, TypeId::of::<T>());
-        self.locals.retain(|(serial, ty, _)| (*serial, *ty) != key);
-        self.locals.push((key.0, key.1, Box::new(value)));
-        self.locals
+        let locals = self.locals.0.get_or_insert_default();
+        locals.retain(|(serial, ty, _)| (*serial, *ty) != key);
+        locals.push((key.0, key.1, Box::new(value)));
+        locals
             .last_mut()
             .and_then(|(_, _, value)| value.downcast_mut())
             .expect("pushed just now")
@@ -386,8 +400,8 @@ impl HookContext<'_> {
     /// What [`HookContext::local`] kept.
     pub fn get_local<T: Any + Send>(&mut self) -> Option<&mut T> {
         let key = (self.view.entry.serial, TypeId::of::<T>());
-        let found = self
-            .locals
+        let locals = self.locals.0.as_mut()?;
+        let found = locals
             .iter_mut()
             .find(|(serial, ty, _)| (*serial, *ty) == key)?;
         found.2.downcast_mut()

@@ -56,7 +56,7 @@ impl Call<'_> {
             point: self.meta.site.point,
             path: self.meta.site.path,
             component: self.meta.facts.named().map(Into::into),
-            principal: self.meta.link.as_ref().and_then(|l| l.principal.clone()),
+            principal: self.meta.link.and_then(|l| l.principal.clone()),
             hook: entry.serial,
             key: key.clone(),
         };
@@ -110,16 +110,24 @@ impl Call<'_> {
     #[inline]
     pub(crate) fn keep(&mut self, frame: &mut Frame<'_>) {
         if self.set.may_retry
-            && self.can.repeat.is_ok()
+            && self.meta.site.flags.repeatable
             && let Err(why) = frame.values.keep()
         {
-            self.can.repeat = Err(why);
+            self.ledger().cannot_repeat = Some(why);
         }
     }
 
+    /// Why there can be no other attempt.
+    pub(crate) fn cannot_repeat(&self) -> Option<&'static str> {
+        if !self.meta.site.flags.repeatable {
+            return Some("the body cannot run again; see `retry` in the attribute's reference");
+        }
+        self.ledger.as_ref()?.cannot_repeat
+    }
+
     /// The value was planned or kept: another attempt would give the same.
-    pub(crate) fn cannot_repeat(&mut self) {
-        self.can.repeat = Err(
+    pub(crate) fn forbid_retry(&mut self) {
+        self.ledger().cannot_repeat = Some(
             "the body did not run: another attempt would give the same planned or cached value",
         );
     }

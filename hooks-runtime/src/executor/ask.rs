@@ -114,7 +114,8 @@ impl<'s> Call<'s> {
             }
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
             if entry.plain && !over && !self.recording && !self.rehearsal {
-                let (stopped, answer) = ask_row(
+                let mut said = None;
+                at = ask_row(
                     &self.meta,
                     list,
                     at,
@@ -123,9 +124,10 @@ impl<'s> Call<'s> {
                     result.as_deref_mut(),
                     &mut self.plan,
                     &mut self.locals,
+                    &mut said,
+                    &ambient::enter_hooks(self.meta.id, self.meta.root),
                 );
-                at = stopped;
-                if let Some(answer) = answer {
+                if let Some(answer) = said {
                     self.take(&list[at], phase, answer, None);
                     at += 1;
                 }
@@ -276,8 +278,8 @@ impl<'s> Call<'s> {
     }
 }
 
-/// Asks the plain hooks from `from` on until one has something to say: where it stopped, and the answer, if
-/// it is not the end of the row.
+/// Asks the plain hooks from `from` on until one has something to say: where it stopped, with the answer in
+/// `said` if it is not the end of the row.
 ///
 /// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
 /// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
@@ -292,9 +294,10 @@ pub(super) fn ask_row(
     result: Option<&mut Parts>,
     plan: &mut Plan,
     locals: &mut Locals,
-) -> (usize, Option<Answer>) {
-    let (mut at, mut said) = (from, None);
-    let hooks = ambient::enter_hooks(meta.id, meta.root);
+    said: &mut Option<Answer>,
+    hooks: &ambient::Restore,
+) -> usize {
+    let mut at = from;
     let mut cx = HookContext {
         view: GuardContext {
             meta,
@@ -315,7 +318,7 @@ pub(super) fn ask_row(
                     cx.view.entry = entry;
                     let answer = hook(&mut cx);
                     if !matches!(answer, Ok(HookResult::Continue)) {
-                        said = Some(answer);
+                        *said = Some(answer);
                         return;
                     }
                     std::mem::forget(answer); // `Continue` owns nothing.
@@ -326,7 +329,7 @@ pub(super) fn ask_row(
                     cx.view.entry = entry;
                     let vote = hook(&cx.view);
                     if !matches!(vote, Ok(Vote::Pass)) {
-                        said = Some(vote.map(Into::into));
+                        *said = Some(vote.map(Into::into));
                         return;
                     }
                     std::mem::forget(vote); // `Pass` owns nothing.
@@ -337,10 +340,11 @@ pub(super) fn ask_row(
             at += 1;
         }
     }));
+    hooks.leave_row();
     if let Err(payload) = row {
-        said = Some(Err(HookError::Panicked(message(&*payload))));
+        *said = Some(Err(HookError::Panicked(message(&*payload))));
     }
-    (at, said)
+    at
 }
 
 /// A late answer of a blocking hook cannot be stopped, but it does not count.

@@ -20,13 +20,34 @@ use crate::view::{Access, RawView};
 
 /// What a site can carry, tokens and types taken together.
 #[derive(Clone, Copy)]
-pub(crate) struct Can {
-    pub(crate) refuse: bool,
-    pub(crate) replace: bool,
-    pub(crate) cache: bool,
-    pub(crate) redirect: bool,
-    /// `Err`: why the body cannot run again.
-    pub(crate) repeat: Result<(), &'static str>,
+pub(crate) struct Can(u8);
+
+impl Can {
+    const REFUSE: u8 = 1;
+    const REPLACE: u8 = 2;
+    const CACHE: u8 = 4;
+    const REDIRECT: u8 = 8;
+
+    #[inline]
+    pub(crate) fn new(refuse: bool, replace: bool, cache: bool, redirect: bool) -> Self {
+        Can(u8::from(refuse) * Self::REFUSE
+            | u8::from(replace) * Self::REPLACE
+            | u8::from(cache) * Self::CACHE
+            | u8::from(redirect) * Self::REDIRECT)
+    }
+    #[inline]
+    pub(crate) fn refuse(self) -> bool {
+        self.0 & Self::REFUSE != 0
+    }
+    pub(crate) fn replace(self) -> bool {
+        self.0 & Self::REPLACE != 0
+    }
+    pub(crate) fn cache(self) -> bool {
+        self.0 & Self::CACHE != 0
+    }
+    pub(crate) fn redirect(self) -> bool {
+        self.0 & Self::REDIRECT != 0
+    }
 }
 
 /// Where a call is made.
@@ -111,7 +132,7 @@ impl<'s> Call<'s> {
     pub(crate) fn begin(
         site: &'static SiteInfo,
         set: &'s HookSet,
-        scope: &Scope,
+        scope: &'s Scope,
         facts: Facts,
         can: Can,
     ) -> Self {
@@ -123,7 +144,7 @@ impl<'s> Call<'s> {
             id,
             parent,
             root: if root == 0 { id } else { root },
-            link: scope.link.clone(),
+            link: scope.link.as_deref(),
             attempt: 1,
             facts,
             started: set.record_all.then(|| clock.now()),
@@ -145,7 +166,7 @@ impl<'s> Call<'s> {
             granted: false,
             plan: Plan::Run,
             inner_refusal: false,
-            locals: Vec::new(),
+            locals: Locals::default(),
             outcome: None,
             executed: false,
             cache_hit: false,
@@ -189,7 +210,6 @@ impl<'s> Call<'s> {
         let halted = self
             .meta
             .link
-            .as_ref()
             .filter(|l| l.is_halted())
             .and_then(|l| l.halted());
         let Some(halted) = halted else { return false };
@@ -206,7 +226,7 @@ impl<'s> Call<'s> {
     /// At a site that hooks may only watch nothing can be written.
     #[inline]
     pub(crate) fn prepare(&self, args: &mut [RawView]) {
-        if !self.can.refuse {
+        if !self.can.refuse() {
             args.iter_mut().for_each(|view| view.restrict(Access::Read));
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Ledger<'s> {
     pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
     /// Another attempt that was asked for: after how long, and of how many.
     pub(crate) retry: Option<(Duration, u32)>,
+    /// Why the body cannot run again, besides what the site says.
+    pub(crate) cannot_repeat: Option<&'static str>,
     /// What views of moved arguments point to.
     pub(crate) kept: Vec<Kept>,
     pub(crate) args: Vec<ArgRecord>,

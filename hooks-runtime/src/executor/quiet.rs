@@ -5,14 +5,15 @@
 //! When one is not `Continue`, the call is opened ([`Call`]), with all that belongs to a decision, and goes on
 //! from there. What a call means is written down once, in `run.rs` and what it calls.
 
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use super::ask::ask_row;
 use super::call::{Call, Can, Scope};
-use super::run::{Frame, Resume, VALUE};
-use crate::ambient;
+use super::run::{Frame, Step, VALUE};
+use crate::ambient::{self, Restore};
 use crate::context::{CallMeta, Locals, Plan};
 use crate::hook::{Answer, Entry};
 use crate::point::Phase;
@@ -21,79 +22,101 @@ use crate::registry::HookSet;
 use crate::site::SiteInfo;
 use crate::view::{Access, RawView};
 
-/// A call that is opened, and where it goes on.
-pub(super) type Opened<'s> = (Call<'s>, Resume);
+/// Who spoke: a hook in the list of a step.
+#[derive(Clone, Copy)]
+pub(super) struct By {
+    pub(super) step: Step,
+    pub(super) hook: usize,
+}
 
-/// A call in which nothing was said so far. Dropping it before it is finished means that its body panicked or
-/// its future was dropped.
+impl By {
+    /// The hook at that place of a row: the intercepts, and then the guards.
+    fn in_row(at: usize, intercepts: &[Arc<Entry>], first: Step, second: Step) -> Self {
+        match at.checked_sub(intercepts.len()) {
+            None => By { step: first, hook: at },
+            Some(hook) => By { step: second, hook },
+        }
+    }
+}
+
+/// A call in which nothing was said so far. Dropping it before its end means that its body panicked or its
+/// future was dropped.
 pub(super) struct Quiet<'s> {
     set: &'s HookSet,
     meta: CallMeta<'s>,
-    can: Can,
-    plan: Plan,
     locals: Locals,
+    can: Can,
     executed: bool,
     in_user_code: bool,
     inner_refusal: bool,
-    finished: bool,
+    failed: bool,
+    over: bool,
 }
 
 impl<'s> Quiet<'s> {
-    /// `None`: what is asked at this site, or where the call is made, takes more than this. Then nothing has
-    /// happened, and the facts are there still.
-    #[inline]
-    pub(super) fn begin(
+    /// Whether a call of that set that begins now can be one.
+    #[inline(always)]
+    pub(super) fn fits(set: &HookSet) -> bool {
+        set.quiet.is_some() && !ambient::is_nested() && set.is_serving()
+    }
+
+    #[inline(always)]
+    pub(super) fn new(
         site: &'static SiteInfo,
         set: &'s HookSet,
-        scope: &Scope,
-        facts: &mut Facts,
+        scope: &'s Scope,
+        facts: Facts,
         can: Can,
-    ) -> Option<Self> {
-        if !set.quiet || ambient::is_nested() || !set.is_serving() {
-            return None;
-        }
+    ) -> Self {
         let (parent, root) = ambient::call_and_root();
         let id = ambient::next_call_id();
-        Some(Quiet {
+        Quiet {
             set,
             meta: CallMeta {
                 site,
                 id,
                 parent,
                 root: if root == 0 { id } else { root },
-                link: scope.link.clone(),
+                link: scope.link.as_deref(),
                 attempt: 1,
-                facts: std::mem::take(facts),
+                facts,
                 started: None,
                 clock: &set.registry.clock,
                 dirty: AtomicBool::new(false),
             },
+            locals: Locals::default(),
             can,
-            plan: Plan::Run,
-            locals: Vec::new(),
             executed: false,
             in_user_code: false,
             inner_refusal: false,
-            finished: false,
-        })
+            failed: false,
+            over: false,
+        }
     }
 
-    /// The steps before the body. Afterwards the arguments may be moved.
-    #[inline]
-    pub(super) fn before(&mut self, args: &mut [RawView]) -> Option<Opened<'s>> {
-        if !self.can.refuse {
+    /// Makes it the current call until what this gives is dropped.
+    #[inline(always)]
+    pub(super) fn enter(&self) -> Restore {
+        ambient::enter_hooks(self.meta.id, self.meta.root)
+    }
+
+    /// The steps before the body. Afterwards, if nobody spoke, the arguments may be moved.
+    #[inline(always)]
+    pub(super) fn before(
+        &mut self,
+        inside: &Restore,
+        args: &mut [RawView],
+        said: &mut Option<Answer>,
+    ) -> Option<By> {
+        if !self.can.refuse() {
             args.iter_mut().for_each(|view| view.restrict(Access::Read));
         }
-        let set = self.set;
-        if !set.pre.is_empty()
-            && let Some((at, answer)) = self.ask(&set.pre, Phase::Pre, args, None)
-        {
-            return Some(self.speak(&set.pre[at], Phase::Pre, answer, Resume::Propose(at + 1)));
-        }
-        if !set.guards.is_empty()
-            && let Some((at, vote)) = self.ask(&set.guards, Phase::Pre, args, None)
-        {
-            return Some(self.speak(&set.guards[at], Phase::Pre, vote, Resume::Decide(at + 1)));
+        let list: &'s [Arc<Entry>] = self.set.quiet.as_ref().map_or(&[], |rows| &rows.before);
+        if !list.is_empty() {
+            let hook = self.ask(inside, list, Phase::Pre, args, None, said);
+            if said.is_some() {
+                return Some(By::in_row(hook, &self.set.pre, Step::Propose, Step::Decide));
+            }
         }
         for view in args.iter_mut().filter(|view| !view.outlives_body()) {
             view.restrict(Access::Moved);
@@ -101,108 +124,115 @@ impl<'s> Quiet<'s> {
         None
     }
 
-    /// Runs the body, or a part of it, as the current call.
-    #[inline]
-    pub(super) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
+    /// Runs the body, or a part of it.
+    #[inline(always)]
+    pub(super) fn in_body<R>(&mut self, inside: &Restore, body: impl FnOnce() -> R) -> R {
         self.executed = true;
         self.in_user_code = true;
-        let inside = ambient::enter_call(self.meta.id, self.meta.root);
+        inside.enter_body();
         let result = body();
         self.inner_refusal |= ambient::inner_refusal();
-        drop(inside);
         self.in_user_code = false;
         result
     }
 
     /// The steps after the body.
-    #[inline]
+    #[inline(always)]
     pub(super) fn after(
         &mut self,
+        inside: &Restore,
         frame: &mut Frame<'_>,
         args: &mut [RawView],
-    ) -> Option<Opened<'s>> {
+        said: &mut Option<Answer>,
+    ) -> Option<By> {
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
         let set = self.set;
         let mut parts = frame.values.parts();
         let parts = parts.as_mut().expect(VALUE);
-        if !self.can.refuse {
+        if !self.can.refuse() {
             parts.view_mut().restrict(Access::Read);
         }
-        let (phase, list) = match parts {
-            Parts::Err(_) => (Phase::Error, &set.error),
-            Parts::Plain(_) | Parts::Ok(_) => (Phase::Post, &set.post),
+        self.failed = matches!(parts, Parts::Err(_));
+        let list: &'s [Arc<Entry>] = match &set.quiet {
+            Some(_) if self.failed => &set.error,
+            Some(rows) => &rows.after,
+            None => &[],
         };
-        if !list.is_empty()
-            && let Some((at, answer)) = self.ask(list, phase, args, Some(parts))
-        {
-            return Some(self.speak(&list[at], phase, answer, Resume::Settle(at + 1)));
+        if list.is_empty() {
+            return None;
         }
-        let guards = &set.guards_post;
-        if phase == Phase::Post
-            && !guards.is_empty()
-            && let Some((at, vote)) = self.ask(guards, phase, args, Some(parts))
-        {
-            return Some(self.speak(&guards[at], phase, vote, Resume::Release(at + 1)));
-        }
-        // A failure is told to the sinks, and what hooks kept is theirs to drop.
-        let eventful = phase == Phase::Error && !set.sinks.is_empty();
-        if eventful || !self.locals.is_empty() {
-            self.open().deliver(parts);
-        } else {
-            self.finish(phase == Phase::Error);
-        }
-        None
+        let phase = if self.failed { Phase::Error } else { Phase::Post };
+        let hook = self.ask(inside, list, phase, args, Some(parts), said);
+        said.is_some().then(|| {
+            let intercepts = if self.failed { &set.error } else { &set.post };
+            By::in_row(hook, intercepts, Step::Settle, Step::Release)
+        })
     }
 
-    #[inline]
-    fn finish(&mut self, failed: bool) {
-        self.finished = true;
-        if failed && self.inner_refusal {
-            ambient::note_inner_refusal();
+    #[inline(always)]
+    fn ask(
+        &mut self,
+        inside: &Restore,
+        list: &'s [Arc<Entry>],
+        phase: Phase,
+        args: &mut [RawView],
+        result: Option<&mut Parts>,
+        said: &mut Option<Answer>,
+    ) -> usize {
+        let (meta, locals) = (&self.meta, &mut self.locals);
+        // It stays `Run`, which owns nothing: hooks can only look at it.
+        let plan = &mut *ManuallyDrop::new(Plan::Run);
+        ask_row(meta, list, 0, phase, args, result, plan, locals, said, inside)
+    }
+
+    /// The end: nobody spoke.
+    #[inline(always)]
+    pub(super) fn end(&mut self) {
+        // A failure is told to the sinks, and what hooks kept is theirs to drop.
+        let eventful = self.failed && (self.inner_refusal || !self.set.sinks.is_empty());
+        if eventful || !self.locals.is_empty() {
+            return self.end_opened();
         }
+        self.over = true;
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
         }
     }
 
-    #[inline]
-    fn ask(
-        &mut self,
-        list: &'s [Arc<Entry>],
-        phase: Phase,
-        args: &mut [RawView],
-        result: Option<&mut Parts>,
-    ) -> Option<(usize, Answer)> {
-        let (meta, plan, locals) = (&self.meta, &mut self.plan, &mut self.locals);
-        let (at, said) = ask_row(meta, list, 0, phase, args, result, plan, locals);
-        Some((at, said?))
+    #[cold]
+    fn end_opened(&mut self) {
+        let failed = self.failed;
+        self.to_call().deliver_as(failed);
     }
 
-    /// A hook has something to say.
+    /// The same call with all that belongs to a decision, and what a hook said in it.
     #[cold]
-    fn speak(
-        &mut self,
-        entry: &'s Arc<Entry>,
-        phase: Phase,
-        answer: Answer,
-        resume: Resume,
-    ) -> Opened<'s> {
-        let mut call = self.open();
-        call.take(entry, phase, answer, None);
-        (call, resume)
+    pub(super) fn open(&mut self, by: By, said: Option<Answer>) -> Call<'s> {
+        let (list, phase) = match by.step {
+            Step::Propose => (&self.set.pre, Phase::Pre),
+            Step::Decide => (&self.set.guards, Phase::Pre),
+            Step::Settle if self.failed => (&self.set.error, Phase::Error),
+            Step::Settle => (&self.set.post, Phase::Post),
+            Step::Release => (&self.set.guards_post, Phase::Post),
+        };
+        let entry = &list[by.hook];
+        let mut call = self.to_call();
+        if let Some(answer) = said {
+            call.take(entry, phase, answer, None);
+        }
+        call
     }
 
-    /// The same call with all that belongs to a decision.
     #[cold]
-    fn open(&mut self) -> Call<'s> {
-        self.finished = true;
+    fn to_call(&mut self) -> Call<'s> {
+        self.over = true;
         let meta = &mut self.meta;
         let meta = CallMeta {
             site: meta.site,
             id: meta.id,
             parent: meta.parent,
             root: meta.root,
-            link: meta.link.take(),
+            link: meta.link,
             attempt: meta.attempt,
             facts: std::mem::take(&mut meta.facts),
             started: None,
@@ -219,11 +249,11 @@ impl<'s> Quiet<'s> {
 }
 
 impl Drop for Quiet<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.over {
             // Its body panicked, or its future was dropped: the opened call tells who wants to know.
-            drop(self.open());
+            drop(self.to_call());
         }
     }
 }
@@ -239,7 +269,8 @@ impl Future for QuietBody<'_, '_, '_> {
     #[inline]
     fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        this.call.in_body(|| this.frame.body.poll(cx))
+        let inside = this.call.enter();
+        this.call.in_body(&inside, || this.frame.body.poll(cx))
     }
 }
 
@@ -247,8 +278,7 @@ impl Drop for QuietBody<'_, '_, '_> {
     /// What the body holds is dropped as a part of the call.
     #[inline]
     fn drop(&mut self) {
-        let inside = ambient::enter_call(self.call.meta.id, self.call.meta.root);
+        let _inside = self.call.enter();
         self.frame.body.stop();
-        drop(inside);
     }
 }

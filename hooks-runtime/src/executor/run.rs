@@ -73,31 +73,34 @@ impl<'a> Frame<'a> {
 
 pub(super) const VALUE: &str = "the body has run, or a hook brought a value";
 
-/// Where a call goes on that was quiet so far: in a list of hooks, after those that had nothing to say.
-#[derive(Clone, Copy)]
-pub(crate) enum Resume {
-    Propose(usize),
-    Decide(usize),
-    Settle(usize),
-    Release(usize),
+/// A step of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Intercepts before the body.
+    Propose,
+    /// Guards before the body, and then the body.
+    Decide,
+    /// Intercepts after the body.
+    Settle,
+    /// Guards of the result.
+    Release,
 }
 
 /// From which hook on each step is done; `None`: it is over.
 struct Steps {
     propose: Option<usize>,
-    /// With the body.
     decide: Option<usize>,
     settle: Option<usize>,
     release: usize,
 }
 
 impl Steps {
-    fn from(resume: Resume) -> Self {
-        let (propose, decide, settle, release) = match resume {
-            Resume::Propose(from) => (Some(from), Some(0), Some(0), 0),
-            Resume::Decide(from) => (None, Some(from), Some(0), 0),
-            Resume::Settle(from) => (None, None, Some(from), 0),
-            Resume::Release(from) => (None, None, None, from),
+    fn from(step: Step, hook: usize) -> Self {
+        let (propose, decide, settle, release) = match step {
+            Step::Propose => (Some(hook), Some(0), Some(0), 0),
+            Step::Decide => (None, Some(hook), Some(0), 0),
+            Step::Settle => (None, None, Some(hook), 0),
+            Step::Release => (None, None, None, hook),
         };
         Steps {
             propose,
@@ -132,7 +135,7 @@ fn sync_with(
     site: &'static HookSite,
     set: &HookSet,
     scope: &Scope,
-    mut facts: Facts,
+    facts: Facts,
     can: Can,
     frame: &mut Frame<'_>,
     seen: &mut [RawView],
@@ -141,24 +144,38 @@ fn sync_with(
         if set.is_idle() {
             return frame.body.start();
         }
-        if let Some(mut call) = Quiet::begin(site.info(), set, scope, &mut facts, can) {
-            let opened = call.before(seen).or_else(|| {
-                call.in_body(|| frame.body.start());
-                call.after(frame, seen)
-            });
-            if let Some((call, resume)) = opened {
-                sync_opened(call, resume, frame, seen);
+        if Quiet::fits(set) {
+            let mut call = Quiet::new(site.info(), set, scope, facts, can);
+            let inside = call.enter();
+            let mut said = None;
+            let mut by = call.before(&inside, seen, &mut said);
+            if by.is_none() {
+                call.in_body(&inside, || frame.body.start());
+                by = call.after(&inside, frame, seen, &mut said);
+            }
+            drop(inside);
+            match by {
+                None => call.end(),
+                Some(by) => {
+                    sync_opened(call.open(by, said), by.step, by.hook + 1, frame, seen);
+                }
             }
             return;
         }
     }
     let call = Call::begin(site.info(), set, scope, facts, can);
-    sync_opened(call, Resume::Propose(0), frame, seen);
+    sync_opened(call, Step::Propose, 0, frame, seen);
 }
 
-/// A synchronous call from a step on; [`async_opened`] is its twin with awaits.
-fn sync_opened(mut call: Call<'_>, resume: Resume, frame: &mut Frame<'_>, seen: &mut [RawView]) {
-    let mut steps = Steps::from(resume);
+/// A synchronous call from a hook of a step on; [`async_opened`] is its twin with awaits.
+fn sync_opened(
+    mut call: Call<'_>,
+    step: Step,
+    hook: usize,
+    frame: &mut Frame<'_>,
+    seen: &mut [RawView],
+) {
+    let mut steps = Steps::from(step, hook);
     call.prepare(seen);
     if let Some(from) = steps.propose {
         call.propose_sync(seen, from);
@@ -172,12 +189,12 @@ fn sync_opened(mut call: Call<'_>, resume: Resume, frame: &mut Frame<'_>, seen: 
         match call.act(seen) {
             Act::Refuse(refusal) => return frame.values.refuse(refusal),
             Act::Planned if planned => {
-                call.cannot_repeat();
+                call.forbid_retry();
                 break;
             }
             Act::Planned => call.plan_lost(),
             Act::Cached if call.cached(frame) => {
-                call.cannot_repeat();
+                call.forbid_retry();
                 break;
             }
             Act::Redirect(to) => {
@@ -248,7 +265,7 @@ fn sync_opened(mut call: Call<'_>, resume: Resume, frame: &mut Frame<'_>, seen: 
 /// A call of an asynchronous site that is not idle.
 pub(crate) async fn asynchronous(
     site: &'static HookSite,
-    mut facts: Facts,
+    facts: Facts,
     can: Can,
     mut frame: Frame<'_>,
     seen: &mut [RawView],
@@ -263,35 +280,39 @@ pub(crate) async fn asynchronous(
             frame.body.start();
             return poll_fn(|cx| frame.poll(cx)).await;
         }
-        if let Some(mut call) = Quiet::begin(site.info(), &set, &scope, &mut facts, can) {
-            let mut opened = call.before(seen);
-            if opened.is_none() {
+        if Quiet::fits(&set) {
+            let mut call = Quiet::new(site.info(), &set, &scope, facts, can);
+            let mut said = None;
+            let mut by = call.before(&call.enter(), seen, &mut said);
+            if by.is_none() {
                 frame.body.start();
                 QuietBody {
                     call: &mut call,
                     frame: &mut frame,
                 }
                 .await;
-                opened = call.after(&mut frame, seen);
+                by = call.after(&call.enter(), &mut frame, seen, &mut said);
             }
-            if let Some((call, resume)) = opened {
-                Box::pin(async_opened(call, resume, &mut frame, seen)).await;
-            }
-            return;
+            let Some(by) = by else {
+                return call.end();
+            };
+            let opened = call.open(by, said);
+            return Box::pin(async_opened(opened, by.step, by.hook + 1, &mut frame, seen)).await;
         }
     }
     let call = Call::begin(site.info(), &set, &scope, facts, can);
-    Box::pin(async_opened(call, Resume::Propose(0), &mut frame, seen)).await;
+    Box::pin(async_opened(call, Step::Propose, 0, &mut frame, seen)).await;
 }
 
 /// [`sync_opened`] with awaits.
 async fn async_opened(
     mut call: Call<'_>,
-    resume: Resume,
+    step: Step,
+    hook: usize,
     frame: &mut Frame<'_>,
     seen: &mut [RawView],
 ) {
-    let mut steps = Steps::from(resume);
+    let mut steps = Steps::from(step, hook);
     call.prepare(seen);
     if let Some(from) = steps.propose {
         call.propose(seen, from, Wait::Async).await;
@@ -305,12 +326,12 @@ async fn async_opened(
         match call.act(seen) {
             Act::Refuse(refusal) => return frame.values.refuse(refusal),
             Act::Planned if planned => {
-                call.cannot_repeat();
+                call.forbid_retry();
                 break;
             }
             Act::Planned => call.plan_lost(),
             Act::Cached if call.cached(frame) => {
-                call.cannot_repeat();
+                call.forbid_retry();
                 break;
             }
             Act::Redirect(to) => {

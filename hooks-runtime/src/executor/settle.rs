@@ -179,7 +179,7 @@ impl<'s> Call<'s> {
             self.next_stage();
             self.restriction = Restriction::None;
         }
-        if !self.can.refuse {
+        if !self.can.refuse() {
             parts.view_mut().restrict(crate::view::Access::Read);
         }
         match parts {
@@ -282,7 +282,10 @@ impl<'s> Call<'s> {
 
     /// The outcome of a call that was not refused.
     pub(crate) fn deliver(&mut self, parts: &Parts) {
-        let failed = matches!(parts, Parts::Err(_));
+        self.deliver_as(matches!(parts, Parts::Err(_)));
+    }
+
+    pub(crate) fn deliver_as(&mut self, failed: bool) {
         self.finish(if failed {
             Outcome::Failed
         } else {

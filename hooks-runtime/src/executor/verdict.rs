@@ -76,7 +76,7 @@ impl<'s> Call<'s> {
                 | HookResult::Cancel(_)
                 | HookResult::Halt { .. }
         );
-        if changes && !self.can.refuse {
+        if changes && !self.can.refuse() {
             return no("the site is an `observe` site: hooks may only watch it");
         }
         let recovers = matches!(answer, HookResult::Replace(_) | HookResult::Retry { .. })
@@ -98,24 +98,24 @@ impl<'s> Call<'s> {
             HookResult::Retry { .. } if !settling => {
                 no("nothing has run yet: ask for it in phase post or error")
             }
-            HookResult::Replace(_) if !self.can.replace => no(
+            HookResult::Replace(_) if !self.can.replace() => no(
                 "the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it",
             ),
-            HookResult::Cache { .. } if !self.can.cache => {
+            HookResult::Cache { .. } if !self.can.cache() => {
                 no("the result type can neither be cloned nor written and read as JSON")
             }
-            HookResult::Redirect { .. } if !self.can.redirect => {
+            HookResult::Redirect { .. } if !self.can.redirect() => {
                 no("the site has no resolver: add `redirect = …` to its attribute")
             }
             HookResult::Retry { delay, .. } if *delay > MAX_RETRY_DELAY => {
                 no("it would wait for more than a day: ask for a shorter delay")
             }
-            HookResult::Retry { .. } => match self.can.repeat {
-                Ok(()) if !entry.meta.may_retry => no(
+            HookResult::Retry { .. } => match self.cannot_repeat() {
+                Some(why) => no(why),
+                None if !entry.meta.may_retry => no(
                     "declare `may_retry` on the hook, so that calls keep a copy of their arguments",
                 ),
-                Ok(()) => Ok(()),
-                Err(why) => no(why),
+                None => Ok(()),
             },
             HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
                 Ok(())
@@ -223,7 +223,7 @@ impl<'s> Call<'s> {
     }
 
     fn in_run(&self) -> bool {
-        self.meta.link.as_ref().is_some_and(|l| l.run.is_some())
+        self.meta.link.is_some_and(|l| l.run.is_some())
     }
 
     fn halt(&mut self, entry: &Entry, shadow: bool, reason: &str, reach: Reach) {
@@ -233,7 +233,6 @@ impl<'s> Call<'s> {
         let halted = self
             .meta
             .link
-            .as_ref()
             .is_some_and(|l| l.halt(entry.id(), reason, reach));
         if !halted {
             let detail = "a hook answered Halt outside of any run: only this call is refused";
@@ -327,7 +326,7 @@ impl<'s> Call<'s> {
     /// Joins a vote into the verdict, or notes that it has no force here.
     fn restrict(&mut self, mut said: Said<'s>) {
         if said.counts && said.restriction > Restriction::None {
-            if self.can.refuse {
+            if self.can.refuse() {
                 self.restriction = self.restriction.max(said.restriction);
             } else {
                 said.counts = false;

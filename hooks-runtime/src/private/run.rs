@@ -148,7 +148,7 @@ pub fn run_sync<A, R, const N: usize>(
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    let can = can(site, &ret, &redirect);
+    let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
     let mut body = SyncBody::new(&args, &value, Once::new(body), redirect);
@@ -172,7 +172,7 @@ pub fn run_sync_repeat<A, R, const N: usize>(
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = R>,
 ) -> R {
-    let can = can(site, &ret, &redirect);
+    let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
     let mut body = SyncBody::new(&args, &value, Repeat(body), redirect);
@@ -192,7 +192,7 @@ pub async fn run_async<A, R, F: Future<Output = R>, G: Future<Output = R>, const
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = G>,
 ) -> R {
-    let can = can(site, &ret, &redirect);
+    let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
@@ -221,7 +221,7 @@ pub async fn run_async_repeat<
     ret: ReturnOps<R>,
     redirect: impl Redirect<A, Out = G>,
 ) -> R {
-    let can = can(site, &ret, &redirect);
+    let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
     let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
@@ -232,16 +232,12 @@ pub async fn run_async_repeat<
     value.take_value()
 }
 
-fn can<R, A, X: Redirect<A>>(site: &HookSite, ret: &ReturnOps<R>, _redirect: &X) -> Can {
-    Can {
-        refuse: ret.refuse.is_some(),
-        replace: ret.replaceable,
-        cache: ret.cacheable,
-        redirect: X::POSSIBLE,
-        repeat: if site.info().flags.repeatable {
-            Ok(())
-        } else {
-            Err("the body cannot run again; see `retry` in the attribute's reference")
-        },
-    }
+#[inline]
+fn can<R, A, X: Redirect<A>>(ret: &ReturnOps<R>, _redirect: &X) -> Can {
+    Can::new(
+        ret.refuse.is_some(),
+        ret.replaceable,
+        ret.cacheable,
+        X::POSSIBLE,
+    )
 }

@@ -204,14 +204,9 @@ pub(crate) fn simulate(
     rehearsal: bool,
 ) -> (DecisionRecord, Restriction) {
     let set = HookSet::build(info, registry.inner(), &[]);
-    let can = Can {
-        refuse: !info.flags.observe,
-        replace: true,
-        cache: true,
-        redirect: true,
-        repeat: Ok(()),
-    };
-    let mut call = Call::begin(info, &set, &Scope::here(), facts, can);
+    let can = Can::new(!info.flags.observe, true, true, true);
+    let scope = Scope::here();
+    let mut call = Call::begin(info, &set, &scope, facts, can);
     call.recording = true;
     call.rehearsal = rehearsal;
     let decided = poll_ready(async {

@@ -39,12 +39,19 @@ pub(crate) struct HookSet {
     pub(crate) async_after: bool,
     /// Whether nobody is asked or told, and no grant is needed while the registry serves.
     idle: bool,
-    /// Whether nothing matters but what the hooks answer, until one of them has something to say.
-    pub(crate) quiet: bool,
+    /// There if nothing matters but what the hooks answer, until one of them has something to say.
+    pub(crate) quiet: Option<Rows>,
     pub(crate) args_after: bool,
     pub(crate) may_retry: bool,
     /// Closed by the attribute or by configuration.
     pub(crate) closed: bool,
+}
+
+/// What is asked one after the other when nobody has anything to say: intercepts, and then guards.
+pub(crate) struct Rows {
+    pub(crate) before: Entries,
+    /// After a body that returned.
+    pub(crate) after: Entries,
 }
 
 impl HookSet {
@@ -89,7 +96,10 @@ impl HookSet {
         let nobody = asked.iter().all(|list| list.is_empty());
         HookSet {
             idle: nobody && !record_all && !closed,
-            quiet: plain && !record_all && !closed && !args_after && !may_retry,
+            quiet: (plain && !record_all && !closed && !args_after && !may_retry).then(|| Rows {
+                before: pre.iter().chain(&guards).cloned().collect(),
+                after: post.iter().chain(&guards_post).cloned().collect(),
+            }),
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
             args_after,
