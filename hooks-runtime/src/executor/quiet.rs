@@ -187,16 +187,18 @@ impl<'s> Quiet<'s> {
 
     /// The end: nobody spoke.
     #[inline(always)]
-    pub(super) fn end(&mut self) {
+    pub(super) fn end(mut self) {
         // A failure is told to the sinks, and what hooks kept is theirs to drop.
         let eventful = self.failed && (self.inner_refusal || !self.set.sinks.is_empty());
         if eventful || !self.locals.is_empty() {
             return self.end_opened();
         }
-        self.over = true;
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
         }
+        drop(std::mem::take(&mut self.meta.facts));
+        // There is nothing else in it to drop.
+        std::mem::forget(self);
     }
 
     #[cold]
