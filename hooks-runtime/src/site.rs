@@ -112,12 +112,25 @@ const IDLE: u8 = 0;
 const UNREGISTERED: u8 = 1;
 const ACTIVE: u8 = 2;
 
+#[cfg(not(feature = "shuttle"))]
+type Sets = SnapshotCell<HookSet>;
+#[cfg(not(feature = "shuttle"))]
+#[allow(clippy::declare_interior_mutable_const, reason = "a beginning, copied into each site")]
+const NO_SETS: Sets = SnapshotCell::new();
+
+// Shuttle's primitives cannot be made in a `const`.
+#[cfg(feature = "shuttle")]
+type Sets = std::sync::LazyLock<SnapshotCell<HookSet>>;
+#[cfg(feature = "shuttle")]
+#[allow(clippy::declare_interior_mutable_const, reason = "a beginning, copied into each site")]
+const NO_SETS: Sets = std::sync::LazyLock::new(SnapshotCell::new);
+
 /// One annotated function.
 pub struct HookSite {
     state: AtomicU8,
     info: SiteInfo,
     /// The hooks of the global registry.
-    sets: SnapshotCell<HookSet>,
+    sets: Sets,
 }
 
 impl HookSite {
@@ -127,7 +140,7 @@ impl HookSite {
         HookSite {
             state: AtomicU8::new(UNREGISTERED),
             info,
-            sets: SnapshotCell::new(),
+            sets: NO_SETS,
         }
     }
 

@@ -51,26 +51,28 @@ struct Mine {
 #[cfg(not(feature = "shuttle"))]
 thread_local! {
     static MINE: Mine = const { Mine { notes: Cell::new(None), depth: Cell::new(0), over: Cell::new(false) } };
-    static GIVE_BACK: GiveBack = const { GiveBack };
+    static GIVE_BACK: GiveBack = const { GiveBack(Cell::new(None)) };
 }
 
 #[cfg(feature = "shuttle")]
 shuttle::thread_local! {
     static MINE: Mine = Mine { notes: Cell::new(None), depth: Cell::new(0), over: Cell::new(false) };
-    static GIVE_BACK: GiveBack = GiveBack;
+    static GIVE_BACK: GiveBack = GiveBack(Cell::new(None));
 }
 
 /// Gives the thread's place back when the thread ends.
-struct GiveBack;
+struct GiveBack(Cell<Option<&'static Notes>>);
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
-        MINE.with(|mine| {
+        // What the thread still calls holds references. (In shuttle's model `MINE` may be gone before this.)
+        let _gone = MINE.try_with(|mine| {
             mine.over.set(true);
-            if let Some(notes) = mine.notes.take() {
-                notes.taken.store(false, Ordering::Release);
-            }
+            mine.notes.set(None);
         });
+        if let Some(notes) = self.0.take() {
+            notes.taken.store(false, Ordering::Release);
+        }
     }
 }
 
@@ -184,10 +186,14 @@ fn begin(mine: &Mine) -> Option<&'static Notes> {
         return None;
     }
     // Registers the destructor; fails only while the thread is ending.
-    GIVE_BACK.try_with(|_| ()).ok()?;
-    let notes = ALL.take();
-    mine.notes.set(Some(notes));
-    Some(notes)
+    GIVE_BACK
+        .try_with(|give_back| {
+            let notes = ALL.take();
+            give_back.0.set(Some(notes));
+            mine.notes.set(Some(notes));
+            notes
+        })
+        .ok()
 }
 
 /// Tells of a pointer whether some thread has noted it. `None`: the notes could not be made visible, so nothing
