@@ -30,11 +30,16 @@ impl Expansion<'_> {
             let dup = self.dup(&p);
             quote_spanned!(here()=> #dup,)
         });
-        let runner = local(match (class == Class::Sync, self.model.repeatable) {
-            (true, false) => "run_sync",
-            (true, true) => "run_sync_repeat",
-            (false, false) => "run_async",
-            (false, true) => "run_async_repeat",
+        // In a place of its own, the runner's future has a type that is cheap to check. A boxed future is
+        // returned as it is, and what the views look at must live as long as the future.
+        let place = stores.is_empty() && matches!(class, Class::Async | Class::Future);
+        let runner = local(match (class, self.model.repeatable) {
+            (Class::Sync, false) => "run_sync",
+            (Class::Sync, true) => "run_sync_repeat",
+            (_, false) if place => "running",
+            (_, true) if place => "running_repeat",
+            (_, false) => "run_async",
+            (_, true) => "run_async_repeat",
         });
         let (ret_name, facts_name) = (local("__ret"), local("__facts"));
         let run = quote_spanned!(here()=>
@@ -42,8 +47,8 @@ impl Expansion<'_> {
         );
         let run = match class {
             Class::Sync => quote_spanned!(here()=> #stores #run),
+            _ if place => run,
             _ if stores.is_empty() => quote_spanned!(here()=> #p::boxed(#run)),
-            // What the views look at must live as long as the future.
             _ => quote_spanned!(here()=> #p::boxed(async move { #stores #run.await })),
         };
         // An asynchronous run is awaited outside this block: its locals would be kept in the user's future.

@@ -1,7 +1,7 @@
 //! The expansion: one static, one closure around the body, two calls of it.
 //!
 //! ```text
-//! static __SITE: HookSite = …;  inventory::submit! { … }
+//! static __SITE: HookSite = …;  // and what enters it into the link-time catalogue
 //! let __body = bind(types of the arguments, |(a, (b, ()))| -> R { the user's body });
 //! if __SITE.is_idle() { __body((a, (b, ()))) } else { run_sync(&__SITE, …, __body, …) }
 //! ```
@@ -12,11 +12,15 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{ReturnType, Type};
 
-use crate::analyze::{Class, Model, Param, Shown, Source};
+use crate::analyze::{Class, Model, Param, Source};
 use crate::capture::{Peel, peel};
 use crate::hygiene::{here, line, local, located, plain};
 use crate::parse::{Function, HookedArgs, Point, Sigil, split_inner_attributes};
 use crate::text;
+
+/// Up to this number of arguments there is one function that binds them all; each call that the compiler
+/// checks is time of the user's.
+const DIRECT: usize = 6;
 
 /// Everything that the pieces share.
 pub(crate) struct Expansion<'a> {
@@ -124,8 +128,10 @@ impl Expansion<'_> {
         }
     }
 
-    /// The static and its entry in the link-time catalogue, inside the function: so it works in `impl`
+    /// The static and what enters it into the link-time catalogue, inside the function: so it works in `impl`
     /// blocks, in generic functions and in functions that are never called.
+    ///
+    /// Few and simple items, because each one is evaluated and checked with every build of the user's crate.
     fn site(&self) -> TokenStream {
         let p = &self.private;
         let args = self.args;
@@ -138,67 +144,88 @@ impl Expansion<'_> {
             }
             None => quote!(""),
         };
+        let (before, middle, after) = self.description();
+        let flags = self.flags();
+        let (constructor, entry) = (local("__enter"), local("__ENTRY"));
+        quote_spanned!(here()=>
+            static __SITE: #p::HookSite = #p::HookSite::new(
+                #point,
+                ::core::concat!(
+                    ::core::module_path!(), #before, ::core::file!(), #middle,
+                    ::core::env!("CARGO_PKG_NAME"), "\0", ::core::env!("CARGO_PKG_VERSION"), #after
+                ),
+                #flags,
+            );
+            // What the loader calls before `main`.
+            extern "C" fn #constructor() { __SITE.link() }
+            #[used]
+            #[cfg_attr(windows, unsafe(link_section = ".CRT$XCU"))]
+            #[cfg_attr(
+                target_vendor = "apple",
+                unsafe(link_section = "__DATA,__mod_init_func,mod_init_funcs")
+            )]
+            #[cfg_attr(
+                not(any(windows, target_vendor = "apple")),
+                unsafe(link_section = ".init_array")
+            )]
+            static #entry: extern "C" fn() = #constructor;
+        )
+    }
+
+    /// The site's description, which the runtime's `site/text.rs` takes apart: what comes after the module's
+    /// path, after the file and after the package's version.
+    fn description(&self) -> (String, String, String) {
+        let args = self.args;
         let ident = &self.function.sig.ident;
         let name = match &args.owner {
             Some(owner) => format!("{}::{}", owner.value(), plain(ident)),
             None => plain(ident),
         };
-        let line = line(ident.span());
-        let shown = self.model.shown.iter().map(|shown| self.arg_info(shown));
-        let fields = args.fields.iter().map(|field| plain(&field.name));
         let returns = match &self.model.value {
             Some(ty) => text::of(ty),
             None => "()".to_owned(),
         };
-        let is_async = self.model.class != Class::Sync;
-        let repeatable = self.model.repeatable;
-        let [observe, closed, redirect, blocking] = [
-            args.observe.is_some(),
-            args.closed.is_some(),
-            args.redirect.is_some(),
-            args.blocking.is_some(),
-        ];
-        quote_spanned!(here()=>
-            static __SITE: #p::HookSite = #p::HookSite::new(#p::SiteInfo::new(
-                #point,
-                ::core::concat!(::core::module_path!(), "::", #name),
-                ::core::file!(),
-                #line,
-                ::core::env!("CARGO_PKG_NAME"),
-                ::core::env!("CARGO_PKG_VERSION"),
-                &[#(#shown),*],
-                &[#(#fields),*],
-                #returns,
-                #p::SiteFlags {
-                    is_async: #is_async,
-                    observe: #observe,
-                    closed: #closed,
-                    repeatable: #repeatable,
-                    redirect: #redirect,
-                    blocking: #blocking,
-                },
-            ));
-            #p::inventory::submit! { #p::SiteEntry(&__SITE) }
+        let mut after = format!("\0{returns}");
+        for shown in &self.model.shown {
+            let (ty, by) = match &shown.source {
+                Source::Param(index) => {
+                    let ty = &self.model.params[*index].ty;
+                    let by = match peel(ty).0 {
+                        Peel::Value => 'v',
+                        Peel::Shared | Peel::Optional => 's',
+                        Peel::Exclusive => 'x',
+                    };
+                    (text::of(ty), by)
+                }
+                Source::Expr(expr) => (text::of(expr), 's'),
+            };
+            after.push_str(&format!("\0{by}{}:{ty}", shown.name));
+        }
+        for field in &args.fields {
+            after.push_str(&format!("\0f{}", plain(&field.name)));
+        }
+        (
+            format!("::{name}\0"),
+            format!("\0{}\0", line(ident.span())),
+            after,
         )
     }
 
-    fn arg_info(&self, shown: &Shown) -> TokenStream {
-        let p = &self.private;
-        let name = &shown.name;
-        let (ty, by) = match &shown.source {
-            Source::Param(index) => {
-                let ty = &self.model.params[*index].ty;
-                let by = match peel(ty).0 {
-                    Peel::Value => "Value",
-                    Peel::Shared | Peel::Optional => "Shared",
-                    Peel::Exclusive => "Exclusive",
-                };
-                (text::of(ty), by)
-            }
-            Source::Expr(expr) => (text::of(expr), "Shared"),
-        };
-        let by = local(by);
-        quote_spanned!(here()=> #p::ArgInfo { name: #name, ty: #ty, by: #p::ArgMode::#by })
+    fn flags(&self) -> proc_macro2::Literal {
+        let args = self.args;
+        let flags = [
+            self.model.class != Class::Sync,
+            args.observe.is_some(),
+            args.closed.is_some(),
+            self.model.repeatable,
+            args.redirect.is_some(),
+            args.blocking.is_some(),
+        ];
+        let bits = flags
+            .iter()
+            .rev()
+            .fold(0_u8, |bits, flag| bits << 1 | u8::from(*flag));
+        proc_macro2::Literal::u8_unsuffixed(bits)
     }
 
     /// `let __body = bind(…, |…| …)`.
@@ -206,20 +233,7 @@ impl Expansion<'_> {
         let p = &self.private;
         let model = self.model;
         let name = local("__body");
-        let types =
-            model
-                .params
-                .iter()
-                .rev()
-                .fold(quote_spanned!(here()=> #p::NIL), |rest, param| {
-                    let slot = &param.slot;
-                    quote_spanned!(here()=> #p::nest(&#slot, #rest))
-                });
-        let (bind, mutable) = if model.repeatable {
-            (local("bind_mut"), Some(quote_spanned!(here()=> mut)))
-        } else {
-            (local("bind"), None)
-        };
+        let mutable = model.repeatable.then(|| quote_spanned!(here()=> mut));
         let closure = match model.class {
             Class::Async => self.async_closure(body),
             Class::Sync | Class::AsyncTrait | Class::Future | Class::BoxedFuture => {
@@ -245,6 +259,22 @@ impl Expansion<'_> {
                 let capture = (model.class != Class::Sync).then(|| quote_spanned!(here()=> move));
                 quote_spanned!(here()=> #capture |#pattern| #arrow #body)
             }
+        };
+        let base = if model.repeatable { "bind_mut" } else { "bind" };
+        let count = model.params.len();
+        let (bind, types) = if (1..=DIRECT).contains(&count) {
+            let slots = model.params.iter().map(|param| &param.slot);
+            (
+                local(&format!("{base}_{count}")),
+                quote_spanned!(here()=> #(&#slots),*),
+            )
+        } else {
+            let nest = |rest, param: &Param| {
+                let slot = &param.slot;
+                quote_spanned!(here()=> #p::nest(&#slot, #rest))
+            };
+            let nil = quote_spanned!(here()=> #p::NIL);
+            (local(base), model.params.iter().rev().fold(nil, nest))
         };
         quote_spanned!(here()=> let #mutable #name = #p::#bind(#types, #closure);)
     }

@@ -6,9 +6,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
-use crate::private::SiteEntry;
 use crate::registry::{Garbage, HookRegistry, Inner};
-use crate::site::HookSite;
+use crate::site::{self, HookSite};
 
 static SITES: RwLock<Vec<&'static HookSite>> = RwLock::new(Vec::new());
 /// Reasons for which every site must be looked at: an isolated scope, a halted run, a registry that does not serve.
@@ -54,7 +53,7 @@ pub(crate) fn site_points() -> Vec<&'static str> {
 /// Takes the link-time catalogue in; called once, when the global registry is made.
 pub(crate) fn collect() {
     let mut sites = SITES.write().unwrap_or_else(PoisonError::into_inner);
-    sites.extend(inventory::iter::<SiteEntry>().map(|entry| entry.0));
+    sites.extend(site::linked());
 }
 
 /// The first active look at a site: it may come from a library that was loaded later.
@@ -155,19 +154,9 @@ mod tests {
     use crate::answer::Vote;
     use crate::hook::HookMetadata;
     use crate::registry::PreparedHook;
-    use crate::site::{SiteFlags, SiteInfo};
 
     const fn site(point: &'static str) -> HookSite {
-        let flags = SiteFlags {
-            is_async: false,
-            observe: false,
-            closed: false,
-            repeatable: false,
-            redirect: false,
-            blocking: false,
-        };
-        let info = SiteInfo::new(point, "late", "late.rs", 1, "", "", &[], &[], "()", flags);
-        HookSite::new(info)
+        HookSite::new(point, "late\0late.rs\01\0\0\0()", 0)
     }
 
     fn guard(id: &str, pattern: &str) -> PreparedHook {

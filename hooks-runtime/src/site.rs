@@ -1,9 +1,14 @@
 //! Hook sites: the annotated functions, each a `static` with its place in the source.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::registry::{HookRegistry, HookSet, Snapshot, SnapshotCell, Stale};
+
+mod linked;
+mod text;
+
+pub(crate) use linked::linked;
 
 /// Version of the form of [`SiteInfo`]; it grows when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -76,38 +81,6 @@ pub struct SiteFlags {
     pub blocking: bool,
 }
 
-impl SiteInfo {
-    /// For the macro: `point`, `path`, `file`, `line`, `package`, `version`.
-    #[doc(hidden)]
-    #[allow(clippy::too_many_arguments)]
-    pub const fn new(
-        point: &'static str,
-        path: &'static str,
-        file: &'static str,
-        line: u32,
-        package: &'static str,
-        version: &'static str,
-        args: &'static [ArgInfo],
-        fields: &'static [&'static str],
-        returns: &'static str,
-        flags: SiteFlags,
-    ) -> Self {
-        SiteInfo {
-            schema_version: SCHEMA_VERSION,
-            point,
-            path,
-            file,
-            line,
-            package,
-            version,
-            args,
-            fields,
-            returns,
-            flags,
-        }
-    }
-}
-
 const IDLE: u8 = 0;
 const UNREGISTERED: u8 = 1;
 const ACTIVE: u8 = 2;
@@ -128,20 +101,35 @@ const NO_SETS: Sets = std::sync::LazyLock::new(SnapshotCell::new);
 /// One annotated function.
 pub struct HookSite {
     state: AtomicU8,
-    info: SiteInfo,
+    flags: u8,
+    link: linked::Link,
+    point: &'static str,
+    text: &'static str,
+    /// Read from the text when somebody asks for the first time.
+    info: OnceLock<Box<SiteInfo>>,
     /// The hooks of the global registry.
     sets: Sets,
 }
 
 impl HookSite {
-    /// For the macro: a site that no registry has seen yet.
+    /// For the macro: a site that no registry has seen yet. `text` and `flags` describe it, see `site/text.rs`.
     #[doc(hidden)]
-    pub const fn new(info: SiteInfo) -> Self {
+    pub const fn new(point: &'static str, text: &'static str, flags: u8) -> Self {
         HookSite {
             state: AtomicU8::new(UNREGISTERED),
-            info,
+            flags,
+            link: linked::Link::new(),
+            point,
+            text,
+            info: OnceLock::new(),
             sets: NO_SETS,
         }
+    }
+
+    /// For the macro: takes the site into the link-time catalogue. Called before `main`.
+    #[doc(hidden)]
+    pub fn link(&'static self) {
+        linked::enter(self);
     }
 
     /// Whether nobody listens: one relaxed load.
@@ -152,7 +140,8 @@ impl HookSite {
 
     /// What is known of the site.
     pub fn info(&self) -> &SiteInfo {
-        &self.info
+        self.info
+            .get_or_init(|| Box::new(text::parse(self.point, self.text, self.flags)))
     }
 
     pub(crate) fn is_registered(&self) -> bool {
@@ -173,7 +162,7 @@ impl HookSite {
 
     #[cold]
     fn build(&self) -> HookSet {
-        HookSet::build(&self.info, HookRegistry::global().inner(), &[])
+        HookSet::build(self.info(), HookRegistry::global().inner(), &[])
     }
 
     /// Takes the published set out, so that the next call builds one.
@@ -183,7 +172,7 @@ impl HookSite {
 
     /// Sets idle or active; `listened` says whether a registry has something for this site.
     pub(crate) fn set_state(&self, listened: bool) {
-        let active = listened || self.info.flags.closed;
+        let active = listened || self.info().flags.closed;
         self.state
             .store(if active { ACTIVE } else { IDLE }, Ordering::SeqCst);
     }
@@ -194,7 +183,9 @@ impl std::fmt::Debug for HookSite {
         write!(
             f,
             "HookSite({} at {}:{})",
-            self.info.point, self.info.file, self.info.line
+            self.info().point,
+            self.info().file,
+            self.info().line
         )
     }
 }

@@ -245,10 +245,9 @@ async fn all_keys() {
 
 #[test]
 fn the_catalogue_says_what_the_attribute_said() {
-    use hookpoint::__private::{SiteEntry, inventory};
-    let sites: Vec<_> = inventory::iter::<SiteEntry>
+    let sites: Vec<_> = hookpoint::sites()
         .into_iter()
-        .map(|entry| entry.0.info())
+        .map(|site| site.info())
         .filter(|info| info.path.starts_with("macro::keys::") || info.path.contains("::keys::"))
         .collect();
     let find = |name: &str| {

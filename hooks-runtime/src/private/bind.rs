@@ -37,6 +37,33 @@ pub fn bind_mut<A, R, F: FnMut(A) -> R>(_: Types<A>, body: F) -> F {
     body
 }
 
+macro_rules! bind {
+    ($($bind:ident $bind_mut:ident $($arg:ident)*;)*) => {
+        $(
+            /// [`bind`] for this number of arguments: one call to check instead of one for each.
+            #[inline(always)]
+            pub fn $bind<$($arg,)* R, F: FnOnce(bind!(@ $($arg)*)) -> R>($(_: &$arg,)* body: F) -> F {
+                body
+            }
+            /// [`bind_mut`] for this number of arguments.
+            #[inline(always)]
+            pub fn $bind_mut<$($arg,)* R, F: FnMut(bind!(@ $($arg)*)) -> R>($(_: &$arg,)* body: F) -> F {
+                body
+            }
+        )*
+    };
+    (@) => { () };
+    (@ $first:ident $($rest:ident)*) => { ($first, bind!(@ $($rest)*)) };
+}
+bind! {
+    bind_1 bind_mut_1 A;
+    bind_2 bind_mut_2 A B;
+    bind_3 bind_mut_3 A B C;
+    bind_4 bind_mut_4 A B C D;
+    bind_5 bind_mut_5 A B C D E;
+    bind_6 bind_mut_6 A B C D E G;
+}
+
 /// A copy of one argument for another attempt, if its type is `Clone`.
 pub fn dup<T, C: Dup<T>>(value: &T, _: C) -> Option<T> {
     C::dup(value)

@@ -7,6 +7,7 @@ mod named;
 mod probe;
 mod ret;
 mod run;
+mod running;
 
 pub use inventory;
 
@@ -19,11 +20,12 @@ pub use crate::point::Phase;
 pub use crate::record::DecisionRecord;
 pub use crate::refusal::HookRefusal;
 pub use crate::registry::Target;
-pub use crate::site::{ArgInfo, ArgMode, HookSite, SiteFlags, SiteInfo};
+pub use crate::site::HookSite;
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
 pub use bind::{
-    NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display,
-    facts, nest, resolver,
+    NIL, Types, bind, bind_1, bind_2, bind_3, bind_4, bind_5, bind_6, bind_mut, bind_mut_1,
+    bind_mut_2, bind_mut_3, bind_mut_4, bind_mut_5, bind_mut_6, borrowed, boxed, computed, dup,
+    fact, fact_debug, fact_display, facts, nest, resolver,
 };
 pub use named::{PointName, TypedPoint};
 pub use probe::{
@@ -38,7 +40,4 @@ pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,
     run_sync, run_sync_repeat,
 };
-
-/// A site in the link-time catalogue.
-pub struct SiteEntry(pub &'static HookSite);
-inventory::collect!(SiteEntry);
+pub use running::{Running, running, running_repeat};

@@ -14,7 +14,7 @@ use crate::pattern;
 use crate::point::{HookPoint, Phase};
 use crate::private::Facts;
 use crate::record::{DecisionRecord, HookRecord, Outcome};
-use crate::site::{ArgInfo, ArgMode, SiteFlags, SiteInfo};
+use crate::site::{ArgInfo, ArgMode, SCHEMA_VERSION, SiteFlags, SiteInfo};
 use crate::view::{Access, RawPtr, RawView};
 
 /// One hook of an [`Explanation`].
@@ -181,18 +181,19 @@ pub(crate) fn leak_site(point: &str, args: &[String]) -> &'static SiteInfo {
         redirect: true,
         ..SiteFlags::default()
     };
-    Box::leak(Box::new(SiteInfo::new(
-        leak(point),
-        "(rehearsal)",
-        "(rehearsal)",
-        0,
-        "",
-        "",
-        Box::leak(args.into_boxed_slice()),
-        &[],
-        "?",
+    Box::leak(Box::new(SiteInfo {
+        schema_version: SCHEMA_VERSION,
+        point: leak(point),
+        path: "(rehearsal)",
+        file: "(rehearsal)",
+        line: 0,
+        package: "",
+        version: "",
+        args: Vec::leak(args),
+        fields: &[],
+        returns: "?",
         flags,
-    )))
+    }))
 }
 
 /// Steps 1 to 3 of a call that never happens.
