@@ -105,11 +105,25 @@ pub struct HookSite {
     link: linked::Link,
     point: &'static str,
     text: &'static str,
+    late: Late,
+}
+
+/// What comes with the first use.
+struct Late {
     /// Read from the text when somebody asks for the first time.
     info: OnceLock<Box<SiteInfo>>,
     /// The hooks of the global registry.
     sets: Sets,
 }
+
+// SAFETY: both fields are `Sync`, which the compiler checks below. Said here because every static of a hooked
+// function must be `Sync`, and without this the compiler walks through the whole registry for each of them.
+unsafe impl Sync for Late {}
+const _: () = {
+    const fn is_sync<T: Sync>() {}
+    is_sync::<OnceLock<Box<SiteInfo>>>();
+    is_sync::<Sets>();
+};
 
 impl HookSite {
     /// For the macro: a site that no registry has seen yet. `text` and `flags` describe it, see `site/text.rs`.
@@ -121,8 +135,10 @@ impl HookSite {
             link: linked::Link::new(),
             point,
             text,
-            info: OnceLock::new(),
-            sets: NO_SETS,
+            late: Late {
+                info: OnceLock::new(),
+                sets: NO_SETS,
+            },
         }
     }
 
@@ -140,7 +156,8 @@ impl HookSite {
 
     /// What is known of the site.
     pub fn info(&self) -> &SiteInfo {
-        self.info
+        self.late
+            .info
             .get_or_init(|| Box::new(text::parse(self.point, self.text, self.flags)))
     }
 
@@ -151,13 +168,13 @@ impl HookSite {
     /// The hooks of the global registry, for a call on this thread's stack.
     #[inline]
     pub(crate) fn load(&self) -> Snapshot<'_, HookSet> {
-        self.sets.load(|| self.build())
+        self.late.sets.load(|| self.build())
     }
 
     /// The same for a call that may move between threads.
     #[inline]
     pub(crate) fn load_shared(&self) -> Arc<HookSet> {
-        self.sets.load_shared(|| self.build())
+        self.late.sets.load_shared(|| self.build())
     }
 
     #[cold]
@@ -167,7 +184,7 @@ impl HookSite {
 
     /// Takes the published set out, so that the next call builds one.
     pub(crate) fn invalidate(&self) -> Stale<HookSet> {
-        self.sets.invalidate()
+        self.late.sets.invalidate()
     }
 
     /// Sets idle or active; `listened` says whether a registry has something for this site.
