@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
 use crate::analyze::Class;
-use crate::capture;
+use crate::capture::{self, Reach};
 use crate::expand::{Expansion, nested};
 use crate::hygiene::{here, local, located};
 
@@ -86,8 +86,19 @@ impl Expansion<'_> {
             }
         };
         let fixed = capture::static_parameters(&self.function.sig.generics);
-        let (ok_choice, err_choice) =
-            capture::of_return(self.model.value.as_ref(), (&ok, &err), &fixed, p);
+        let value = self.model.value.as_ref();
+        let refusable = self.args.observe.is_none() && self.args.on_refused.is_none();
+        // Constants of a written type are found much faster than methods of a value.
+        if let Some(ty) = value.filter(|ty| refusable && capture::is_written_result(ty)) {
+            let reach = Reach::Written(ty);
+            let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
+            return quote_spanned!(here()=> {
+                let #probe = #p::#of(&#body);
+                #p::returns(&#probe, #p::IsResult, #refuse, #ok_choice, #err_choice)
+            });
+        }
+        let reach = Reach::Values(&ok, &err);
+        let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
         quote_spanned!(here()=> {
             let #probe = #p::#of(&#body);
             let (#ok, #err) = (#probe.ok(), #probe.err());

@@ -335,13 +335,21 @@ pub(crate) fn clone_choice(ty: &Type, slot: &Ident, p: &TokenStream) -> TokenStr
     }
 }
 
-/// The choices for the result: `(ok, err)`, given the locals `ok` and `err` that hold their probes.
+/// How the result's type is reached.
+pub(crate) enum Reach<'a> {
+    /// It is known to be a `Result` and can be written down: the cheap way.
+    Written(&'a Type),
+    /// Through locals that hold the probes of its two parts.
+    Values(&'a Ident, &'a Ident),
+}
+
+/// The choices for the result: `(ok, err)`.
 ///
 /// The first argument of something called `Result` is taken for the type of `Ok`; under any other name, the
 /// guard looks at the whole type, which covers what an alias hides.
 pub(crate) fn of_return(
     ty: Option<&Type>,
-    (ok, err): (&Ident, &Ident),
+    reach: &Reach<'_>,
     fixed: &[String],
     p: &TokenStream,
 ) -> (TokenStream, TokenStream) {
@@ -362,19 +370,45 @@ pub(crate) fn of_return(
         quote_spanned!(here()=> #p::OPAQUE)
     } else {
         let typed = guard(ok_ty);
-        let de = match leaves(ok_ty, fixed, true, p) {
-            Some(leaves) => quote_spanned!(here()=> #ok.heads::<#leaves>().de()),
-            None => quote_spanned!(here()=> #p::No),
-        };
-        quote_spanned!(here()=> (#typed, #ok.ser(), #de, #ok.dbg(), #ok.cln(), #ok.snd()))
+        match (reach, leaves(ok_ty, fixed, true, p)) {
+            (Reach::Written(ty), leaves) => {
+                let de = match leaves {
+                    Some(leaves) => quote_spanned!(here()=> #p::DdOk::<#ty, #leaves>::DE),
+                    None => quote_spanned!(here()=> #p::No),
+                };
+                let ok = quote_spanned!(here()=> #p::PrOk::<#ty>);
+                quote_spanned!(here()=> (#typed, #ok::SER, #de, #ok::DBG, #ok::CLN, #ok::SND))
+            }
+            (Reach::Values(ok, _), leaves) => {
+                let de = match leaves {
+                    Some(leaves) => quote_spanned!(here()=> #ok.heads::<#leaves>().de()),
+                    None => quote_spanned!(here()=> #p::No),
+                };
+                quote_spanned!(here()=> (#typed, #ok.ser(), #de, #ok.dbg(), #ok.cln(), #ok.snd()))
+            }
+        }
     };
     let err_choice = if hidden(err_ty) {
         quote_spanned!(here()=> #p::OPAQUE)
     } else {
         let typed = guard(err_ty);
-        quote_spanned!(here()=> (#typed, #err.ser(), #p::No, #err.dbg(), #err.cln(), #err.snd()))
+        match reach {
+            Reach::Written(ty) => {
+                let err = quote_spanned!(here()=> #p::PrErr::<#ty>);
+                quote_spanned!(here()=> (#typed, #err::SER, #p::No, #err::DBG, #err::CLN, #err::SND))
+            }
+            Reach::Values(_, err) => quote_spanned!(here()=>
+                (#typed, #err.ser(), #p::No, #err.dbg(), #err.cln(), #err.snd())
+            ),
+        }
     };
     (ok_choice, err_choice)
+}
+
+/// Whether the type is called `Result` and can be written down again: then, at a site that must be able to
+/// carry a refusal, it is one, whatever the name stands for, or the function does not compile anyway.
+pub(crate) fn is_written_result(ty: &Type) -> bool {
+    result_arguments(ty).is_some() && nameable(ty, false)
 }
 
 /// `T` and, if it is there, `E` of something whose last segment is `Result<…>`.

@@ -33,8 +33,8 @@ pub use probe::{
     Pr, Yes, probe, view_mut, view_opt, view_ref, view_within,
 };
 pub use ret::{
-    FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusedWith, RetFallback, RetOf, must_refuse,
-    only_watch, refuse_with, ret_of, ret_of_async, returns,
+    DdOk, FromRefusal, IsPlain, IsResult, Kind, PrErr, PrOk, Refusable, RefusedWith, ResultParts,
+    RetFallback, RetOf, must_refuse, only_watch, refuse_with, ret_of, ret_of_async, returns,
 };
 pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,

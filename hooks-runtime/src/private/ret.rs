@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use super::probe::{Caps, De, Flag, Pr, Typed, view_mut};
+use super::probe::{Caps, Dd, De, Flag, Pr, Typed, view_mut};
 use super::run::{Parts, ReturnOps};
 use crate::answer::Replacement;
 use crate::error::HookError;
@@ -59,6 +59,22 @@ pub struct IsResult;
 /// It is anything else.
 #[derive(Clone, Copy)]
 pub struct IsPlain;
+
+/// The parts of a written type that is a `Result`, under whatever name.
+pub trait ResultParts {
+    type Ok;
+    type Err;
+}
+impl<T, E> ResultParts for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+}
+/// Probes what is in `Ok`.
+pub type PrOk<R> = Pr<<R as ResultParts>::Ok>;
+/// Probes what is in `Err`.
+pub type PrErr<R> = Pr<<R as ResultParts>::Err>;
+/// Whether JSON can be read into what is in `Ok`.
+pub type DdOk<R, L> = Dd<<R as ResultParts>::Ok, L>;
 
 /// How to take a return value apart and make one.
 pub trait Kind<R> {
