@@ -1,7 +1,7 @@
 //! Hook sites: the annotated functions, each a `static` with its place in the source.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crate::registry::{HookRegistry, HookSet, Snapshot, SnapshotCell, Stale};
 
