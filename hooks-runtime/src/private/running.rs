@@ -39,6 +39,8 @@ impl<R, W> Future for Running<'_, R, W> {
 type Parts<A, B, F, R, V, X, O> = (A, B, F, R, V, X, O);
 
 /// [`run_async`], on the heap: the idle path must not pay for its size.
+// The list of types is the point.
+#[allow(clippy::type_complexity)]
 pub fn running<'a, A, R, F, B, V, X, const N: usize>(
     site: &'static HookSite,
     facts: Facts,
@@ -63,7 +65,7 @@ where
 }
 
 /// [`run_async_repeat`], on the heap.
-#[allow(clippy::too_many_arguments)]
+#[allow(clippy::too_many_arguments, clippy::type_complexity)]
 pub fn running_repeat<'a, A, R, F, B, V, D, X, const N: usize>(
     site: &'static HookSite,
     facts: Facts,
