@@ -156,7 +156,7 @@ mod tests {
     use crate::registry::PreparedHook;
 
     const fn site(point: &'static str) -> HookSite {
-        HookSite::new(point, "late\0late.rs\01\0\0\0()", 0)
+        HookSite::new(point, "late\0late.rs\x001\0\0\0()", 0)
     }
 
     fn guard(id: &str, pattern: &str) -> PreparedHook {

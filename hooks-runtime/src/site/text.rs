@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_description_is_taken_apart() {
-        let text = "app::run\0src/app.rs\042\0app\01.2.3\0Result<u8, E>\0vinput:Input\0sname:&str\0xlog:&mut HashMap<u8, a::B>\0flen\0fto";
+        let text = "app::run\0src/app.rs\x0042\0app\x001.2.3\0Result<u8, E>\0vinput:Input\0sname:&str\0xlog:&mut HashMap<u8, a::B>\0flen\0fto";
         let info = parse("tool.execute", text, 0b1001);
         assert_eq!(info.point, "tool.execute");
         assert_eq!(
@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_site_without_arguments_has_none() {
-        let info = parse("a.b", "p\0f\01\0\0\0()", 0);
+        let info = parse("a.b", "p\0f\x001\0\0\0()", 0);
         assert!(info.args.is_empty() && info.fields.is_empty());
     }
 }
