@@ -224,7 +224,7 @@ impl Expansion<'_> {
         let bits = flags
             .iter()
             .rev()
-            .fold(0_u8, |bits, flag| bits << 1 | u8::from(*flag));
+            .fold(0_u8, |bits, flag| (bits << 1) | u8::from(*flag));
         proc_macro2::Literal::u8_unsuffixed(bits)
     }
 
