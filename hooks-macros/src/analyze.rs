@@ -1,7 +1,7 @@
 //! From tokens to a model: what kind of function this is, what its parameters are, what hooks will see.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Type,
@@ -9,6 +9,7 @@ use syn::{
 };
 
 use crate::capture::{Peel, peel};
+use crate::hand_on::is_lint;
 use crate::hygiene::{here, plain};
 use crate::parse::{Choice, Function, HookedArgs};
 
@@ -19,7 +20,8 @@ pub(crate) enum Class {
     Sync,
     /// `async fn`
     Async,
-    /// What `#[async_trait]` makes of an `async fn`: the future in the returned box is hooked.
+    /// What `#[async_trait]` makes of an `async fn`: the block in its box is hooked as that of an `async fn`;
+    /// if there is no such block to be seen, the future in the returned box.
     AsyncTrait,
     /// The key `future`, and the function returns `impl Future`.
     Future,
@@ -63,6 +65,8 @@ pub(crate) enum Source<'a> {
 /// Everything the expansion needs to know of the function.
 pub(crate) struct Model<'a> {
     pub(crate) class: Class,
+    /// The function is `Box::pin(async move { … })`, and the block is hooked.
+    pub(crate) boxed: Option<BoxedBlock>,
     pub(crate) params: Vec<Param>,
     pub(crate) shown: Vec<Shown<'a>>,
     /// The body can run again: a matter of tokens; whether the arguments can be copied is the compiler's.
@@ -136,6 +140,45 @@ pub(crate) fn class(function: &Function, args: &HookedArgs) -> (Class, Option<Ty
     }
 }
 
+/// `Box::pin(async move { … })`, in pieces.
+pub(crate) struct BoxedBlock {
+    /// `Box::pin`
+    pub(crate) pin: TokenStream,
+    pub(crate) parenthesis: Group,
+    /// `async move`
+    pub(crate) keywords: TokenStream,
+    pub(crate) block: Group,
+}
+
+/// The body as [`BoxedBlock`], if that is all there is in it.
+///
+/// The hooks of a future come with its first poll, so the question whether there are any belongs into the
+/// block; asked outside, a future that was made before would stay unhooked, or be put into a second box.
+pub(crate) fn boxed_block(body: &Group) -> Option<BoxedBlock> {
+    let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
+    let (last, pin) = tokens.split_last()?;
+    let TokenTree::Group(parenthesis) = last else {
+        return None;
+    };
+    let pin: TokenStream = pin.iter().cloned().collect();
+    let inside: Vec<TokenTree> = parenthesis.stream().into_iter().collect();
+    let (last, keywords) = inside.split_last()?;
+    let TokenTree::Group(block) = last else {
+        return None;
+    };
+    let keywords: TokenStream = keywords.iter().cloned().collect();
+    let recognised = pin.to_string() == quote!(Box::pin).to_string()
+        && parenthesis.delimiter() == Delimiter::Parenthesis
+        && keywords.to_string() == quote!(async move).to_string()
+        && block.delimiter() == Delimiter::Brace;
+    recognised.then(|| BoxedBlock {
+        pin,
+        parenthesis: parenthesis.clone(),
+        keywords,
+        block: block.clone(),
+    })
+}
+
 fn unit_is_none(ty: Type) -> Option<Type> {
     match &ty {
         Type::Tuple(tuple) if tuple.elems.is_empty() => None,
@@ -202,11 +245,9 @@ pub(crate) fn params(function: &mut Function) -> Vec<Param> {
     for (index, input) in function.sig.inputs.iter_mut().enumerate() {
         let FnArg::Typed(input) = input else { continue };
         // A parameter that may be configured away cannot stand in a tuple: the body captures it instead.
-        if input
-            .attrs
-            .iter()
-            .any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
-        {
+        if input.attrs.iter().any(|attr| {
+            attr.path().is_ident("cfg") || (attr.path().is_ident("cfg_attr") && !is_lint(attr))
+        }) {
             continue;
         }
         let (lints, others) = std::mem::take(&mut input.attrs)
@@ -219,12 +260,6 @@ pub(crate) fn params(function: &mut Function) -> Vec<Param> {
         params.push(param);
     }
     params
-}
-
-fn is_lint(attr: &Attribute) -> bool {
-    ["allow", "expect", "warn", "deny", "forbid"]
-        .iter()
-        .any(|level| attr.path().is_ident(level))
 }
 
 fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
@@ -329,6 +364,9 @@ pub(crate) fn shown<'a>(args: &'a HookedArgs, params: &[Param]) -> Vec<Shown<'a>
                 let name = plain(&spec.name);
                 let source = match &spec.value {
                     None => Source::Param(find(&name)?),
+                    Some(expr) if mentions_any(expr.to_token_stream(), &args.absent) => {
+                        return None;
+                    }
                     Some(expr) => match only_ident(expr).and_then(|ident| find(&plain(ident))) {
                         Some(index) => Source::Param(index),
                         None => Source::Expr(expr),
@@ -356,6 +394,14 @@ pub(crate) fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => ident == *name,
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
+}
+
+fn mentions_any(tokens: TokenStream, names: &[String]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => names.contains(&plain(&ident)),
+        proc_macro2::TokenTree::Group(group) => mentions_any(group.stream(), names),
         _ => false,
     })
 }

@@ -41,12 +41,19 @@ impl Expansion<'_> {
             return TokenStream::new();
         };
         let (inner, rest) = split_inner_attributes(body);
-        let content = self.content(&rest);
-        let mut block =
-            proc_macro2::Group::new(proc_macro2::Delimiter::Brace, quote!(#inner #content));
+        let content = match &self.model.boxed {
+            None => self.content(&rest),
+            Some(boxed) => {
+                let content = self.content(&boxed.block.to_token_stream());
+                let (pin, keywords) = (&boxed.pin, &boxed.keywords);
+                let block = braced_as(&boxed.block, content);
+                let argument = braced_as(&boxed.parenthesis, quote!(#keywords #block));
+                quote!(#pin #argument)
+            }
+        };
         // The user's braces: without their span the function is taken for generated code, and lints such as
         // `dead_code` are silently lost.
-        block.set_span(body.span());
+        let block = braced_as(body, quote!(#inner #content));
         quote!(#(#attrs)* #vis #default #sig #block)
     }
 
@@ -83,13 +90,14 @@ impl Expansion<'_> {
                 let active = self.active(&facts, &name);
                 let p = &self.private;
                 let forget = self.forget_facts();
+                let output = self.output();
                 // What stands before the future runs at the call, as in the plain function; hooks come with
                 // the first poll, and so does the question whether somebody listens.
                 quote_spanned!(here()=>
                     #site
                     #facts_before
                     #bound
-                    let #future = #name(#call);
+                    let #future = #p::output::<#output, _>(#name(#call));
                     async move {
                         if __SITE.is_idle() {
                             #forget
@@ -121,6 +129,16 @@ impl Expansion<'_> {
                     }
                 )
             }
+        }
+    }
+
+    /// What the signature says that the returned future gives; `_` for what cannot be written here.
+    fn output(&self) -> Type {
+        match &self.model.value {
+            None => syn::parse_quote!(()),
+            // Naming the type is unstable.
+            Some(Type::Never(_)) => syn::parse_quote!(_),
+            Some(ty) => crate::analyze::erase_impl(ty),
         }
     }
 
@@ -363,6 +381,13 @@ pub(crate) fn nested(params: &[Param], mut each: impl FnMut(&Param) -> TokenStre
         quote_spanned!(here()=> ()),
         |rest, part| quote_spanned!(here()=> (#part, #rest)),
     )
+}
+
+/// Other tokens in the same delimiters.
+fn braced_as(like: &proc_macro2::Group, content: TokenStream) -> proc_macro2::Group {
+    let mut group = proc_macro2::Group::new(like.delimiter(), content);
+    group.set_span(like.span());
+    group
 }
 
 /// The same tokens in braces of ours.

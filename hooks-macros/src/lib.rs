@@ -2,7 +2,8 @@
 //!
 //! Table of contents: `parse` reads what is written, `analyze` says what it means, `validate` refuses
 //! what cannot be, `capture` chooses how hooks see a value, `expand` writes the code, with `active` and
-//! `views` for the arm that hooks run in; `on_impl` hands the attribute down to methods. `hook` and
+//! `views` for the arm that hooks run in; `on_impl` hands the attribute down to methods, `hand_on` to a better
+//! place. `hook` and
 //! `typed_point` are the other two macros. `errors` and `fallback` see to it that the user's item
 //! survives every mistake.
 
@@ -15,6 +16,7 @@ mod crate_path;
 mod errors;
 mod expand;
 mod fallback;
+mod hand_on;
 mod hook;
 mod hooked;
 mod hygiene;

@@ -48,6 +48,8 @@ pub(crate) struct HookedArgs {
     pub(crate) opt_out: Option<Span>,
     /// Written by the attribute on an `impl` block for its methods: the type, for the site's path.
     pub(crate) owner: Option<LitStr>,
+    /// Parameters that are configured away: naming them is no mistake, and shows nothing.
+    pub(crate) absent: Vec<String>,
 }
 
 /// Where the point's name comes from.
@@ -182,6 +184,12 @@ impl HookedArgs {
             "__owner" => {
                 input.parse::<Token![=]>()?;
                 self.owner = Some(input.parse()?);
+            }
+            // Written by the attribute itself, see `hand_on`.
+            "__moved" => {}
+            "__absent" => {
+                let names: Vec<LitStr> = list(input, &key, "", errors)?;
+                self.absent = names.iter().map(LitStr::value).collect();
             }
             _ => {
                 let near = points::nearest(&name, KEYS.iter().copied());
@@ -369,6 +377,7 @@ pub(crate) fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
 }
 
 /// A function whose body is tokens: half-written code must survive us.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,

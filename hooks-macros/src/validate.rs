@@ -211,7 +211,7 @@ fn names(args: &HookedArgs, params: &[Param], errors: &mut Errors) {
         .collect();
     let mut check = |ident: &syn::Ident| {
         let name = plain(ident);
-        if known.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || args.absent.contains(&name) {
             return;
         }
         let near = points::nearest(&name, known.iter().copied());

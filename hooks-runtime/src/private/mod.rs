@@ -2,7 +2,9 @@
 //! the macro, whose version is locked to the runtime's.
 
 mod bind;
+mod condition;
 mod frame;
+mod future;
 mod named;
 mod probe;
 mod ret;
@@ -10,6 +12,7 @@ mod run;
 
 pub use inventory;
 
+pub use crate::condition::Condition;
 pub use crate::answer::{HookResult, IntoAnswer, Vote};
 pub use crate::context::{GuardContext, HookContext};
 pub use crate::discovery::HookRegistration;
@@ -25,6 +28,8 @@ pub use bind::{
     NIL, Types, bind, bind_mut, borrowed, boxed, computed, dup, fact, fact_debug, fact_display,
     facts, nest, resolver,
 };
+pub use condition::condition;
+pub use future::output;
 pub use named::{PointName, TypedPoint};
 pub use probe::{
     Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain,
