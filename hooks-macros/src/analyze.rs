@@ -240,7 +240,17 @@ fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option
 }
 
 /// The parameters, and the outer signature changed to plain names for them.
-pub(crate) fn params(function: &mut Function) -> Vec<Param> {
+pub(crate) fn params(function: &mut Function, args: &HookedArgs) -> Vec<Param> {
+    let body = function
+        .body
+        .as_ref()
+        .map(Group::stream)
+        .unwrap_or_default();
+    // What only the attribute looks at is not unused.
+    let only_here = |pat: &Pat| match pat {
+        Pat::Ident(named) => args.mention(&named.ident) && !mentions(body.clone(), &named.ident),
+        _ => false,
+    };
     let mut params = Vec::new();
     for (index, input) in function.sig.inputs.iter_mut().enumerate() {
         let FnArg::Typed(input) = input else { continue };
@@ -250,10 +260,13 @@ pub(crate) fn params(function: &mut Function) -> Vec<Param> {
         }) {
             continue;
         }
-        let (lints, others) = std::mem::take(&mut input.attrs)
+        let (mut lints, others): (Vec<_>, _) = std::mem::take(&mut input.attrs)
             .into_iter()
             .partition(is_lint);
         input.attrs = others;
+        if only_here(&input.pat) {
+            lints.push(syn::parse_quote!(#[allow(unused_variables)]));
+        }
         let param = param(index, &input.pat, &input.ty, lints);
         let slot = &param.slot;
         *input.pat = syn::parse_quote!(#slot);

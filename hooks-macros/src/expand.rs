@@ -241,16 +241,18 @@ impl Expansion<'_> {
         let closure = match model.class {
             Class::Async => self.async_closure(body),
             Class::Sync | Class::AsyncTrait | Class::Future | Class::BoxedFuture => {
-                // Lint attributes cannot stand inside a pattern: such a parameter gets a statement.
-                let pattern = self.tuple(|param| match param.lints[..] {
-                    [] => param.pattern.clone(),
-                    _ => param.slot.to_token_stream(),
+                // Lint attributes cannot stand inside a pattern: such a parameter gets a statement, and with
+                // it all of them, so that they drop in their order.
+                let rebound = model.params.iter().any(|param| !param.lints.is_empty());
+                let pattern = self.tuple(|param| match rebound {
+                    false => param.pattern.clone(),
+                    true => param.slot.to_token_stream(),
                 });
-                let rebind = model.params.iter().filter(|param| !param.lints.is_empty());
-                let rebind: TokenStream = rebind.map(|param| param.rebind.clone()).collect();
-                let body = match rebind.is_empty() {
-                    true => body.clone(),
-                    false => {
+                let body = match rebound {
+                    false => body.clone(),
+                    true => {
+                        let rebind = model.params.iter().map(|param| &param.rebind);
+                        let rebind: TokenStream = rebind.cloned().collect();
                         let block = reparent(body);
                         quote_spanned!(here()=> { #rebind #block })
                     }

@@ -128,11 +128,7 @@ fn condition(input: &FnArg) -> Option<TokenStream> {
 }
 
 /// One function per combination of the conditions on parameters, each under its own `#[cfg]`.
-fn variants(
-    given: &TokenStream,
-    function: &Function,
-    hooked: &TokenStream,
-) -> Option<TokenStream> {
+fn variants(given: &TokenStream, function: &Function, hooked: &TokenStream) -> Option<TokenStream> {
     let mut conditions: Vec<TokenStream> = Vec::new();
     for condition in function.sig.inputs.iter().filter_map(condition) {
         if !conditions
@@ -170,12 +166,12 @@ fn variants(
                 Some(pair)
             })
             .collect();
-        let predicates = conditions.iter().map(|condition| {
-            match holds(combination, condition) {
+        let predicates = conditions
+            .iter()
+            .map(|condition| match holds(combination, condition) {
                 true => quote!(#condition),
                 false => quote!(not(#condition)),
-            }
-        });
+            });
         quote_spanned!(here()=>
             #[cfg(all(#(#predicates),*))]
             #[#hooked(__absent(#(#absent),*), #given)]

@@ -241,7 +241,9 @@ impl HookArgs {
                 if let Expr::Lit(literal) = &expr {
                     return Err(syn::Error::new_spanned(
                         literal,
-                        format!("a condition is a closure or the path of a function or constant, not a literal: `when = {WHEN}`"),
+                        format!(
+                            "a condition is a closure or the path of a function or constant, not a literal: `when = {WHEN}`"
+                        ),
                     ));
                 }
                 self.when = Some(expr);

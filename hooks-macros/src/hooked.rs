@@ -65,7 +65,7 @@ fn one_function(
         syn::ReturnType::Type(_, ty) => ty.span(),
     };
     let (class, value) = analyze::class(&function, args);
-    let params = analyze::params(&mut function);
+    let params = analyze::params(&mut function, args);
     validate::model(&function, args, class, &params, errors);
     let shown = if matches!(class, Class::Future | Class::BoxedFuture) {
         Vec::new()

@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Ident, LitStr, Path, Signature, Token, Visibility, parenthesized};
 
 use crate::errors::Errors;
-use crate::{crate_path, points};
+use crate::{analyze, crate_path, points};
 
 /// The legal keys, in the order of the reference.
 pub(crate) const KEYS: &[&str] = &[
@@ -121,6 +121,16 @@ impl HookedArgs {
             errors.push(error);
         }
         args
+    }
+
+    /// Whether an expression of the attribute looks at that parameter.
+    pub(crate) fn mention(&self, ident: &Ident) -> bool {
+        let values = self.args.iter().flat_map(|(_, specs)| specs);
+        self.component
+            .iter()
+            .chain(self.fields.iter().map(|field| &field.value))
+            .chain(values.filter_map(|spec| spec.value.as_ref()))
+            .any(|expr| analyze::mentions(expr.to_token_stream(), ident))
     }
 
     fn parse_key(&mut self, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {

@@ -12,8 +12,8 @@ mod run;
 
 pub use inventory;
 
-pub use crate::condition::Condition;
 pub use crate::answer::{HookResult, IntoAnswer, Vote};
+pub use crate::condition::Condition;
 pub use crate::context::{GuardContext, HookContext};
 pub use crate::discovery::HookRegistration;
 pub use crate::error::HookError;
