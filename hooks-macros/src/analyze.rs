@@ -33,6 +33,8 @@ pub(crate) enum Class {
 pub(crate) struct Param {
     /// Its name in the outer signature.
     pub(crate) slot: Ident,
+    /// Its name in the pattern of an asynchronous body's closure.
+    pub(crate) inner: Ident,
     /// The user's pattern, for the closure of a synchronous body.
     pub(crate) pattern: TokenStream,
     /// The user's lint attributes, which belong to the name that the body uses.
@@ -269,6 +271,12 @@ pub(crate) fn params(function: &mut Function, args: &HookedArgs) -> Vec<Param> {
         }
         let param = param(index, &input.pat, &input.ty, lints);
         let slot = &param.slot;
+        if slot.to_string().starts_with('_') {
+            // It is the expansion that uses it, not the user.
+            input.attrs.push(syn::parse_quote!(
+                #[allow(unknown_lints, clippy::used_underscore_binding)]
+            ));
+        }
         *input.pat = syn::parse_quote!(#slot);
         params.push(param);
     }
@@ -282,14 +290,19 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
             let ident = named.ident.clone();
             // What has nothing to drop needs no second place, and without it the future is smaller.
             let stays = named.mutability.is_none() && lints.is_empty() && nothing_to_drop(&ty);
+            let inner = match stays {
+                true => ident.clone(),
+                false => format_ident!("__arg{index}", span = here()),
+            };
             Param {
                 slot: ident.clone(),
                 pattern: quote!(#pat),
                 rebind: if stays {
                     TokenStream::new()
                 } else {
-                    quote_spanned!(here()=> #(#lints)* let #pat = #ident;)
+                    quote_spanned!(here()=> #(#lints)* let #pat = #inner;)
                 },
+                inner,
                 lints,
                 ty,
                 name: Some(plain(&ident)),
@@ -314,6 +327,7 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
             };
             Param {
                 span: syn::spanned::Spanned::span(other),
+                inner: slot.clone(),
                 slot,
                 pattern,
                 lints,

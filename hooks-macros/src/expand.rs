@@ -48,7 +48,7 @@ impl Expansion<'_> {
                 let (pin, keywords) = (&boxed.pin, &boxed.keywords);
                 let block = braced_as(&boxed.block, content);
                 let argument = braced_as(&boxed.parenthesis, quote!(#keywords #block));
-                quote!(#pin #argument)
+                quote_spanned!(here()=> return #pin #argument)
             }
         };
         // The user's braces: without their span the function is taken for generated code, and lints such as
@@ -63,6 +63,9 @@ impl Expansion<'_> {
         let (facts_before, idle, facts) = self.facts();
         let call = self.tuple(|param| param.slot.to_token_stream());
         let name = local("__body");
+        // `return`, written: there is a lint that asks for it, and the tail of the function is ours. What never
+        // returns has nothing to give.
+        let give = (!self.model.never()).then(|| quote_spanned!(here()=> return));
         match self.model.class {
             Class::Sync | Class::AsyncTrait => {
                 let active = self.active(&facts, &name);
@@ -71,7 +74,7 @@ impl Expansion<'_> {
                     #site
                     #facts_before
                     #bound
-                    if #idle { #forget #name(#call) } else { #active }
+                    if #idle { #forget #give #name(#call) } else { #give #active }
                 )
             }
             Class::Async => {
@@ -82,7 +85,7 @@ impl Expansion<'_> {
                     #site
                     #facts_before
                     #bound
-                    if #idle { #forget #name(#call).await } else { let #run = #active; #run.await }
+                    if #idle { #forget #give #name(#call).await } else { let #run = #active; #give #run.await }
                 )
             }
             Class::Future => {
@@ -98,14 +101,14 @@ impl Expansion<'_> {
                     #facts_before
                     #bound
                     let #future = #p::output::<#output, _>(#name(#call));
-                    async move {
+                    #give async move {
                         if __SITE.is_idle() {
                             #forget
-                            #future.await
+                            #give #future.await
                         } else {
                             let #name = #p::bind(#p::NIL, move |()| #future);
                             let #run = #active;
-                            #run.await
+                            #give #run.await
                         }
                     }
                 )
@@ -122,10 +125,10 @@ impl Expansion<'_> {
                     let #future = #name(#call);
                     if #idle {
                         #forget
-                        #future
+                        #give #future
                     } else {
                         let #name = #p::bind(#p::NIL, move |()| #future);
-                        #active
+                        #give #active
                     }
                 )
             }
@@ -246,7 +249,7 @@ impl Expansion<'_> {
                 let rebound = model.params.iter().any(|param| !param.lints.is_empty());
                 let pattern = self.tuple(|param| match rebound {
                     false => param.pattern.clone(),
-                    true => param.slot.to_token_stream(),
+                    true => param.inner.to_token_stream(),
                 });
                 let body = match rebound {
                     false => body.clone(),
@@ -271,7 +274,7 @@ impl Expansion<'_> {
 
     fn async_closure(&self, body: &TokenStream) -> TokenStream {
         let model = self.model;
-        let pattern = self.tuple(|param| param.slot.to_token_stream());
+        let pattern = self.tuple(|param| param.inner.to_token_stream());
         let rebind = model.params.iter().map(|param| &param.rebind);
         let value = local("__value");
         // Compilers say "return type inferred to be … here": here is the return type.
@@ -296,6 +299,7 @@ impl Expansion<'_> {
         quote_spanned!(here()=> move |#pattern| async move {
             #hint
             #(#rebind)*
+            #[allow(unknown_lints, clippy::diverging_sub_expression)]
             let #value: #written = #block;
             // The body may never get here.
             #[allow(unknown_lints, unreachable_code, clippy::all)]

@@ -106,7 +106,8 @@ pub fn runtime_hook(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 /// A function hooked with it must show arguments of these names. The return type, if it is there, gives the
-/// view its `result()`.
+/// view its `result()`. Where the facade has another name or is re-exported, `, crate = ::path` at the end says
+/// where it is.
 #[proc_macro]
 pub fn point(input: TokenStream) -> TokenStream {
     typed_point::point(input.into(), Facade::Hookpoint).into()
