@@ -48,7 +48,8 @@ impl Expansion<'_> {
                 let (pin, keywords) = (&boxed.pin, &boxed.keywords);
                 let block = braced_as(&boxed.block, content);
                 let argument = braced_as(&boxed.parenthesis, quote!(#keywords #block));
-                quote_spanned!(here()=> return #pin #argument)
+                // No `return` in front: other attributes know this form, too.
+                quote!(#pin #argument)
             }
         };
         // The user's braces: without their span the function is taken for generated code, and lints such as

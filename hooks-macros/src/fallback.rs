@@ -57,6 +57,22 @@ pub(crate) fn keyword(item: &TokenStream) -> Option<proc_macro2::Ident> {
     None
 }
 
+/// The `gen` of a `gen fn`, which only nightly can compile and syn cannot read.
+pub(crate) fn generator(item: &TokenStream) -> Option<proc_macro2::Ident> {
+    let mut generator = None;
+    for token in item.clone() {
+        match token {
+            TokenTree::Ident(ident) if ident == "gen" => generator = Some(ident),
+            TokenTree::Ident(ident) if ident == "fn" => return generator,
+            TokenTree::Ident(ident)
+                if matches!(ident.to_string().as_str(), "async" | "unsafe" | "extern") => {}
+            TokenTree::Literal(_) => {}
+            _ => generator = None,
+        }
+    }
+    None
+}
+
 fn has_fn(item: &TokenStream) -> bool {
     item.clone()
         .into_iter()

@@ -1,6 +1,6 @@
 //! `#[hooked]` from end to end.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::spanned::Spanned;
 
@@ -24,14 +24,13 @@ pub(crate) fn hooked(args: TokenStream, item: TokenStream, facade: Facade) -> To
             return fallback::keep(item, errors);
         }
         other => {
-            errors.at(
-                other
-                    .as_ref()
-                    .map_or_else(Span::call_site, proc_macro2::Ident::span),
-                "expected a function with a body, or an `impl` block",
-            );
+            validate::item(other.as_ref(), &mut errors);
             return fallback::keep(item, errors);
         }
+    }
+    if let Some(generator) = fallback::generator(&item) {
+        validate::generator(&generator, &mut errors);
+        return fallback::keep(item, errors);
     }
     let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {
         return fallback::keep(item, errors);

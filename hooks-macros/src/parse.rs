@@ -134,6 +134,15 @@ impl HookedArgs {
     }
 
     fn parse_key(&mut self, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {
+        if input.peek(LitStr) {
+            self.point_given = true;
+            let name: LitStr = input.parse()?;
+            let text = name.value();
+            return Err(syn::Error::new_spanned(
+                name,
+                format!("the point has a key like everything else: `point = {text:?}`"),
+            ));
+        }
         let key = input.call(Ident::parse_any).map_err(|error| {
             syn::Error::new(
                 error.span(),
