@@ -184,6 +184,35 @@ mod enabled {
     }
 
     #[test]
+    fn lints_that_other_compilers_may_not_know_are_allowed_as_such() {
+        for (args, item) in [
+            (
+                r#"point = "a.b""#,
+                "async fn run(_a: u8, b: String) -> Result<u8, E> { body }",
+            ),
+            (
+                r#"point = "a.b", component = a"#,
+                "fn run(a: u8, #[allow(unused)] _b: String) -> Result<u8, E> { body }",
+            ),
+            (
+                r#"point = "a.b", future"#,
+                "fn run(a: u8) -> impl Future<Output = u8> { body }",
+            ),
+        ] {
+            let expanded = expand(args, item);
+            let allowed: Vec<_> = expanded.split("allow (").skip(1).collect();
+            assert!(!allowed.is_empty(), "{expanded}");
+            for list in allowed {
+                let (list, _) = list.split_once(')').expect("a closed list");
+                assert!(
+                    !list.contains("clippy") || list.contains("unknown_lints"),
+                    "{list} in {expanded}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn stacked() {
         of_function(
             "stacked",
