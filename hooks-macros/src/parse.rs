@@ -130,6 +130,7 @@ impl HookedArgs {
             .iter()
             .chain(self.fields.iter().map(|field| &field.value))
             .chain(values.filter_map(|spec| spec.value.as_ref()))
+            .chain(self.redirect.iter().map(|(_, expr)| expr))
             .any(|expr| analyze::mentions(expr.to_token_stream(), ident))
     }
 

@@ -2,6 +2,7 @@
 
 mod behaviour;
 mod blocks;
+mod boxed_traits;
 mod budget;
 mod cancellation;
 mod catalogue;
