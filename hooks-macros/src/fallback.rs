@@ -57,17 +57,20 @@ pub(crate) fn keyword(item: &TokenStream) -> Option<proc_macro2::Ident> {
     None
 }
 
-/// The `gen` of a `gen fn`, which only nightly can compile and syn cannot read.
-pub(crate) fn generator(item: &TokenStream) -> Option<proc_macro2::Ident> {
-    let mut generator = None;
+/// A word in front of `fn` that syn cannot read: `gen`, which only nightly can compile, and `safe`, which
+/// stands in `extern` blocks.
+pub(crate) fn qualifier(item: &TokenStream) -> Option<proc_macro2::Ident> {
+    let mut found = None;
     for token in item.clone() {
         match token {
-            TokenTree::Ident(ident) if ident == "gen" => generator = Some(ident),
-            TokenTree::Ident(ident) if ident == "fn" => return generator,
-            TokenTree::Ident(ident)
-                if matches!(ident.to_string().as_str(), "async" | "unsafe" | "extern") => {}
+            TokenTree::Ident(ident) => match ident.to_string().as_str() {
+                "gen" | "safe" => found = Some(ident),
+                "fn" => return found,
+                "async" | "unsafe" | "extern" => {}
+                _ => found = None,
+            },
             TokenTree::Literal(_) => {}
-            _ => generator = None,
+            _ => found = None,
         }
     }
     None

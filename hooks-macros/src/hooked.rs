@@ -28,8 +28,8 @@ pub(crate) fn hooked(args: TokenStream, item: TokenStream, facade: Facade) -> To
             return fallback::keep(item, errors);
         }
     }
-    if let Some(generator) = fallback::generator(&item) {
-        validate::generator(&generator, &mut errors);
+    if let Some(qualifier) = fallback::qualifier(&item) {
+        validate::qualifier(&qualifier, &mut errors);
         return fallback::keep(item, errors);
     }
     let Some(function) = errors.take(syn::parse2::<Function>(item.clone())) else {

@@ -118,11 +118,18 @@ pub(crate) fn item(keyword: Option<&Ident>, errors: &mut Errors) {
     errors.at(keyword.map_or_else(Span::call_site, Ident::span), message);
 }
 
-/// A `gen fn`.
-pub(crate) fn generator(keyword: &Ident, errors: &mut Errors) {
+/// A `gen fn` or a `safe fn`.
+pub(crate) fn qualifier(keyword: &Ident, errors: &mut Errors) {
     errors.on(
         keyword,
-        "`#[hooked]` cannot be used on a `gen fn`: a call of it gives many values, and hooks see one; hook the function that makes one of them",
+        match keyword == "gen" {
+            true => {
+                "`#[hooked]` cannot be used on a `gen fn`: a call of it gives many values, and hooks see one; hook the function that makes one of them"
+            }
+            false => {
+                "a foreign function has no body to hook: hook the function that calls it"
+            }
+        },
     );
 }
 

@@ -120,6 +120,23 @@ async fn the_upper_of_our_attributes_is_the_outer_call() {
     assert_eq!(take(&log), two);
 }
 
+mod another_name {
+    use hookpoint::hooked as other;
+
+    #[other(point = "stack.upper", observe)]
+    #[other(point = "stack.lower", observe)]
+    pub(super) fn stacked() {}
+}
+
+#[test]
+fn under_another_name_our_attribute_is_one_of_somebody_else() {
+    let log = Log::default();
+    let _guards = ["stack.upper", "stack.lower"].map(|point| note(&log, point));
+    another_name::stacked();
+    // The name is all that an attribute sees of another: known, and documented.
+    assert_eq!(take(&log)[..2], ["+stack.lower", "+stack.upper"]);
+}
+
 #[test]
 fn every_attribute_of_a_stack_is_a_site_of_the_same_path() {
     let points: Vec<_> = hookpoint::sites()
