@@ -4,8 +4,10 @@
 #![deny(warnings)]
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use hookpoint::{HookError, hooked, hooks};
+use hookpoint::{HookError, HookResult, hooked, hooks};
 
 #[hooked(point = "limits.location", observe)]
 #[track_caller]
@@ -101,4 +103,27 @@ fn a_generic_argument_has_no_typed_view_and_one_site_for_all_types() {
         .iter()
         .filter(|site| site.info().point == "limits.generic");
     assert_eq!(found.count(), 1);
+}
+
+#[hooked(point = "limits.opaque", args(text: opaque, log))]
+fn fails(text: String, log: &AtomicU32) -> Result<String, String> {
+    log.fetch_add(1, Ordering::Relaxed);
+    Err(text)
+}
+
+#[test]
+fn an_opaque_argument_is_not_copied_so_the_body_runs_once() {
+    let _again = hooks()
+        .on("limits.opaque.again")
+        .point("limits.opaque")
+        .error()
+        .may_retry()
+        .intercept(|cx| {
+            assert!(cx.arg::<String>("text").is_err());
+            HookResult::retry(Duration::ZERO, 3)
+        })
+        .unwrap();
+    let log = AtomicU32::new(0);
+    assert!(fails("text".into(), &log).is_err());
+    assert_eq!(log.into_inner(), 1);
 }
