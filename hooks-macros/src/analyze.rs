@@ -271,7 +271,8 @@ pub(crate) fn params(function: &mut Function, args: &HookedArgs) -> Vec<Param> {
         }
         let param = param(index, &input.pat, &input.ty, lints);
         let slot = &param.slot;
-        if slot.to_string().starts_with('_') {
+        let name = slot.to_string();
+        if name.starts_with('_') && !name.starts_with("__") {
             // It is the expansion that uses it, not the user.
             input.attrs.push(syn::parse_quote!(
                 #[allow(unknown_lints, clippy::used_underscore_binding)]
