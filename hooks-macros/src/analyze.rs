@@ -1,6 +1,6 @@
 //! From tokens to a model: what kind of function this is, what its parameters are, what hooks will see.
 
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::{
@@ -8,6 +8,7 @@ use syn::{
     TypeParamBound,
 };
 
+use crate::boxed::BoxedBlock;
 use crate::capture::{Peel, peel};
 use crate::hand_on::is_lint;
 use crate::hygiene::{here, plain};
@@ -140,45 +141,6 @@ pub(crate) fn class(function: &Function, args: &HookedArgs) -> (Class, Option<Ty
         Some((false, output)) if args.future.is_some() => (Class::Future, unit_is_none(output)),
         _ => (Class::Sync, returned),
     }
-}
-
-/// `Box::pin(async move { … })`, in pieces.
-pub(crate) struct BoxedBlock {
-    /// `Box::pin`
-    pub(crate) pin: TokenStream,
-    pub(crate) parenthesis: Group,
-    /// `async move`
-    pub(crate) keywords: TokenStream,
-    pub(crate) block: Group,
-}
-
-/// The body as [`BoxedBlock`], if that is all there is in it.
-///
-/// The hooks of a future come with its first poll, so the question whether there are any belongs into the
-/// block; asked outside, a future that was made before would stay unhooked, or be put into a second box.
-pub(crate) fn boxed_block(body: &Group) -> Option<BoxedBlock> {
-    let tokens: Vec<TokenTree> = body.stream().into_iter().collect();
-    let (last, pin) = tokens.split_last()?;
-    let TokenTree::Group(parenthesis) = last else {
-        return None;
-    };
-    let pin: TokenStream = pin.iter().cloned().collect();
-    let inside: Vec<TokenTree> = parenthesis.stream().into_iter().collect();
-    let (last, keywords) = inside.split_last()?;
-    let TokenTree::Group(block) = last else {
-        return None;
-    };
-    let keywords: TokenStream = keywords.iter().cloned().collect();
-    let recognised = pin.to_string() == quote!(Box::pin).to_string()
-        && parenthesis.delimiter() == Delimiter::Parenthesis
-        && keywords.to_string() == quote!(async move).to_string()
-        && block.delimiter() == Delimiter::Brace;
-    recognised.then(|| BoxedBlock {
-        pin,
-        parenthesis: parenthesis.clone(),
-        keywords,
-        block: block.clone(),
-    })
 }
 
 fn unit_is_none(ty: Type) -> Option<Type> {

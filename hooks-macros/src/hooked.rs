@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::expand::{self, Expansion};
 use crate::hygiene::here;
 use crate::parse::{Function, HookedArgs};
-use crate::{fallback, hand_on, on_impl, validate};
+use crate::{boxed, fallback, hand_on, on_impl, validate};
 
 /// The expansion; on any mistake the user's item as it was, and all errors.
 pub(crate) fn hooked(args: TokenStream, item: TokenStream, facade: Facade) -> TokenStream {
@@ -73,7 +73,7 @@ fn one_function(
     };
     // With the block of an `#[async_trait]` method in hand, the method is an asynchronous function in a box.
     let boxed = match class {
-        Class::AsyncTrait => function.body.as_ref().and_then(analyze::boxed_block),
+        Class::AsyncTrait => function.body.as_ref().and_then(boxed::block),
         _ => None,
     };
     let (class, written) = match boxed {

@@ -2,15 +2,15 @@
 //!
 //! Table of contents: `parse` reads what is written, `analyze` says what it means, `validate` refuses
 //! what cannot be, `capture` chooses how hooks see a value, `expand` writes the code, with `active` and
-//! `views` for the arm that hooks run in; `on_impl` hands the attribute down to methods, `hand_on` to a better
-//! place. `hook` and
-//! `typed_point` are the other two macros. `errors` and `fallback` see to it that the user's item
-//! survives every mistake.
+//! `views` for the arm that hooks run in and `boxed` for the box of `#[async_trait]`; `on_impl` hands the
+//! attribute down to methods, `hand_on` to a better place. `hook` and `typed_point` are the other two macros.
+//! `errors` and `fallback` see to it that the user's item survives every mistake.
 
 use proc_macro::TokenStream;
 
 mod active;
 mod analyze;
+mod boxed;
 mod capture;
 mod crate_path;
 mod errors;
