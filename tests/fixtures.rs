@@ -107,6 +107,11 @@ fn crates_of_users_build_and_behave() {
         "functions_are_hooked_through_the_third_crate",
         "a_plugin_that_is_never_named_is_not_registered",
         "a_plugin_that_is_named_is_registered",
+        "every_case_is_a_site",
+        "below_1",
+        "below_2",
+        "above_1",
+        "above_2",
     ] {
         assert_eq!(passed(&tests, name), 1, "{name}:\n{tests}");
     }
