@@ -3,10 +3,11 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 
-use crate::analyze::Class;
+use crate::analyze::{Class, Source};
 use crate::capture::{self, Reach};
 use crate::expand::{Expansion, nested};
 use crate::hygiene::{here, local, located};
+use crate::parse::Choice;
 
 /// Short name of the runtime's private module in the active arm, which holds no code of the user's.
 const SHORT: &str = "__hookpoint";
@@ -117,13 +118,24 @@ impl Expansion<'_> {
         let mut index = 0;
         let copies = nested(&self.model.params, |param| {
             let slot = slot(index);
+            let choice = match self.is_opaque(index) {
+                true => quote_spanned!(here()=> #p::No),
+                false => capture::clone_choice(&param.ty, &slot, p),
+            };
             index += 1;
-            let choice = capture::clone_choice(&param.ty, &slot, p);
             quote_spanned!(here()=> #p::dup(#slot, #choice)?)
         });
         quote_spanned!(here()=> |#all| {
             let #pattern = #all;
             ::core::option::Option::Some(#copies)
+        })
+    }
+
+    /// Whether the attribute says that nothing is to be asked of the parameter's type.
+    fn is_opaque(&self, index: usize) -> bool {
+        self.model.shown.iter().any(|shown| {
+            shown.choice == Choice::Opaque
+                && matches!(shown.source, Source::Param(source) if source == index)
         })
     }
 

@@ -1,14 +1,16 @@
 //! From tokens to a model: what kind of function this is, what its parameters are, what hooks will see.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Attribute;
 use syn::{
     FnArg, GenericArgument, GenericParam, Pat, PathArguments, ReceiverKind, ReturnType, Type,
     TypeParamBound,
 };
 
+use crate::boxed::BoxedBlock;
 use crate::capture::{Peel, peel};
+use crate::hand_on::is_lint;
 use crate::hygiene::{here, plain};
 use crate::parse::{Choice, Function, HookedArgs};
 
@@ -19,7 +21,8 @@ pub(crate) enum Class {
     Sync,
     /// `async fn`
     Async,
-    /// What `#[async_trait]` makes of an `async fn`: the future in the returned box is hooked.
+    /// What `#[async_trait]` makes of an `async fn`: the block in its box is hooked as that of an `async fn`;
+    /// if there is no such block to be seen, the future in the returned box.
     AsyncTrait,
     /// The key `future`, and the function returns `impl Future`.
     Future,
@@ -31,6 +34,8 @@ pub(crate) enum Class {
 pub(crate) struct Param {
     /// Its name in the outer signature.
     pub(crate) slot: Ident,
+    /// Its name in the pattern of an asynchronous body's closure.
+    pub(crate) inner: Ident,
     /// The user's pattern, for the closure of a synchronous body.
     pub(crate) pattern: TokenStream,
     /// The user's lint attributes, which belong to the name that the body uses.
@@ -63,6 +68,8 @@ pub(crate) enum Source<'a> {
 /// Everything the expansion needs to know of the function.
 pub(crate) struct Model<'a> {
     pub(crate) class: Class,
+    /// The function is `Box::pin(async move { … })`, and the block is hooked.
+    pub(crate) boxed: Option<BoxedBlock>,
     pub(crate) params: Vec<Param>,
     pub(crate) shown: Vec<Shown<'a>>,
     /// The body can run again: a matter of tokens; whether the arguments can be copied is the compiler's.
@@ -197,34 +204,46 @@ fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option
 }
 
 /// The parameters, and the outer signature changed to plain names for them.
-pub(crate) fn params(function: &mut Function) -> Vec<Param> {
+pub(crate) fn params(function: &mut Function, args: &HookedArgs) -> Vec<Param> {
+    let body = function
+        .body
+        .as_ref()
+        .map(Group::stream)
+        .unwrap_or_default();
+    // What only the attribute looks at is not unused.
+    let only_here = |pat: &Pat| match pat {
+        Pat::Ident(named) => args.mention(&named.ident) && !mentions(body.clone(), &named.ident),
+        _ => false,
+    };
     let mut params = Vec::new();
     for (index, input) in function.sig.inputs.iter_mut().enumerate() {
         let FnArg::Typed(input) = input else { continue };
         // A parameter that may be configured away cannot stand in a tuple: the body captures it instead.
-        if input
-            .attrs
-            .iter()
-            .any(|attr| attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr"))
-        {
+        if input.attrs.iter().any(|attr| {
+            attr.path().is_ident("cfg") || (attr.path().is_ident("cfg_attr") && !is_lint(attr))
+        }) {
             continue;
         }
-        let (lints, others) = std::mem::take(&mut input.attrs)
+        let (mut lints, others): (Vec<_>, _) = std::mem::take(&mut input.attrs)
             .into_iter()
             .partition(is_lint);
         input.attrs = others;
+        if only_here(&input.pat) {
+            lints.push(syn::parse_quote!(#[allow(unused_variables)]));
+        }
         let param = param(index, &input.pat, &input.ty, lints);
         let slot = &param.slot;
+        let name = slot.to_string();
+        if name.starts_with('_') && !name.starts_with("__") {
+            // It is the expansion that uses it, not the user.
+            input.attrs.push(syn::parse_quote!(
+                #[allow(unknown_lints, clippy::used_underscore_binding)]
+            ));
+        }
         *input.pat = syn::parse_quote!(#slot);
         params.push(param);
     }
     params
-}
-
-fn is_lint(attr: &Attribute) -> bool {
-    ["allow", "expect", "warn", "deny", "forbid"]
-        .iter()
-        .any(|level| attr.path().is_ident(level))
 }
 
 fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
@@ -234,14 +253,19 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
             let ident = named.ident.clone();
             // What has nothing to drop needs no second place, and without it the future is smaller.
             let stays = named.mutability.is_none() && lints.is_empty() && nothing_to_drop(&ty);
+            let inner = match stays {
+                true => ident.clone(),
+                false => format_ident!("__arg{index}", span = here()),
+            };
             Param {
                 slot: ident.clone(),
                 pattern: quote!(#pat),
                 rebind: if stays {
                     TokenStream::new()
                 } else {
-                    quote_spanned!(here()=> #(#lints)* let #pat = #ident;)
+                    quote_spanned!(here()=> #(#lints)* let #pat = #inner;)
                 },
+                inner,
                 lints,
                 ty,
                 name: Some(plain(&ident)),
@@ -266,6 +290,7 @@ fn param(index: usize, pat: &Pat, ty: &Type, lints: Vec<Attribute>) -> Param {
             };
             Param {
                 span: syn::spanned::Spanned::span(other),
+                inner: slot.clone(),
                 slot,
                 pattern,
                 lints,
@@ -329,6 +354,9 @@ pub(crate) fn shown<'a>(args: &'a HookedArgs, params: &[Param]) -> Vec<Shown<'a>
                 let name = plain(&spec.name);
                 let source = match &spec.value {
                     None => Source::Param(find(&name)?),
+                    Some(expr) if mentions_any(expr.to_token_stream(), &args.absent) => {
+                        return None;
+                    }
                     Some(expr) => match only_ident(expr).and_then(|ident| find(&plain(ident))) {
                         Some(index) => Source::Param(index),
                         None => Source::Expr(expr),
@@ -356,6 +384,14 @@ pub(crate) fn mentions(tokens: TokenStream, name: &Ident) -> bool {
     tokens.into_iter().any(|token| match token {
         proc_macro2::TokenTree::Ident(ident) => ident == *name,
         proc_macro2::TokenTree::Group(group) => mentions(group.stream(), name),
+        _ => false,
+    })
+}
+
+fn mentions_any(tokens: TokenStream, names: &[String]) -> bool {
+    tokens.into_iter().any(|token| match token {
+        proc_macro2::TokenTree::Ident(ident) => names.contains(&plain(&ident)),
+        proc_macro2::TokenTree::Group(group) => mentions_any(group.stream(), names),
         _ => false,
     })
 }

@@ -45,12 +45,20 @@ impl Expansion<'_> {
             return TokenStream::new();
         };
         let (inner, rest) = split_inner_attributes(body);
-        let content = self.content(&rest);
-        let mut block =
-            proc_macro2::Group::new(proc_macro2::Delimiter::Brace, quote!(#inner #content));
+        let content = match &self.model.boxed {
+            None => self.content(&rest),
+            Some(boxed) => {
+                let content = self.content(&boxed.block.to_token_stream());
+                let (pin, keywords) = (&boxed.pin, &boxed.keywords);
+                let block = braced_as(&boxed.block, content);
+                let argument = braced_as(&boxed.parenthesis, quote!(#keywords #block));
+                // No `return` in front: other attributes know this form, too.
+                quote!(#pin #argument)
+            }
+        };
         // The user's braces: without their span the function is taken for generated code, and lints such as
         // `dead_code` are silently lost.
-        block.set_span(body.span());
+        let block = braced_as(body, quote!(#inner #content));
         quote!(#(#attrs)* #vis #default #sig #block)
     }
 
@@ -60,6 +68,9 @@ impl Expansion<'_> {
         let (facts_before, idle, facts) = self.facts();
         let call = self.tuple(|param| param.slot.to_token_stream());
         let name = local("__body");
+        // `return`, written: there is a lint that asks for it, and the tail of the function is ours. What never
+        // returns has nothing to give.
+        let give = (!self.model.never()).then(|| quote_spanned!(here()=> return));
         match self.model.class {
             Class::Sync | Class::AsyncTrait => {
                 let active = self.active(&facts, &name);
@@ -68,7 +79,7 @@ impl Expansion<'_> {
                     #site
                     #facts_before
                     #bound
-                    if #idle { #forget #name(#call) } else { #active }
+                    if #idle { #forget #give #name(#call) } else { #give #active }
                 )
             }
             Class::Async => {
@@ -79,7 +90,7 @@ impl Expansion<'_> {
                     #site
                     #facts_before
                     #bound
-                    if #idle { #forget #name(#call).await } else { let #run = #active; #run.await }
+                    if #idle { #forget #give #name(#call).await } else { let #run = #active; #give #run.await }
                 )
             }
             Class::Future => {
@@ -87,21 +98,22 @@ impl Expansion<'_> {
                 let active = self.active(&facts, &name);
                 let p = &self.private;
                 let forget = self.forget_facts();
+                let output = self.output();
                 // What stands before the future runs at the call, as in the plain function; hooks come with
                 // the first poll, and so does the question whether somebody listens.
                 quote_spanned!(here()=>
                     #site
                     #facts_before
                     #bound
-                    let #future = #name(#call);
-                    async move {
+                    let #future = #p::output::<#output, _>(#name(#call));
+                    #give async move {
                         if __SITE.is_idle() {
                             #forget
-                            #future.await
+                            #give #future.await
                         } else {
                             let #name = #p::bind(#p::NIL, move |()| #future);
                             let #run = #active;
-                            #run.await
+                            #give #run.await
                         }
                     }
                 )
@@ -118,13 +130,23 @@ impl Expansion<'_> {
                     let #future = #name(#call);
                     if #idle {
                         #forget
-                        #future
+                        #give #future
                     } else {
                         let #name = #p::bind(#p::NIL, move |()| #future);
-                        #active
+                        #give #active
                     }
                 )
             }
+        }
+    }
+
+    /// What the signature says that the returned future gives; `_` for what cannot be written here.
+    fn output(&self) -> Type {
+        match &self.model.value {
+            None => syn::parse_quote!(()),
+            // Naming the type is unstable.
+            Some(Type::Never(_)) => syn::parse_quote!(_),
+            Some(ty) => crate::analyze::erase_impl(ty),
         }
     }
 
@@ -237,16 +259,18 @@ impl Expansion<'_> {
         let closure = match model.class {
             Class::Async => self.async_closure(body),
             Class::Sync | Class::AsyncTrait | Class::Future | Class::BoxedFuture => {
-                // Lint attributes cannot stand inside a pattern: such a parameter gets a statement.
-                let pattern = self.tuple(|param| match param.lints[..] {
-                    [] => param.pattern.clone(),
-                    _ => param.slot.to_token_stream(),
+                // Lint attributes cannot stand inside a pattern: such a parameter gets a statement, and with
+                // it all of them, so that they drop in their order.
+                let rebound = model.params.iter().any(|param| !param.lints.is_empty());
+                let pattern = self.tuple(|param| match rebound {
+                    false => param.pattern.clone(),
+                    true => param.inner.to_token_stream(),
                 });
-                let rebind = model.params.iter().filter(|param| !param.lints.is_empty());
-                let rebind: TokenStream = rebind.map(|param| param.rebind.clone()).collect();
-                let body = match rebind.is_empty() {
-                    true => body.clone(),
-                    false => {
+                let body = match rebound {
+                    false => body.clone(),
+                    true => {
+                        let rebind = model.params.iter().map(|param| &param.rebind);
+                        let rebind: TokenStream = rebind.cloned().collect();
                         let block = reparent(body);
                         quote_spanned!(here()=> { #rebind #block })
                     }
@@ -281,7 +305,7 @@ impl Expansion<'_> {
 
     fn async_closure(&self, body: &TokenStream) -> TokenStream {
         let model = self.model;
-        let pattern = self.tuple(|param| param.slot.to_token_stream());
+        let pattern = self.tuple(|param| param.inner.to_token_stream());
         let rebind = model.params.iter().map(|param| &param.rebind);
         let value = local("__value");
         // Compilers say "return type inferred to be … here": here is the return type.
@@ -306,6 +330,7 @@ impl Expansion<'_> {
         quote_spanned!(here()=> move |#pattern| async move {
             #hint
             #(#rebind)*
+            #[allow(unknown_lints, clippy::diverging_sub_expression)]
             let #value: #written = #block;
             // The body may never get here.
             #[allow(unknown_lints, unreachable_code, clippy::all)]
@@ -393,6 +418,13 @@ pub(crate) fn nested(params: &[Param], mut each: impl FnMut(&Param) -> TokenStre
         quote_spanned!(here()=> ()),
         |rest, part| quote_spanned!(here()=> (#part, #rest)),
     )
+}
+
+/// Other tokens in the same delimiters.
+fn braced_as(like: &proc_macro2::Group, content: TokenStream) -> proc_macro2::Group {
+    let mut group = proc_macro2::Group::new(like.delimiter(), content);
+    group.set_span(like.span());
+    group
 }
 
 /// The same tokens in braces of ours.

@@ -57,6 +57,25 @@ pub(crate) fn keyword(item: &TokenStream) -> Option<proc_macro2::Ident> {
     None
 }
 
+/// A word in front of `fn` that syn cannot read: `gen`, which only nightly can compile, and `safe`, which
+/// stands in `extern` blocks.
+pub(crate) fn qualifier(item: &TokenStream) -> Option<proc_macro2::Ident> {
+    let mut found = None;
+    for token in item.clone() {
+        match token {
+            TokenTree::Ident(ident) => match ident.to_string().as_str() {
+                "gen" | "safe" => found = Some(ident),
+                "fn" => return found,
+                "async" | "unsafe" | "extern" => {}
+                _ => found = None,
+            },
+            TokenTree::Literal(_) => {}
+            _ => found = None,
+        }
+    }
+    None
+}
+
 fn has_fn(item: &TokenStream) -> bool {
     item.clone()
         .into_iter()

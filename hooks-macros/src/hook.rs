@@ -18,6 +18,7 @@ const KEYS: &[&str] = &[
     "role",
     "phase",
     "priority",
+    "when",
     "id",
     "describe",
     "before",
@@ -30,6 +31,9 @@ const KEYS: &[&str] = &[
     "pure",
     "crate",
 ];
+
+/// An example of a condition, for messages.
+const WHEN: &str = "|cx| Ok(cx.component() == Some(\"shell\"))";
 
 /// What a hook may do; the word is the name of the registration's method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,6 +101,7 @@ struct HookArgs {
     role: Role,
     id: Option<LitStr>,
     krate: Option<Path>,
+    when: Option<Expr>,
     /// Calls on the registration: `.priority(…)`.
     calls: Vec<TokenStream>,
     seen: Vec<String>,
@@ -126,6 +131,12 @@ pub(crate) fn hook(args: TokenStream, item: TokenStream, facade: Facade) -> Toke
         return fallback::keep(item, errors);
     };
     check(&function, args.role, &mut errors);
+    if let (Role::Observe, Some(when)) = (args.role, &args.when) {
+        errors.on(
+            when,
+            "an observer has no conditions: it is told of calls that are done; let it look at the record instead",
+        );
+    }
     if !errors.is_empty() {
         return fallback::keep(item, errors);
     }
@@ -224,6 +235,19 @@ impl HookArgs {
                 equals(input, &key, "HIGH")?;
                 call("priority", priority(input.parse()?)?);
             }
+            "when" => {
+                equals(input, &key, WHEN)?;
+                let expr: Expr = input.parse()?;
+                if let Expr::Lit(literal) = &expr {
+                    return Err(syn::Error::new_spanned(
+                        literal,
+                        format!(
+                            "a condition is a closure or the path of a function or constant, not a literal: `when = {WHEN}`"
+                        ),
+                    ));
+                }
+                self.when = Some(expr);
+            }
             "on_failure" => {
                 let word = word(input, &key, &["open", "closed"])?;
                 let variant = local(if word == "open" { "Open" } else { "Closed" });
@@ -295,18 +319,42 @@ impl HookArgs {
             false => self.role.word().to_owned(),
         });
         let calls = &self.calls;
+        let (condition, when) = self.condition();
         let new = Ident::new("new", located(name.span()));
         quote_spanned!(here()=>
             const _: () = {
                 use #krate::__private as __hookpoint;
                 #call
+                #condition
                 __hookpoint::inventory::submit! {
                     __hookpoint::HookRegistration::#new(#id, #pattern)
                         .#role(#code)
                         .package(::core::env!("CARGO_PKG_NAME"), ::core::env!("CARGO_PKG_VERSION"))
                         #(#calls)*
+                        #when
                 }
             };
+        )
+    }
+
+    /// `(the static that holds the condition, its mention)`.
+    fn condition(&self) -> (Option<TokenStream>, Option<TokenStream>) {
+        let Some(expr) = &self.when else {
+            return (None, None);
+        };
+        let there = located(syn::spanned::Spanned::span(expr));
+        let written = crate::text::of(expr);
+        // A closure learns its signature from the function that it is handed to; everything else may be any
+        // kind of condition.
+        let value = match expr {
+            Expr::Closure(_) => quote_spanned!(there=> __hookpoint::condition(#expr)),
+            _ => quote_spanned!(there=> #expr),
+        };
+        (
+            Some(quote_spanned!(there=>
+                static __WHEN: &dyn __hookpoint::Condition = &#value;
+            )),
+            Some(quote_spanned!(here()=> .when(__WHEN, #written))),
         )
     }
 

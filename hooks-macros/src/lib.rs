@@ -2,19 +2,21 @@
 //!
 //! Table of contents: `parse` reads what is written, `analyze` says what it means, `validate` refuses
 //! what cannot be, `capture` chooses how hooks see a value, `expand` writes the code, with `active` and
-//! `views` for the arm that hooks run in; `on_impl` hands the attribute down to methods. `hook` and
-//! `typed_point` are the other two macros. `errors` and `fallback` see to it that the user's item
-//! survives every mistake.
+//! `views` for the arm that hooks run in and `boxed` for the box of `#[async_trait]`; `on_impl` hands the
+//! attribute down to methods, `hand_on` to a better place. `hook` and `typed_point` are the other two macros.
+//! `errors` and `fallback` see to it that the user's item survives every mistake.
 
 use proc_macro::TokenStream;
 
 mod active;
 mod analyze;
+mod boxed;
 mod capture;
 mod crate_path;
 mod errors;
 mod expand;
 mod fallback;
+mod hand_on;
 mod hook;
 mod hooked;
 mod hygiene;
@@ -104,7 +106,8 @@ pub fn runtime_hook(args: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 /// A function hooked with it must show arguments of these names. The return type, if it is there, gives the
-/// view its `result()`.
+/// view its `result()`. Where the facade has another name or is re-exported, `, crate = ::path` at the end says
+/// where it is.
 #[proc_macro]
 pub fn point(input: TokenStream) -> TokenStream {
     typed_point::point(input.into(), Facade::Hookpoint).into()

@@ -12,6 +12,7 @@ use syn::{Attribute, ItemImpl, LitStr, Meta};
 
 use crate::crate_path::Facade;
 use crate::errors::Errors;
+use crate::hand_on::is_hooked;
 use crate::hygiene::{here, plain};
 use crate::parse::{Function, HookedArgs, Point};
 use crate::text;
@@ -150,66 +151,57 @@ struct Method<'a> {
 
 impl Method<'_> {
     fn with_attribute(mut self, errors: &mut Errors) -> TokenStream {
-        let own = self
-            .function
-            .attrs
-            .iter()
-            .position(is_hooked)
-            .map(|index| self.function.attrs.remove(index));
         let owner = self.owner;
         let owner = quote_spanned!(here()=> __owner = #owner);
-        let hooked = self.hooked;
-        let attribute = match (own.as_ref().map(own_arguments), self.prefix) {
-            (Some(Own::Skip), _) => None,
-            // It says all there is to say, except where it is.
-            (Some(Own::Arguments(arguments, true)), _) => {
-                let path = own.as_ref().map(|attr| attr.path().to_token_stream());
-                Some(quote!(#[#path(#owner, #arguments)]))
-            }
-            (Some(Own::Arguments(arguments, false)), Some(prefix)) => {
-                let point = self.point(prefix);
-                Some(quote!(#[#hooked(point = #point, #owner, #arguments)]))
-            }
-            (None, Some(prefix)) if self.function.body.is_some() => {
-                let point = self.point(prefix);
-                let shared = self.shared;
+        let mut own = false;
+        // Each in its place: other attributes may stand between them.
+        let attrs: Vec<TokenStream> = std::mem::take(&mut self.function.attrs)
+            .into_iter()
+            .map(|attr| {
+                if !is_hooked(&attr) {
+                    return attr.into_token_stream();
+                }
+                own = true;
+                self.own(&attr, &owner, errors)
+            })
+            .collect();
+        let shared = match (own, self.prefix) {
+            (false, Some(prefix)) if self.function.body.is_some() => {
+                let (hooked, shared, point) = (self.hooked, self.shared, self.point(prefix));
                 Some(quote!(#[#hooked(point = #point, #owner #shared)]))
             }
             _ => None,
         };
-        if let (Some(attr), None) = (&own, &attribute)
-            && !matches!(own_arguments(attr), Own::Skip)
-        {
-            errors.on(
-                attr,
-                "the block's own point is missing, so this one has nothing to build on",
-            );
+        let function = &self.function;
+        quote!(#(#attrs)* #shared #function)
+    }
+
+    /// An attribute of the method's own: it says all there is to say, except where it is.
+    fn own(&self, attr: &Attribute, owner: &TokenStream, errors: &mut Errors) -> TokenStream {
+        match (own_arguments(attr), self.prefix) {
+            (Own::Skip, _) => TokenStream::new(),
+            (Own::Arguments(arguments, true), _) => {
+                let path = attr.path();
+                quote!(#[#path(#owner, #arguments)])
+            }
+            (Own::Arguments(arguments, false), Some(prefix)) => {
+                let (hooked, point) = (self.hooked, self.point(prefix));
+                quote!(#[#hooked(point = #point, #owner, #arguments)])
+            }
+            (Own::Arguments(_, false), None) => {
+                errors.on(
+                    attr,
+                    "the block's own point is missing, so this one has nothing to build on",
+                );
+                TokenStream::new()
+            }
         }
-        let Function {
-            attrs,
-            vis,
-            default,
-            sig,
-            body,
-        } = &self.function;
-        let body = match body {
-            Some(body) => body.to_token_stream(),
-            None => quote!(;),
-        };
-        quote!(#(#attrs)* #attribute #vis #default #sig #body)
     }
 
     fn point(&self, prefix: &str) -> LitStr {
         let ident = &self.function.sig.ident;
         LitStr::new(&format!("{prefix}{}", plain(ident)), ident.span())
     }
-}
-
-fn is_hooked(attr: &Attribute) -> bool {
-    attr.path()
-        .segments
-        .last()
-        .is_some_and(|segment| segment.ident == "hooked")
 }
 
 enum Own {

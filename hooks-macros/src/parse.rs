@@ -7,7 +7,7 @@ use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Expr, Ident, LitStr, Path, Signature, Token, Visibility, parenthesized};
 
 use crate::errors::Errors;
-use crate::{crate_path, points};
+use crate::{analyze, crate_path, points};
 
 /// The legal keys, in the order of the reference.
 pub(crate) const KEYS: &[&str] = &[
@@ -48,6 +48,8 @@ pub(crate) struct HookedArgs {
     pub(crate) opt_out: Option<Span>,
     /// Written by the attribute on an `impl` block for its methods: the type, for the site's path.
     pub(crate) owner: Option<LitStr>,
+    /// Parameters that are configured away: naming them is no mistake, and shows nothing.
+    pub(crate) absent: Vec<String>,
 }
 
 /// Where the point's name comes from.
@@ -121,7 +123,27 @@ impl HookedArgs {
         args
     }
 
+    /// Whether an expression of the attribute looks at that parameter.
+    pub(crate) fn mention(&self, ident: &Ident) -> bool {
+        let values = self.args.iter().flat_map(|(_, specs)| specs);
+        self.component
+            .iter()
+            .chain(self.fields.iter().map(|field| &field.value))
+            .chain(values.filter_map(|spec| spec.value.as_ref()))
+            .chain(self.redirect.iter().map(|(_, expr)| expr))
+            .any(|expr| analyze::mentions(expr.to_token_stream(), ident))
+    }
+
     fn parse_key(&mut self, input: ParseStream, errors: &mut Errors) -> syn::Result<()> {
+        if input.peek(LitStr) {
+            self.point_given = true;
+            let name: LitStr = input.parse()?;
+            let text = name.value();
+            return Err(syn::Error::new_spanned(
+                name,
+                format!("the point has a key like everything else: `point = {text:?}`"),
+            ));
+        }
         let key = input.call(Ident::parse_any).map_err(|error| {
             syn::Error::new(
                 error.span(),
@@ -182,6 +204,12 @@ impl HookedArgs {
             "__owner" => {
                 input.parse::<Token![=]>()?;
                 self.owner = Some(input.parse()?);
+            }
+            // Written by the attribute itself, see `hand_on`.
+            "__moved" => {}
+            "__absent" => {
+                let names: Vec<LitStr> = list(input, &key, "", errors)?;
+                self.absent = names.iter().map(LitStr::value).collect();
             }
             _ => {
                 let near = points::nearest(&name, KEYS.iter().copied());
@@ -369,6 +397,7 @@ pub(crate) fn skip_to_comma(input: ParseStream) -> syn::Result<()> {
 }
 
 /// A function whose body is tokens: half-written code must survive us.
+#[derive(Clone)]
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) vis: Visibility,

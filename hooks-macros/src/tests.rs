@@ -20,6 +20,8 @@ fn normal(text: &str) -> String {
     tokens(text).to_string()
 }
 
+mod half_written;
+
 #[cfg(feature = "enabled")]
 mod enabled {
     use super::*;
@@ -162,31 +164,74 @@ mod enabled {
     }
 
     #[test]
-    fn a_half_written_body_is_still_hooked() {
-        for body in [
-            "{ let x = input. }",
-            "{ if x }",
-            "{ match }",
-            "{ input.; }",
-            "{ , }",
+    fn signatures_are_kept_token_by_token() {
+        let together = |text: &str| text.replace(char::is_whitespace, "");
+        for signature in [
+            "pub(in crate::a) async unsafe extern \"C\" fn run<'a, 'b: 'a, T: ?Sized + Trait<'a>, const N: usize>(self: &'a Arc<Self>, a: &'b mut [T; N], b: impl Fn(&str) -> usize + 'a) -> Result<&'a T, E> where T: 'a, for<'x> &'x T: Copy",
+            "fn run(&self, a: &'static dyn Fn(&u8)) -> impl Iterator<Item = &'_ u8> + use<'_>",
+            "default fn run(mut self: Box<Self>) -> Self::Output where Self: Sized",
+            "fn run<T>(a: <T as Iterator>::Item, b: [u8; { 1 + 2 }]) -> Pin<Box<dyn Future<Output = ()> + '_>>",
         ] {
             let expanded = expand(
-                r#"point = "tool.execute""#,
-                &format!("async fn run(input: Input) -> Result<(), E> {body}"),
+                r#"point = "tool.execute", observe"#,
+                &format!("{signature} {{ body }}"),
             );
-            let inside = normal(&body[1..body.len() - 1]);
-            assert!(expanded.contains(&inside), "{expanded}");
-            assert!(!expanded.contains("compile_error"), "{expanded}");
+            assert!(
+                together(&expanded).starts_with(&together(&normal(signature))),
+                "{signature}\n{expanded}"
+            );
         }
     }
 
     #[test]
-    fn a_half_written_method_does_not_unhook_the_others() {
-        let expanded = expand(
-            r#"point = "billing.*""#,
-            "impl Till { fn charge(&self) { self. } fn total(&self) -> u8 { 1 } }",
+    fn lints_that_other_compilers_may_not_know_are_allowed_as_such() {
+        for (args, item) in [
+            (
+                r#"point = "a.b""#,
+                "async fn run(_a: u8, b: String) -> Result<u8, E> { body }",
+            ),
+            (
+                r#"point = "a.b", component = a"#,
+                "fn run(a: u8, #[allow(unused)] _b: String) -> Result<u8, E> { body }",
+            ),
+            (
+                r#"point = "a.b", future"#,
+                "fn run(a: u8) -> impl Future<Output = u8> { body }",
+            ),
+        ] {
+            let expanded = expand(args, item);
+            let allowed: Vec<_> = expanded.split("allow (").skip(1).collect();
+            assert!(!allowed.is_empty(), "{expanded}");
+            for list in allowed {
+                let (list, _) = list.split_once(')').expect("a closed list");
+                assert!(
+                    !list.contains("clippy") || list.contains("unknown_lints"),
+                    "{list} in {expanded}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn stacked() {
+        of_function(
+            "stacked",
+            r#"point = "shop.outer", observe"#,
+            r#"#[hooked(point = "shop.inner", observe)]
+            #[doc = "Documented."]
+            #[cfg_attr(test, hooked(point = "shop.innermost"))]
+            #[inline]
+            fn run(a: u8) -> u8 { a }"#,
         );
-        assert_eq!(expanded.matches("hooked (point").count(), 2, "{expanded}");
+    }
+
+    #[test]
+    fn conditional_parameters() {
+        of_function(
+            "conditional_parameters",
+            r#"point = "shop.sell""#,
+            "fn run(&self, #[cfg(unix)] a: u8, #[cfg(unix)] #[allow(unused)] b: u8, #[cfg(test)] c: u8, d: u8) {}",
+        );
     }
 }
 

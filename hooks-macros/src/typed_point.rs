@@ -5,15 +5,16 @@ use quote::{quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
-    Attribute, GenericArgument, LitStr, PathArguments, ReturnType, Token, Type, Visibility, braced,
+    Attribute, GenericArgument, LitStr, Path, PathArguments, ReturnType, Token, Type, Visibility,
+    braced,
 };
 
-use crate::crate_path::Facade;
+use crate::crate_path::{self, Facade};
 use crate::errors::Errors;
 use crate::hygiene::{here, local, plain};
 use crate::{points, text};
 
-/// `pub NAME = "the.point" { argument: Type } -> Result<T, E>;`
+/// `pub NAME = "the.point" { argument: Type } -> Result<T, E>, crate = ::facade;`
 struct Declaration {
     attrs: Vec<Attribute>,
     vis: Visibility,
@@ -21,6 +22,8 @@ struct Declaration {
     name: LitStr,
     fields: Vec<Field>,
     output: ReturnType,
+    /// `crate = …`
+    krate: Option<Path>,
 }
 
 struct Field {
@@ -41,6 +44,13 @@ impl Parse for Declaration {
         let fields: Punctuated<Field, Token![,]> =
             content.parse_terminated(Field::parse, Token![,])?;
         let output = input.parse()?;
+        let mut krate = None;
+        if input.peek(Token![,]) && input.peek2(Token![crate]) {
+            input.parse::<Token![,]>()?;
+            input.parse::<Token![crate]>()?;
+            input.parse::<Token![=]>()?;
+            krate = Some(crate_path::parse(input)?);
+        }
         input.parse::<Option<Token![;]>>()?;
         if !input.is_empty() {
             return Err(input.error("one `point!` declares one point: write another `point!`"));
@@ -52,6 +62,7 @@ impl Parse for Declaration {
             name,
             fields: fields.into_iter().collect(),
             output,
+            krate,
         })
     }
 }
@@ -123,7 +134,7 @@ impl Declaration {
     }
 
     fn expand(&self, facade: Facade) -> TokenStream {
-        let krate = facade.path();
+        let krate = self.krate.clone().unwrap_or_else(|| facade.path());
         let p = quote_spanned!(here()=> #krate::__private);
         let Declaration {
             attrs,

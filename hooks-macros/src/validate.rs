@@ -1,5 +1,7 @@
 //! Every refusal of the attribute: what is wrong, where, and what to write instead.
 
+use proc_macro2::{Ident, Span, TokenTree};
+use quote::ToTokens;
 use syn::Type;
 
 use crate::analyze::{Class, Param, Receiver, receiver};
@@ -14,7 +16,7 @@ pub(crate) fn arguments(args: &HookedArgs, errors: &mut Errors) {
     match &args.point {
         None if args.point_given || args.opt_out.is_some() => {}
         None => errors.at(
-            proc_macro2::Span::call_site(),
+            Span::call_site(),
             "which hook point is this? write `#[hooked(point = \"tool.execute\")]`",
         ),
         Some(Point::Literal(name)) => {
@@ -96,6 +98,41 @@ fn first<'a>(args: &'a HookedArgs, name: &str) -> Option<&'a crate::parse::ArgSp
         .find(|spec| plain(&spec.name) == name)
 }
 
+/// The attribute stands on something that is neither a function nor an `impl` block.
+pub(crate) fn item(keyword: Option<&Ident>, errors: &mut Errors) {
+    let message = match keyword.map(Ident::to_string).as_deref() {
+        Some("trait") => {
+            "expected a function with a body, or an `impl` block: put `#[hooked]` on the methods of the trait that have a body, or on an `impl` of it"
+        }
+        Some("mod") => {
+            "expected a function with a body, or an `impl` block: put `#[hooked]` on the functions of the module"
+        }
+        Some("extern") => {
+            "expected a function with a body, or an `impl` block: foreign functions are hooked by hooking the function that calls them"
+        }
+        Some("let") => {
+            "expected a function with a body, or an `impl` block: what a statement or a closure does is hooked as a function of its own"
+        }
+        _ => "expected a function with a body, or an `impl` block",
+    };
+    errors.at(keyword.map_or_else(Span::call_site, Ident::span), message);
+}
+
+/// A `gen fn` or a `safe fn`.
+pub(crate) fn qualifier(keyword: &Ident, errors: &mut Errors) {
+    errors.on(
+        keyword,
+        match keyword == "gen" {
+            true => {
+                "`#[hooked]` cannot be used on a `gen fn`: a call of it gives many values, and hooks see one; hook the function that makes one of them"
+            }
+            false => {
+                "a foreign function has no body to hook: hook the function that calls it"
+            }
+        },
+    );
+}
+
 /// What depends on the function.
 pub(crate) fn function(function: &Function, args: &HookedArgs, errors: &mut Errors) {
     let sig = &function.sig;
@@ -115,14 +152,33 @@ pub(crate) fn function(function: &Function, args: &HookedArgs, errors: &mut Erro
         errors.at(
             sig.ident.span(),
             format!(
-                "`{}` has no body to hook: put `#[hooked]` on the method in each `impl` of the trait, or give it a default body here",
-                sig.ident
+                "`{}` has no body to hook: {}",
+                sig.ident,
+                // In an `extern` block there is no `self`, and in a trait there mostly is.
+                match sig.receiver() {
+                    Some(_) => "put `#[hooked]` on the method in each `impl` of the trait, or give it a default body here",
+                    None => "in a trait, put `#[hooked]` on the function in each `impl`, or give it a default body here; a foreign function is hooked by hooking the function that calls it",
+                }
             ),
+        );
+    }
+    let naked = |attr: &&syn::Attribute| {
+        let mut tokens = attr.meta.to_token_stream().into_iter();
+        tokens.any(|token| match token {
+            TokenTree::Ident(ident) => ident == "naked",
+            TokenTree::Group(group) => group.stream().to_string() == "naked",
+            TokenTree::Punct(_) | TokenTree::Literal(_) => false,
+        })
+    };
+    if let Some(attr) = function.attrs.iter().find(naked) {
+        errors.on(
+            attr,
+            "`#[hooked]` cannot be used on a naked function: it has no body in which hooks could be asked; hook the function that calls it",
         );
     }
     if args.opt_out.is_some() && args.point.is_none() {
         errors.at(
-            args.opt_out.unwrap_or_else(proc_macro2::Span::call_site),
+            args.opt_out.unwrap_or_else(Span::call_site),
             "`#[hooked(skip)]` leaves a method out of a hooked `impl` block; this function is in none",
         );
     }
@@ -211,7 +267,7 @@ fn names(args: &HookedArgs, params: &[Param], errors: &mut Errors) {
         .collect();
     let mut check = |ident: &syn::Ident| {
         let name = plain(ident);
-        if known.contains(&name.as_str()) {
+        if known.contains(&name.as_str()) || args.absent.contains(&name) {
             return;
         }
         let near = points::nearest(&name, known.iter().copied());

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::answer::{HookResult, Vote};
+use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
 use crate::hook::{Answer, BoxFuture, Callee, HookMetadata, OnFailure, Origin, Priority, Source};
@@ -36,11 +38,28 @@ pub struct HookRegistration {
     before: &'static [&'static str],
     after: &'static [&'static str],
     tags: &'static [&'static str],
+    when: Option<Written>,
     on_failure: Option<OnFailure>,
     timeout: Option<Duration>,
     args_after: bool,
     may_retry: bool,
     pure: bool,
+}
+
+/// A condition in a static, and how it is written.
+#[derive(Clone, Copy)]
+struct Written {
+    condition: &'static dyn Condition,
+    text: &'static str,
+}
+
+impl Condition for Written {
+    fn holds(&self, cx: &GuardContext<'_>) -> Result<bool, HookError> {
+        self.condition.holds(cx)
+    }
+    fn describe(&self) -> String {
+        self.text.into()
+    }
 }
 
 type InterceptFn = fn(&mut HookContext<'_>) -> Answer;
@@ -77,6 +96,7 @@ impl HookRegistration {
             before: &[],
             after: &[],
             tags: &[],
+            when: None,
             on_failure: None,
             timeout: None,
             args_after: false,
@@ -150,6 +170,26 @@ impl HookRegistration {
         self.tags = tags;
         self
     }
+    /// Only if the condition holds, looked at when it is this hook's turn; `text` is how messages show it. A
+    /// second condition replaces the first. Observers have none.
+    ///
+    /// ```
+    /// use hooks_runtime::{Condition, GuardContext, HookError, HookRegistration, Vote, inventory};
+    ///
+    /// fn no_shell(_cx: &GuardContext<'_>) -> Result<Vote, HookError> {
+    ///     Ok(Vote::cancel("no shell here"))
+    /// }
+    /// fn in_shell(cx: &GuardContext<'_>) -> Result<bool, HookError> {
+    ///     Ok(cx.component() == Some("shell"))
+    /// }
+    /// inventory::submit! {
+    ///     HookRegistration::new("acme.no-shell", "tool.*").guard(no_shell).when(&in_shell, "in_shell")
+    /// }
+    /// ```
+    pub const fn when(mut self, condition: &'static dyn Condition, text: &'static str) -> Self {
+        self.when = Some(Written { condition, text });
+        self
+    }
     /// What its failure means.
     pub const fn on_failure(mut self, on_failure: OnFailure) -> Self {
         self.on_failure = Some(on_failure);
@@ -195,6 +235,9 @@ impl HookRegistration {
         meta.before = owned(self.before);
         meta.after = owned(self.after);
         meta.tags = owned(self.tags);
+        if let Some(when) = self.when {
+            meta.conditions.push(Arc::new(when));
+        }
         meta.on_failure = self.on_failure;
         meta.timeout = self.timeout;
         meta.args_after = self.args_after;

@@ -1,5 +1,6 @@
 //! What a hooked future costs in bytes: twice the plain one and 48 at most, whatever the arguments are.
 
+use async_trait::async_trait;
 use hookpoint::hooked;
 
 struct Input {
@@ -36,6 +37,31 @@ pair!(fn owned, owned_hooked (a: String) -> Result<String, String> {
     Ok(a)
 });
 
+#[async_trait]
+trait Tool: Sync {
+    async fn run(&self, input: Input, name: &str) -> Result<u64, String>;
+}
+
+struct Plain;
+struct Hooked;
+
+#[async_trait]
+impl Tool for Plain {
+    async fn run(&self, input: Input, name: &str) -> Result<u64, String> {
+        tick().await;
+        Ok(input.number + (input.text.len() + name.len()) as u64)
+    }
+}
+
+#[async_trait]
+impl Tool for Hooked {
+    #[hooked(point = "budget.size")]
+    async fn run(&self, input: Input, name: &str) -> Result<u64, String> {
+        tick().await;
+        Ok(input.number + (input.text.len() + name.len()) as u64)
+    }
+}
+
 #[test]
 fn futures_stay_small() {
     let input = || Input {
@@ -58,6 +84,10 @@ fn futures_stay_small() {
         (
             size_of_val(&owned(String::new())),
             size_of_val(&owned_hooked(String::new())),
+        ),
+        (
+            size_of_val(&*Plain.run(input(), "")),
+            size_of_val(&*Hooked.run(input(), "")),
         ),
     ];
     for (plain, hooked) in sizes {

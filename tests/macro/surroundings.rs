@@ -104,6 +104,12 @@ extern "C" fn foreign(n: u32) -> u32 {
 }
 
 #[hooked(point = "shape.front", observe)]
+#[allow(improper_ctypes_definitions)] // As without the attribute.
+async extern "C" fn foreign_async(n: u32) -> u32 {
+    n + 1
+}
+
+#[hooked(point = "shape.front", observe)]
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn hookpoint_test_symbol(n: u32) -> u32 {
     n + 1
@@ -209,6 +215,7 @@ async fn fronts() {
     // SAFETY: nothing to keep.
     assert_eq!(unsafe { dangerous_async(1) }.await, 1);
     assert_eq!(foreign(1) + hookpoint_test_symbol(1), 4);
+    assert_eq!(foreign_async(1).await, 2);
     assert_eq!(attributes(1, 2), 2);
     assert_eq!(
         std_shadowed::works(1) + std_shadowed::works_async(1).await,

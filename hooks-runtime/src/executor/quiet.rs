@@ -33,7 +33,10 @@ impl By {
     /// The hook at that place of a row: the intercepts, and then the guards.
     fn in_row(at: usize, intercepts: &[Arc<Entry>], first: Step, second: Step) -> Self {
         match at.checked_sub(intercepts.len()) {
-            None => By { step: first, hook: at },
+            None => By {
+                step: first,
+                hook: at,
+            },
             Some(hook) => By { step: second, hook },
         }
     }
@@ -161,7 +164,11 @@ impl<'s> Quiet<'s> {
         if list.is_empty() {
             return None;
         }
-        let phase = if self.failed { Phase::Error } else { Phase::Post };
+        let phase = if self.failed {
+            Phase::Error
+        } else {
+            Phase::Post
+        };
         let hook = self.ask(inside, list, phase, args, Some(parts), said);
         said.is_some().then(|| {
             let intercepts = if self.failed { &set.error } else { &set.post };
@@ -182,7 +189,9 @@ impl<'s> Quiet<'s> {
         let (meta, locals) = (&self.meta, &mut self.locals);
         // It stays `Run`, which owns nothing: hooks can only look at it.
         let plan = &mut *ManuallyDrop::new(Plan::Run);
-        ask_row(meta, list, 0, phase, args, result, plan, locals, said, inside)
+        ask_row(
+            meta, list, 0, phase, args, result, plan, locals, said, inside,
+        )
     }
 
     /// The end: nobody spoke.

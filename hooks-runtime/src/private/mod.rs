@@ -2,7 +2,9 @@
 //! the macro, whose version is locked to the runtime's.
 
 mod bind;
+mod condition;
 mod frame;
+mod future;
 mod named;
 mod probe;
 mod ret;
@@ -12,6 +14,7 @@ mod running;
 pub use inventory;
 
 pub use crate::answer::{HookResult, IntoAnswer, Vote};
+pub use crate::condition::Condition;
 pub use crate::context::{GuardContext, HookContext};
 pub use crate::discovery::HookRegistration;
 pub use crate::error::HookError;
@@ -27,6 +30,8 @@ pub use bind::{
     bind_mut_2, bind_mut_3, bind_mut_4, bind_mut_5, bind_mut_6, borrowed, boxed, computed, dup,
     fact, fact_debug, fact_display, facts, nest, resolver,
 };
+pub use condition::condition;
+pub use future::output;
 pub use named::{PointName, TypedPoint};
 pub use probe::{
     Caps, Dd, Fb, FbDe, FbDeValue, FbTyped, FbValue, Gd, Known, Leaf, No, OPAQUE, Opaque, Plain,

@@ -5,6 +5,13 @@ fn tuple() -> (impl Future<Output = Result<(), String>>, u8) {
     (async { Ok(()) }, 1)
 }
 
+struct Wrapper<F>(F);
+
+#[hooked(point = "billing.charge", future)]
+fn wrapped() -> Wrapper<impl Future<Output = Result<(), String>>> {
+    Wrapper(async { Ok(()) })
+}
+
 #[hooked(point = "billing.charge", future)]
 fn nothing() {}
 

@@ -43,4 +43,10 @@ fn no_point(cx: &mut HookContext<'_>) {}
 #[hook(point = "tool.*")]
 struct S;
 
+#[hook(point = "tool.*", when = "component = 'shell'")]
+fn textual_condition(_cx: &mut HookContext<'_>) {}
+
+#[hook(point = "tool.*", role = observe, when = |_| Ok(true))]
+fn conditional_observer(_record: &DecisionRecord) {}
+
 fn main() {}
