@@ -89,20 +89,7 @@ impl CallMeta<'_> {
 }
 
 /// Values that hooks keep from `Pre` to `Done`, by hook and type.
-#[derive(Default)]
-pub(crate) struct Locals(Option<Box<Vec<Local>>>);
-
-pub(crate) type Local = (u32, TypeId, Box<dyn Any + Send>);
-
-impl Locals {
-    #[inline]
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-    pub(crate) fn take(&mut self) -> Vec<Local> {
-        self.0.take().map_or_else(Vec::new, |list| *list)
-    }
-}
+pub(crate) type Locals = Vec<(u32, TypeId, Box<dyn Any + Send>)>;
 
 /// The call as a guard sees it: sealed, nothing can be changed.
 pub struct GuardContext<'c> {
@@ -388,10 +375,9 @@ impl HookContext<'_> {
     /// A value of the same type that is there already is replaced.
     pub fn local<T: Any + Send>(&mut self, value: T) -> &mut T {
         let key = (self.view.entry.serial, TypeId::of::<T>());
-        let locals = self.locals.0.get_or_insert_default();
-        locals.retain(|(serial, ty, _)| (*serial, *ty) != key);
-        locals.push((key.0, key.1, Box::new(value)));
-        locals
+        self.locals.retain(|(serial, ty, _)| (*serial, *ty) != key);
+        self.locals.push((key.0, key.1, Box::new(value)));
+        self.locals
             .last_mut()
             .and_then(|(_, _, value)| value.downcast_mut())
             .expect("pushed just now")
@@ -400,8 +386,8 @@ impl HookContext<'_> {
     /// What [`HookContext::local`] kept.
     pub fn get_local<T: Any + Send>(&mut self) -> Option<&mut T> {
         let key = (self.view.entry.serial, TypeId::of::<T>());
-        let locals = self.locals.0.as_mut()?;
-        let found = locals
+        let found = self
+            .locals
             .iter_mut()
             .find(|(serial, ty, _)| (*serial, *ty) == key)?;
         found.2.downcast_mut()

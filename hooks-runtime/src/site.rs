@@ -88,14 +88,20 @@ const ACTIVE: u8 = 2;
 #[cfg(not(feature = "shuttle"))]
 type Sets = SnapshotCell<HookSet>;
 #[cfg(not(feature = "shuttle"))]
-#[allow(clippy::declare_interior_mutable_const, reason = "a beginning, copied into each site")]
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "a beginning, copied into each site"
+)]
 const NO_SETS: Sets = SnapshotCell::new();
 
 // Shuttle's primitives cannot be made in a `const`.
 #[cfg(feature = "shuttle")]
 type Sets = std::sync::LazyLock<SnapshotCell<HookSet>>;
 #[cfg(feature = "shuttle")]
-#[allow(clippy::declare_interior_mutable_const, reason = "a beginning, copied into each site")]
+#[allow(
+    clippy::declare_interior_mutable_const,
+    reason = "a beginning, copied into each site"
+)]
 const NO_SETS: Sets = std::sync::LazyLock::new(SnapshotCell::new);
 
 /// One annotated function.

@@ -30,10 +30,11 @@ impl Can {
 
     #[inline]
     pub(crate) fn new(refuse: bool, replace: bool, cache: bool, redirect: bool) -> Self {
-        Can(u8::from(refuse) * Self::REFUSE
-            | u8::from(replace) * Self::REPLACE
-            | u8::from(cache) * Self::CACHE
-            | u8::from(redirect) * Self::REDIRECT)
+        let flag = |can: bool, flag: u8| if can { flag } else { 0 };
+        Can(flag(refuse, Self::REFUSE)
+            | flag(replace, Self::REPLACE)
+            | flag(cache, Self::CACHE)
+            | flag(redirect, Self::REDIRECT))
     }
     #[inline]
     pub(crate) fn refuse(self) -> bool {
@@ -166,7 +167,7 @@ impl<'s> Call<'s> {
             granted: false,
             plan: Plan::Run,
             inner_refusal: false,
-            locals: Locals::default(),
+            locals: Locals::new(),
             outcome: None,
             executed: false,
             cache_hit: false,

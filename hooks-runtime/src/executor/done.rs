@@ -48,7 +48,7 @@ impl Call<'_> {
         if self.rehearsal {
             return;
         }
-        for (serial, _, value) in self.locals.take() {
+        for (serial, _, value) in std::mem::take(&mut self.locals) {
             // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is
             // not the call's.
             let running = ambient::enter_hook(self.meta.id, self.meta.root, serial);

@@ -87,7 +87,7 @@ impl<'s> Quiet<'s> {
                 clock: &set.registry.clock,
                 dirty: AtomicBool::new(false),
             },
-            locals: Locals::default(),
+            locals: Locals::new(),
             can,
             executed: false,
             in_user_code: false,
@@ -199,7 +199,7 @@ impl<'s> Quiet<'s> {
     pub(super) fn end(mut self) {
         // A failure is told to the sinks, and what hooks kept is theirs to drop.
         let eventful = self.failed && (self.inner_refusal || !self.set.sinks.is_empty());
-        if eventful || !self.locals.is_empty() {
+        if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
         if self.meta.id == self.meta.root {
@@ -213,7 +213,7 @@ impl<'s> Quiet<'s> {
     #[cold]
     fn end_opened(&mut self) {
         let failed = self.failed;
-        self.to_call().deliver_as(failed);
+        self.take_call().deliver_as(failed);
     }
 
     /// The same call with all that belongs to a decision, and what a hook said in it.
@@ -227,7 +227,7 @@ impl<'s> Quiet<'s> {
             Step::Release => (&self.set.guards_post, Phase::Post),
         };
         let entry = &list[by.hook];
-        let mut call = self.to_call();
+        let mut call = self.take_call();
         if let Some(answer) = said {
             call.take(entry, phase, answer, None);
         }
@@ -235,7 +235,7 @@ impl<'s> Quiet<'s> {
     }
 
     #[cold]
-    fn to_call(&mut self) -> Call<'s> {
+    fn take_call(&mut self) -> Call<'s> {
         self.over = true;
         let meta = &mut self.meta;
         let meta = CallMeta {
@@ -264,7 +264,7 @@ impl Drop for Quiet<'_> {
     fn drop(&mut self) {
         if !self.over {
             // Its body panicked, or its future was dropped: the opened call tells who wants to know.
-            drop(self.to_call());
+            drop(self.take_call());
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Compiled once: what depends on the user's types is behind [`Frame`].
 
 use std::future::poll_fn;
-use std::mem::{replace, take};
+use std::mem::take;
 use std::task::{Context, Poll};
 
 use super::act::InBody;
@@ -222,7 +222,7 @@ fn sync_opened(
         let mut parts = frame.values.parts();
         let mut parts = parts.as_mut().expect(VALUE);
         let mut replaced;
-        if let Some(from) = replace(&mut steps.settle, Some(0)) {
+        if let Some(from) = steps.settle.replace(0) {
             if call.refused_elsewhere(parts, redirected.is_some()) {
                 return;
             }
@@ -361,7 +361,7 @@ async fn async_opened(
         let mut parts = frame.values.parts();
         let mut parts = parts.as_mut().expect(VALUE);
         let mut replaced;
-        if let Some(from) = replace(&mut steps.settle, Some(0)) {
+        if let Some(from) = steps.settle.replace(0) {
             if call.refused_elsewhere(parts, redirected.is_some()) {
                 return;
             }
