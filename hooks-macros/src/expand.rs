@@ -284,6 +284,14 @@ impl Expansion<'_> {
                 quote_spanned!(here()=> #capture |#pattern| #arrow #body)
             }
         };
+        if self.carried() {
+            let types = local("__types");
+            let slots = self.tuple(|param| param.slot.to_token_stream());
+            return quote_spanned!(here()=>
+                let (#slots, #types) = #p::carry(#slots);
+                let #name = #p::bind(#types, #closure);
+            );
+        }
         let base = if model.repeatable { "bind_mut" } else { "bind" };
         let count = model.params.len();
         let (bind, types) = if (1..=DIRECT).contains(&count) {
@@ -301,6 +309,12 @@ impl Expansion<'_> {
             (local(base), model.params.iter().rev().fold(nil, nest))
         };
         quote_spanned!(here()=> let #mutable #name = #p::#bind(#types, #closure);)
+    }
+
+    /// Whether the arguments are moved, and not borrowed, for their types. What an `async fn` has once borrowed,
+    /// even for a moment, has a place in its future for ever.
+    fn carried(&self) -> bool {
+        self.model.class == Class::Async && !self.model.repeatable
     }
 
     fn async_closure(&self, body: &TokenStream) -> TokenStream {

@@ -19,6 +19,12 @@ pub struct Types<A>(PhantomData<fn() -> A>);
 /// No arguments.
 pub const NIL: Types<()> = Types(PhantomData);
 
+/// An argument tuple and its type, without borrowing it.
+#[inline(always)]
+pub fn carry<A>(args: A) -> (A, Types<A>) {
+    (args, Types(PhantomData))
+}
+
 /// One more argument in front.
 #[inline(always)]
 pub fn nest<A, B>(_: &A, _: Types<B>) -> Types<(A, B)> {
