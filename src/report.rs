@@ -145,11 +145,11 @@ impl Sink for Report {
             state.total_ns += ns(record.total);
         }
         for said in record.hooks.iter().filter(|h| h.phase != Phase::Done) {
-            let hook = state.hooks.entry(said.hook.clone().into()).or_default();
+            let hook = state.hooks.entry(said.hook.to_string()).or_default();
             hook.asked += 1;
             *hook.said.entry(said.answer).or_default() += 1;
             hook.ns += said.elapsed.map_or(0, ns);
-            hook.source = said.source.clone();
+            hook.source = (*said.source).into();
         }
         let Some(refusal) = &record.refusal else {
             return;

@@ -385,6 +385,9 @@ impl Callee {
 /// A registered hook: what it says of itself, its code, and what the registry decided about it.
 pub(crate) struct Entry {
     pub(crate) meta: HookMetadata,
+    /// Id and source as records share them.
+    pub(crate) named: Arc<str>,
+    pub(crate) from: Arc<str>,
     pub(crate) patterns: Vec<Pattern>,
     pub(crate) phases: Phases,
     pub(crate) callee: Callee,
@@ -417,6 +420,8 @@ impl Entry {
             && meta.timeout.is_none();
         Entry {
             plain,
+            named: Arc::from(&*meta.id),
+            from: meta.source.to_string().into(),
             meta,
             patterns,
             phases,

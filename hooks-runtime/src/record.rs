@@ -81,9 +81,11 @@ pub struct ArgRecord {
 #[non_exhaustive]
 pub struct HookRecord {
     /// The hook; the runtime's own rules have ids that start with `hookpoint.`.
-    pub hook: Box<str>,
+    #[serde(serialize_with = "as_text")]
+    pub hook: Arc<str>,
     /// Where it was registered.
-    pub source: Box<str>,
+    #[serde(serialize_with = "as_text")]
+    pub source: Arc<str>,
     /// When it was asked.
     pub phase: Phase,
     /// What it may do; `None` for the runtime's own rules.
@@ -106,6 +108,10 @@ pub struct HookRecord {
     /// How long it took, if the call was timed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
+}
+
+fn as_text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
 }
 
 /// Everything about one call, complete when observers and sinks get it.

@@ -108,6 +108,8 @@ impl<'s> Call<'s> {
         mut result: Option<&mut Parts>,
     ) -> Option<usize> {
         let mut at = from;
+        // When the hook before ended is when the next one began: a clock costs more than a hook.
+        let mut mark = None;
         while let Some(entry) = list.get(at) {
             if self.gated {
                 return None;
@@ -147,9 +149,14 @@ impl<'s> Call<'s> {
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let started = (self.recording || entry.meta.timeout.is_some()).then(|| self.now());
+            let timed = self.recording || entry.meta.timeout.is_some();
+            let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
-            let elapsed = started.map(|t| self.now().saturating_duration_since(t));
+            let elapsed = started.map(|started| {
+                let ended = self.now();
+                mark = self.recording.then_some(ended);
+                ended.saturating_duration_since(started)
+            });
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None

@@ -149,11 +149,10 @@ impl Call<'_> {
         let now = self.now();
         let ledger = self.ledger.as_deref();
         let hooks = self.said().iter().map(|said| HookRecord {
-            hook: said.id().into(),
-            source: said.entry.map_or_else(
-                || "the runtime".into(),
-                |e| e.meta.source.to_string().into(),
-            ),
+            hook: said.entry.map_or_else(|| said.rule.into(), |e| e.named.clone()),
+            source: said
+                .entry
+                .map_or_else(|| "the runtime".into(), |e| e.from.clone()),
             phase: said.phase,
             role: said.entry.map(|e| e.role()),
             mode: said.entry.map_or(Mode::Enforce, |e| e.meta.mode),
@@ -201,19 +200,14 @@ impl Call<'_> {
             .map(|s| s.args())
             .max()
             .unwrap_or_default();
-        let digest = self.set.registry.digest();
+        let digest = (level >= ArgLevel::Digest).then(|| self.set.registry.digest());
         let of = |(info, view): (&crate::site::ArgInfo, &RawView)| {
-            let json = if level >= ArgLevel::Digest {
-                view.to_json().ok()
-            } else {
-                None
-            };
+            let json = digest.as_ref().and_then(|_| view.to_json().ok());
+            let shown = json.as_ref().zip(digest.as_ref());
             ArgRecord {
                 name: info.name,
                 ty: info.ty,
-                digest: json
-                    .as_ref()
-                    .map(|json| digest.digest(json.to_string().as_bytes())),
+                digest: shown.map(|(json, digest)| digest.digest(json.to_string().as_bytes())),
                 value: json.filter(|_| level >= ArgLevel::Full),
             }
         };

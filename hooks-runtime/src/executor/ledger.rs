@@ -43,7 +43,18 @@ pub(crate) struct Ledger<'s> {
 impl<'s> Call<'s> {
     /// The ledger, opened if there was none.
     pub(crate) fn ledger(&mut self) -> &mut Ledger<'s> {
-        self.ledger.get_or_insert_default()
+        if self.ledger.is_none() {
+            self.open_ledger();
+        }
+        self.ledger.as_mut().expect("opened just now")
+    }
+
+    fn open_ledger(&mut self) {
+        let mut ledger = Box::<Ledger<'_>>::default();
+        if self.recording {
+            ledger.said.reserve_exact(self.set.asked());
+        }
+        self.ledger = Some(ledger);
     }
 
     /// Notes what a hook, or a rule of the runtime, said.

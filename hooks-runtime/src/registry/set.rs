@@ -131,6 +131,12 @@ impl HookSet {
         serves(&self.registry) && self.layers.iter().all(serves)
     }
 
+    /// How many answers a call has at most that is not tried again.
+    pub(crate) fn asked(&self) -> usize {
+        let after = self.post.len() + self.guards_post.len();
+        self.pre.len() + self.guards.len() + after.max(self.error.len())
+    }
+
     /// The first life, of the registry and the layers, in which calls need a grant; `None`: all serve.
     pub(crate) fn serving(&self) -> Option<Life> {
         self.registries()
