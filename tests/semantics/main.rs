@@ -8,6 +8,7 @@ mod life;
 mod limits;
 mod nesting;
 mod pairing;
+mod quiet;
 mod reentry;
 mod registry;
 mod scopes;

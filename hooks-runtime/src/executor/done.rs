@@ -149,7 +149,9 @@ impl Call<'_> {
         let now = self.now();
         let ledger = self.ledger.as_deref();
         let hooks = self.said().iter().map(|said| HookRecord {
-            hook: said.entry.map_or_else(|| said.rule.into(), |e| e.named.clone()),
+            hook: said
+                .entry
+                .map_or_else(|| said.rule.into(), |e| e.named.clone()),
             source: said
                 .entry
                 .map_or_else(|| "the runtime".into(), |e| e.from.clone()),

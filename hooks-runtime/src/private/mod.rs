@@ -27,8 +27,8 @@ pub use crate::site::HookSite;
 pub use crate::view::{Access, RawPtr, RawView, ViewTable};
 pub use bind::{
     NIL, Types, bind, bind_1, bind_2, bind_3, bind_4, bind_5, bind_6, bind_mut, bind_mut_1,
-    bind_mut_2, bind_mut_3, bind_mut_4, bind_mut_5, bind_mut_6, borrowed, boxed, carry, computed, dup,
-    fact, fact_debug, fact_display, facts, nest, resolver,
+    bind_mut_2, bind_mut_3, bind_mut_4, bind_mut_5, bind_mut_6, borrowed, boxed, carry, computed,
+    dup, fact, fact_debug, fact_display, facts, nest, resolver,
 };
 pub use condition::condition;
 pub use future::output;
