@@ -23,7 +23,7 @@ impl Call<'_> {
         let Some(replacement) = self.take_replacement() else {
             return false;
         };
-        let made = frame.values.set(replacement);
+        let made = frame.value.set(replacement);
         made.map_err(|error| self.plan_failed(error)).is_ok()
     }
 
@@ -68,7 +68,7 @@ impl Call<'_> {
         let answer = self
             .cache_key()
             .and_then(|(key, _)| self.set.registry.cache.get(&key, self.now()));
-        self.cache_hit = answer.is_some_and(|answer| frame.values.set(answer).is_ok());
+        self.cache_hit = answer.is_some_and(|answer| frame.value.set(answer).is_ok());
         self.cache_hit
     }
 
@@ -111,7 +111,7 @@ impl Call<'_> {
     pub(crate) fn keep(&mut self, frame: &mut Frame<'_>) {
         if self.set.may_retry
             && self.meta.site.flags.repeatable
-            && let Err(why) = frame.values.keep()
+            && let Err(why) = frame.args.keep()
         {
             self.ledger().cannot_repeat = Some(why);
         }
@@ -134,7 +134,7 @@ impl Call<'_> {
 
     /// Puts the arguments of the next attempt in their place.
     pub(crate) fn again(&mut self, frame: &mut Frame<'_>) -> bool {
-        let again = frame.values.again();
+        let again = frame.args.again();
         self.meta.attempt += u32::from(again);
         again
     }
@@ -161,7 +161,7 @@ impl Call<'_> {
         phase: Phase,
         replacement: Replacement,
     ) {
-        match frame.values.set(replacement) {
+        match frame.value.set(replacement) {
             Ok(()) => self.ledger().plan_by = None,
             Err(error) => self.replacement_failed(phase, error),
         }

@@ -16,5 +16,5 @@ mod wait;
 
 pub(crate) use cache::ResultCache;
 pub(crate) use call::{Call, Can, Scope};
-pub(crate) use run::{Body, Frame, Values, asynchronous, sync};
+pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};
 pub(crate) use wait::{Wait, poll_ready};

@@ -150,7 +150,7 @@ impl<'s> Quiet<'s> {
     ) -> Option<By> {
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
         let set = self.set;
-        let mut parts = frame.values.parts();
+        let mut parts = frame.value.parts();
         let parts = parts.as_mut().expect(VALUE);
         if !self.can.refuse() {
             parts.view_mut().restrict(Access::Read);

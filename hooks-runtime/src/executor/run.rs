@@ -19,21 +19,25 @@ use crate::registry::HookSet;
 use crate::site::HookSite;
 use crate::view::RawView;
 
-/// The arguments and the value of a call, whatever their types.
-pub(crate) trait Values {
+/// The arguments of a call, whatever their types.
+pub(crate) trait Args {
     /// New views of arguments that were given back.
     fn look(&mut self, seen: &mut [RawView]);
-    /// Keeps a copy of the arguments for another attempt; `Err`: why there is none.
+    /// Keeps a copy of them for another attempt; `Err`: why there is none.
     fn keep(&mut self) -> Result<(), &'static str>;
     /// Whether there is one.
     fn has_kept(&self) -> bool;
     /// Puts the copy in the place of the arguments, and keeps another copy if it can.
     fn again(&mut self) -> bool;
-    /// Makes the value from what a hook brings. On an error the old value, if any, stays.
+}
+
+/// The value of a call, whatever its type.
+pub(crate) trait Value {
+    /// Makes it from what a hook brings. On an error the old value, if any, stays.
     fn set(&mut self, replacement: Replacement) -> Result<(), HookError>;
-    /// Makes the value from a refusal.
+    /// Makes it from a refusal.
     fn refuse(&mut self, refusal: HookRefusal);
-    /// Views of the value, if there is one.
+    /// Views of it, if there is one.
     fn parts(&mut self) -> Option<Parts>;
 }
 
@@ -51,7 +55,8 @@ pub(crate) trait Body {
 
 /// The typed half of a call.
 pub(crate) struct Frame<'a> {
-    pub(crate) values: &'a mut (dyn Values + 'a),
+    pub(crate) args: &'a mut (dyn Args + 'a),
+    pub(crate) value: &'a mut (dyn Value + 'a),
     pub(crate) body: &'a mut (dyn Body + 'a),
 }
 
@@ -61,8 +66,12 @@ pub(crate) struct Frame<'a> {
 unsafe impl Send for Frame<'_> {}
 
 impl<'a> Frame<'a> {
-    pub(crate) fn new(values: &'a mut (dyn Values + 'a), body: &'a mut (dyn Body + 'a)) -> Self {
-        Frame { values, body }
+    pub(crate) fn new(
+        args: &'a mut (dyn Args + 'a),
+        value: &'a mut (dyn Value + 'a),
+        body: &'a mut (dyn Body + 'a),
+    ) -> Self {
+        Frame { args, value, body }
     }
 
     /// For closures, which would capture the field alone.
@@ -184,10 +193,10 @@ fn sync_opened(
     let mut redirected = None;
     while let Some(from) = steps.decide {
         steps.decide = Some(0);
-        let mut parts = if planned { frame.values.parts() } else { None };
+        let mut parts = if planned { frame.value.parts() } else { None };
         call.decide_sync(seen, parts.as_mut(), from);
         match call.act(seen) {
-            Act::Refuse(refusal) => return frame.values.refuse(refusal),
+            Act::Refuse(refusal) => return frame.value.refuse(refusal),
             Act::Planned if planned => {
                 call.forbid_retry();
                 break;
@@ -204,7 +213,7 @@ fn sync_opened(
                     redirected = Some(to);
                     break;
                 }
-                frame.values.look(seen);
+                frame.args.look(seen);
                 call.prepare(seen);
                 call.no_such_component(&to);
                 planned = false;
@@ -219,7 +228,7 @@ fn sync_opened(
     }
     loop {
         // Views are used where they were made: moving one costs more than making it.
-        let mut parts = frame.values.parts();
+        let mut parts = frame.value.parts();
         let mut parts = parts.as_mut().expect(VALUE);
         let mut replaced;
         if let Some(from) = steps.settle.replace(0) {
@@ -227,19 +236,19 @@ fn sync_opened(
                 return;
             }
             call.hold(parts);
-            let again = frame.values.has_kept();
+            let again = frame.args.has_kept();
             match call.settle_sync(seen, parts, from, again) {
                 Settled::Keep => {}
                 Settled::Replace(replacement) => {
                     call.replace(frame, parts.phase(), replacement);
-                    replaced = frame.values.parts();
+                    replaced = frame.value.parts();
                     parts = replaced.as_mut().expect(VALUE);
                 }
                 Settled::Retry(delay) => {
                     if call.again(frame) {
                         call.wait_sync_for(delay);
                         if call.refuse_if_halted() {
-                            return frame.values.refuse(call.refuse());
+                            return frame.value.refuse(call.refuse());
                         }
                         match &redirected {
                             None => call.in_body(|| frame.body.start()),
@@ -256,7 +265,7 @@ fn sync_opened(
         call.release_sync(seen, parts, take(&mut steps.release));
         call.store();
         if call.restriction > Restriction::None {
-            return frame.values.refuse(call.refuse());
+            return frame.value.refuse(call.refuse());
         }
         return call.deliver(parts);
     }
@@ -321,10 +330,10 @@ async fn async_opened(
     let mut redirected = None;
     while let Some(from) = steps.decide {
         steps.decide = Some(0);
-        let mut parts = if planned { frame.values.parts() } else { None };
+        let mut parts = if planned { frame.value.parts() } else { None };
         call.decide(seen, parts.as_mut(), from, Wait::Async).await;
         match call.act(seen) {
-            Act::Refuse(refusal) => return frame.values.refuse(refusal),
+            Act::Refuse(refusal) => return frame.value.refuse(refusal),
             Act::Planned if planned => {
                 call.forbid_retry();
                 break;
@@ -342,7 +351,7 @@ async fn async_opened(
                     redirected = Some(to);
                     break;
                 }
-                frame.values.look(seen);
+                frame.args.look(seen);
                 call.prepare(seen);
                 call.no_such_component(&to);
                 planned = false;
@@ -358,7 +367,7 @@ async fn async_opened(
     }
     loop {
         // Views are used where they were made: moving one costs more than making it.
-        let mut parts = frame.values.parts();
+        let mut parts = frame.value.parts();
         let mut parts = parts.as_mut().expect(VALUE);
         let mut replaced;
         if let Some(from) = steps.settle.replace(0) {
@@ -366,19 +375,19 @@ async fn async_opened(
                 return;
             }
             call.hold(parts);
-            let again = frame.values.has_kept();
+            let again = frame.args.has_kept();
             match call.settle(seen, parts, from, again).await {
                 Settled::Keep => {}
                 Settled::Replace(replacement) => {
                     call.replace(frame, parts.phase(), replacement);
-                    replaced = frame.values.parts();
+                    replaced = frame.value.parts();
                     parts = replaced.as_mut().expect(VALUE);
                 }
                 Settled::Retry(delay) => {
                     if call.again(frame) {
                         call.wait_for(delay).await;
                         if call.refuse_if_halted() {
-                            return frame.values.refuse(call.refuse());
+                            return frame.value.refuse(call.refuse());
                         }
                         let started = match &redirected {
                             None => {
@@ -399,7 +408,7 @@ async fn async_opened(
         call.release(seen, parts, take(&mut steps.release)).await;
         call.store();
         if call.restriction > Restriction::None {
-            return frame.values.refuse(call.refuse());
+            return frame.value.refuse(call.refuse());
         }
         return call.deliver(parts);
     }

@@ -1,17 +1,18 @@
-//! The typed half of an active call: its arguments, its body and its value, behind two traits without the
+//! The typed half of an active call: its arguments, its body and its value, behind three traits without the
 //! user's types, so that the executor is compiled once and not once for every annotated function.
 //!
 //! Arguments and value stand in [`Slot`]s of the shell's frame. Both halves refer to them, and hooks look at
 //! them through views; nobody keeps a reference from one step to the next.
 
 use std::cell::UnsafeCell;
+use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::run::{Parts, Redirect, ReturnOps};
 use crate::answer::Replacement;
 use crate::error::HookError;
-use crate::executor::{Body, Values};
+use crate::executor::{Args, Body, Value};
 use crate::refusal::HookRefusal;
 use crate::view::RawView;
 
@@ -59,6 +60,8 @@ impl<T> Slot<T> {
 
 /// A copy of the arguments for another attempt, if body and argument types allow one.
 pub(super) trait Copies<A> {
+    /// `false`: there are none, ever.
+    const POSSIBLE: bool;
     fn copy(&self, args: &A) -> Result<A, &'static str>;
 }
 
@@ -66,6 +69,7 @@ pub(super) trait Copies<A> {
 pub(super) struct NoCopy;
 
 impl<A> Copies<A> for NoCopy {
+    const POSSIBLE: bool = false;
     fn copy(&self, _args: &A) -> Result<A, &'static str> {
         Err(
             "the body cannot run again: it takes `&mut` or consumes `self`; see `retry` in the attribute's reference",
@@ -77,40 +81,34 @@ impl<A> Copies<A> for NoCopy {
 pub(super) struct Dup<D>(pub(super) D);
 
 impl<A, D: Fn(&A) -> Option<A>> Copies<A> for Dup<D> {
+    const POSSIBLE: bool = true;
     fn copy(&self, args: &A) -> Result<A, &'static str> {
         (self.0)(args)
             .ok_or("the body cannot run again: an argument that is passed by value is not `Clone`")
     }
 }
 
-/// What the executor needs of the arguments and of the value.
-pub(super) struct Typed<'a, A, R, V, D> {
+/// What the executor needs of the arguments. `X` tells whether they can come back from a component that does not
+/// exist, and have to be looked at again.
+pub(super) struct Arguments<'a, A, V, D, X> {
     args: &'a Slot<A>,
-    value: &'a Slot<R>,
     views: V,
     copies: D,
     kept: Option<A>,
-    ret: ReturnOps<R>,
+    redirect: PhantomData<fn() -> X>,
 }
 
-impl<'a, A, R, V, D, const N: usize> Typed<'a, A, R, V, D>
+impl<'a, A, V, D, X, const N: usize> Arguments<'a, A, V, D, X>
 where
     V: FnMut(&mut A) -> [RawView; N],
 {
-    pub(super) fn new(
-        args: &'a Slot<A>,
-        value: &'a Slot<R>,
-        views: V,
-        copies: D,
-        ret: ReturnOps<R>,
-    ) -> Self {
-        Typed {
+    pub(super) fn new(args: &'a Slot<A>, views: V, copies: D, _: &X) -> Self {
+        Arguments {
             args,
-            value,
             views,
             copies,
             kept: None,
-            ret,
+            redirect: PhantomData,
         }
     }
 
@@ -125,14 +123,17 @@ where
     }
 }
 
-impl<A, R, V, D, const N: usize> Values for Typed<'_, A, R, V, D>
+impl<A, V, D, X, const N: usize> Args for Arguments<'_, A, V, D, X>
 where
     V: FnMut(&mut A) -> [RawView; N],
     D: Copies<A>,
+    X: Redirect<A>,
 {
     fn look(&mut self, seen: &mut [RawView]) {
-        for (old, new) in seen.iter_mut().zip(self.views()) {
-            *old = new;
+        if X::POSSIBLE {
+            for (old, new) in seen.iter_mut().zip(self.views()) {
+                *old = new;
+            }
         }
     }
 
@@ -149,6 +150,9 @@ where
     }
 
     fn again(&mut self) -> bool {
+        if !D::POSSIBLE {
+            return false;
+        }
         let next = self
             .kept
             .as_ref()
@@ -161,7 +165,21 @@ where
             None => false,
         }
     }
+}
 
+/// What the executor needs of the value. Of its type alone, so that functions that return the same share it.
+pub(super) struct Returned<'a, R> {
+    value: &'a Slot<R>,
+    ret: ReturnOps<R>,
+}
+
+impl<'a, R> Returned<'a, R> {
+    pub(super) fn new(value: &'a Slot<R>, ret: ReturnOps<R>) -> Self {
+        Returned { value, ret }
+    }
+}
+
+impl<R> Value for Returned<'_, R> {
     fn set(&mut self, replacement: Replacement) -> Result<(), HookError> {
         self.value.put((self.ret.replace)(replacement)?);
         Ok(())

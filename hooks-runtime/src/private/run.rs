@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::frame::{AsyncBody, Dup, NoCopy, Once, Repeat, Slot, SyncBody, Typed};
+use super::frame::{Arguments, AsyncBody, Dup, NoCopy, Once, Repeat, Returned, Slot, SyncBody};
 use crate::answer::Replacement;
 use crate::error::HookError;
 use crate::executor::{self, Can, Frame};
@@ -150,10 +150,11 @@ pub fn run_sync<A, R, const N: usize>(
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
+    let mut arguments = Arguments::new(&args, views, NoCopy, &redirect);
+    let mut returned = Returned::new(&value, ret);
     let mut body = SyncBody::new(&args, &value, Once::new(body), redirect);
-    let mut seen = typed.views();
-    let frame = Frame::new(&mut typed, &mut body);
+    let mut seen = arguments.views();
+    let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
 }
@@ -174,10 +175,11 @@ pub fn run_sync_repeat<A, R, const N: usize>(
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
+    let mut arguments = Arguments::new(&args, views, Dup(dup), &redirect);
+    let mut returned = Returned::new(&value, ret);
     let mut body = SyncBody::new(&args, &value, Repeat(body), redirect);
-    let mut seen = typed.views();
-    let frame = Frame::new(&mut typed, &mut body);
+    let mut seen = arguments.views();
+    let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
 }
@@ -194,11 +196,12 @@ pub async fn run_async<A, R, F: Future<Output = R>, G: Future<Output = R>, const
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut typed = Typed::new(&args, &value, views, NoCopy, ret);
+    let mut arguments = Arguments::new(&args, views, NoCopy, &redirect);
+    let mut returned = Returned::new(&value, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
     let mut body = unsafe { AsyncBody::new(&args, &value, Once::new(body), redirect) };
-    let mut seen = typed.views();
-    let frame = Frame::new(&mut typed, &mut body);
+    let mut seen = arguments.views();
+    let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()
 }
@@ -223,11 +226,12 @@ pub async fn run_async_repeat<
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut typed = Typed::new(&args, &value, views, Dup(dup), ret);
+    let mut arguments = Arguments::new(&args, views, Dup(dup), &redirect);
+    let mut returned = Returned::new(&value, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
     let mut body = unsafe { AsyncBody::new(&args, &value, Repeat(body), redirect) };
-    let mut seen = typed.views();
-    let frame = Frame::new(&mut typed, &mut body);
+    let mut seen = arguments.views();
+    let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()
 }
