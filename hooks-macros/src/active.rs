@@ -10,7 +10,7 @@ use crate::hygiene::{here, local, located};
 use crate::parse::Choice;
 
 /// Short name of the runtime's private module in the active arm, which holds no code of the user's.
-const SHORT: &str = "__hookpoint";
+pub(crate) const SHORT: &str = "__hookpoint";
 
 impl Expansion<'_> {
     /// The active arm: a block whose value is the return value, or its future.
@@ -20,8 +20,7 @@ impl Expansion<'_> {
         let class = self.model.class;
         let (redirect_before, redirect) = self.redirect(&p);
         let ret = self.return_ops(&p, body);
-        let hooks_future = matches!(class, Class::Future | Class::BoxedFuture);
-        let args = if hooks_future {
+        let args = if class.consumes_arguments() {
             quote_spanned!(here()=> ())
         } else {
             self.tuple(|param| param.slot.to_token_stream())
@@ -63,17 +62,18 @@ impl Expansion<'_> {
         })
     }
 
-    fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
+    pub(crate) fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
         let (ok, err) = (local("__ok"), local("__err"));
         // The user's span, hygiene included: only so does the compiler underline the return type, and not
         // the whole attribute, when it has no place for a refusal. There is no code of the user's here.
         let there = self.model.value_span;
         let probe = Ident::new("__hookpoint_probe", there);
-        let of = local(if self.model.class == Class::Sync {
-            "ret_of"
-        } else {
-            "ret_of_async"
-        });
+        let (of, must_refuse) = match self.model.class {
+            Class::Sync => ("ret_of", "must_refuse"),
+            Class::Stream | Class::BoxedStream => ("ret_of_stream", "must_refuse_item"),
+            _ => ("ret_of_async", "must_refuse"),
+        };
+        let of = local(of);
         let refuse = match (&self.args.observe, &self.args.on_refused) {
             (Some(_), _) => quote_spanned!(here()=> #p::only_watch(&#probe)),
             (None, Some((_, convert))) => {
@@ -83,7 +83,8 @@ impl Expansion<'_> {
             // The user's span: the error says that the return type has no place for a refusal.
             (None, None) => {
                 let p = Ident::new(SHORT, there);
-                quote_spanned!(there=> #p::must_refuse(&#probe))
+                let must_refuse = Ident::new(must_refuse, there);
+                quote_spanned!(there=> #p::#must_refuse(&#probe))
             }
         };
         let fixed = capture::static_parameters(&self.function.sig.generics);
