@@ -230,7 +230,9 @@ pub(crate) fn bound_type<'a>(
             return None;
         };
         arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(assoc) if assoc.ident == associated => Some(assoc.ty.clone()),
+            GenericArgument::AssocType(assoc) if assoc.ident == associated => {
+                Some(assoc.ty.clone())
+            }
             _ => None,
         })
     })

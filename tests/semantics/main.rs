@@ -15,4 +15,5 @@ mod scopes;
 mod seal;
 mod sites;
 mod steps;
+mod streams;
 mod void;

@@ -108,9 +108,9 @@ impl<'s> Call<'s> {
             HookResult::Replace(_) if !self.can.replace() => no(
                 "the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it",
             ),
-            HookResult::Cache { .. } if self.meta.site.flags.is_stream => {
-                no("a stream is not kept: its items are given one by one, and nobody knows whether there will be an end")
-            }
+            HookResult::Cache { .. } if self.meta.site.flags.is_stream => no(
+                "a stream is not kept: its items are given one by one, and nobody knows whether there will be an end",
+            ),
             HookResult::Redirect { .. } if self.meta.site.flags.is_stream => no(
                 "the call that made the stream has run when hooks are asked, and another component would need its arguments",
             ),
