@@ -19,7 +19,12 @@ impl Expansion<'_> {
         let p = local(SHORT).to_token_stream();
         let class = self.model.class;
         let (redirect_before, redirect) = self.redirect(&p);
-        let ret = self.return_ops(&p, body);
+        let of = local(if class == Class::Sync {
+            "ret_of"
+        } else {
+            "ret_of_async"
+        });
+        let ret = self.return_ops(&p, &quote_spanned!(here()=> #p::#of(&#body)));
         let args = if class.consumes_arguments() {
             quote_spanned!(here()=> ())
         } else {
@@ -62,18 +67,13 @@ impl Expansion<'_> {
         })
     }
 
-    pub(crate) fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
+    /// What the runner must know of the return value, or of the items of a stream, of which `of` is the probe.
+    pub(crate) fn return_ops(&self, p: &TokenStream, of: &TokenStream) -> TokenStream {
         let (ok, err) = (local("__ok"), local("__err"));
         // The user's span, hygiene included: only so does the compiler underline the return type, and not
         // the whole attribute, when it has no place for a refusal. There is no code of the user's here.
         let there = self.model.value_span;
         let probe = Ident::new("__hookpoint_probe", there);
-        let (of, must_refuse) = match self.model.class {
-            Class::Sync => ("ret_of", "must_refuse"),
-            Class::Stream | Class::BoxedStream => ("ret_of_stream", "must_refuse_item"),
-            _ => ("ret_of_async", "must_refuse"),
-        };
-        let of = local(of);
         let refuse = match (&self.args.observe, &self.args.on_refused) {
             (Some(_), _) => quote_spanned!(here()=> #p::only_watch(&#probe)),
             (None, Some((_, convert))) => {
@@ -83,6 +83,11 @@ impl Expansion<'_> {
             // The user's span: the error says that the return type has no place for a refusal.
             (None, None) => {
                 let p = Ident::new(SHORT, there);
+                let must_refuse = if self.model.class.is_stream() {
+                    "must_refuse_item"
+                } else {
+                    "must_refuse"
+                };
                 let must_refuse = Ident::new(must_refuse, there);
                 quote_spanned!(there=> #p::#must_refuse(&#probe))
             }
@@ -102,7 +107,7 @@ impl Expansion<'_> {
         let reach = Reach::Values(&ok, &err);
         let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
         quote_spanned!(here()=> {
-            let #probe = #p::#of(&#body);
+            let #probe = #of;
             let (#ok, #err) = (#probe.ok(), #probe.err());
             #p::returns(&#probe, #probe.kind(), #refuse, #ok_choice, #err_choice)
         })

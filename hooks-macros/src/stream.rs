@@ -5,10 +5,10 @@ use quote::{ToTokens, quote_spanned};
 use syn::{GenericArgument, PathArguments, ReturnType, Type};
 
 use crate::active::SHORT;
-use crate::analyze::{Class, bound_type, only_argument};
+use crate::analyze::{Class, bound_type, erase_impl, only_argument};
 use crate::errors::Errors;
 use crate::expand::Expansion;
-use crate::hygiene::{here, local};
+use crate::hygiene::{here, local, located};
 use crate::parse::{Function, HookedArgs};
 use crate::text;
 
@@ -116,15 +116,23 @@ impl Expansion<'_> {
         let private = &self.private;
         let p = local(SHORT).to_token_stream();
         let (stream, place) = (local("__stream"), local("__place"));
-        let ret = self.return_ops(&p, &stream);
+        // What is no stream of these items is the user's mistake, in what the return type says.
+        let returned = Ident::new("__stream", located(self.model.value_span));
+        // Said, because what hooks can do with an item is decided before the compiler looks at the return type.
+        let item = match &self.model.value {
+            Some(ty) => erase_impl(ty).into_token_stream(),
+            None => quote_spanned!(here()=> ()),
+        };
+        let probe = quote_spanned!(here()=> #p::ret_of_items::<#item>());
+        let ret = self.return_ops(&p, &probe);
         let (ret_name, facts_name) = (local("__ret"), local("__facts"));
         let streamed = quote_spanned!(here()=>
-            #private::streamed(&__SITE, #stream, move |#stream, #place| {
+            #private::streamed::<_, #item, _, _>(&__SITE, #returned, move |#stream, #place| {
                 #[allow(unused_imports)]
                 use #private::{self as #p, Fb as _, FbDe as _, FbDeValue as _, FbTyped as _, FbValue as _, RetFallback as _};
                 let #facts_name = #facts;
                 let #ret_name = #ret;
-                #p::run_stream(&__SITE, #facts_name, #stream, #ret_name, #place)
+                #p::run_stream::<_, #item>(&__SITE, #facts_name, #stream, #ret_name, #place)
             })
         );
         let streamed = match self.model.class {

@@ -194,6 +194,7 @@ pub(crate) fn model(
     errors: &mut Errors,
 ) {
     if let Some(span) = args.future
+        && args.stream.is_none()
         && !matches!(class, Class::Future | Class::BoxedFuture)
     {
         let found = match &function.sig.output {

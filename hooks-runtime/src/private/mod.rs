@@ -39,26 +39,13 @@ pub use probe::{
     Pr, Yes, probe, view_mut, view_opt, view_ref, view_within,
 };
 pub use ret::{
-<<<<<<< HEAD
     DdOk, FromRefusal, IsPlain, IsResult, Kind, PrErr, PrOk, Refusable, RefusableItem, RefusedWith,
-    ResultParts, RetFallback, RetOf, must_refuse, must_refuse_item, only_watch, refuse_with, ret_of,
-    ret_of_async, ret_of_stream, returns,
-=======
-    FromRefusal, IsPlain, IsResult, Kind, Refusable, RefusableItem, RefusedWith, RetFallback,
-    RetOf, must_refuse, must_refuse_item, only_watch, refuse_with, ret_of, ret_of_async,
-    ret_of_stream, returns,
->>>>>>> cd26000 (Streams: every item is decided on, and a refusal cannot be lost)
+    ResultParts, RetFallback, RetOf, must_refuse, must_refuse_item, only_watch, refuse_with,
+    ret_of, ret_of_async, ret_of_items, returns,
 };
 pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,
     run_sync, run_sync_repeat,
 };
-<<<<<<< HEAD
 pub use running::{Running, running, running_repeat};
-=======
 pub use stream::{HookedStream, Place, pinned, run_stream, streamed};
-
-/// A site in the link-time catalogue.
-pub struct SiteEntry(pub &'static HookSite);
-inventory::collect!(SiteEntry);
->>>>>>> cd26000 (Streams: every item is decided on, and a refusal cannot be lost)

@@ -25,7 +25,7 @@ pub fn ret_of_async<A, R, U: Future<Output = R>, F: FnOnce(A) -> U>(_: &F) -> Re
 }
 
 /// Of the items of a stream.
-pub fn ret_of_stream<R, S: futures_core::Stream<Item = R>>(_: &S) -> RetOf<R> {
+pub fn ret_of_items<R>() -> RetOf<R> {
     RetOf(PhantomData)
 }
 
