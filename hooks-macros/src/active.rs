@@ -100,7 +100,7 @@ impl Expansion<'_> {
             let reach = Reach::Written(ty);
             let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
             return quote_spanned!(here()=> {
-                let #probe = #p::#of(&#body);
+                let #probe = #of;
                 #p::returns(&#probe, #p::IsResult, #refuse, #ok_choice, #err_choice)
             });
         }
