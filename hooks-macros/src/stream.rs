@@ -127,7 +127,7 @@ impl Expansion<'_> {
         let ret = self.return_ops(&p, &probe);
         let (ret_name, facts_name) = (local("__ret"), local("__facts"));
         let streamed = quote_spanned!(here()=>
-            #private::streamed::<_, #item, _, _>(&__SITE, #returned, move |#stream, #place| {
+            #private::streamed::<_, #item, _>(&__SITE, #returned, move |#stream, #place| {
                 #[allow(unused_imports)]
                 use #private::{self as #p, Fb as _, FbDe as _, FbDeValue as _, FbTyped as _, FbValue as _, RetFallback as _};
                 let #facts_name = #facts;
@@ -141,7 +141,7 @@ impl Expansion<'_> {
         };
         quote_spanned!(here()=>
             let #stream = #body(#call);
-            #streamed
+            return #streamed
         )
     }
 }

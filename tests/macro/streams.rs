@@ -94,9 +94,7 @@ impl Source for Counter {
 }
 
 #[hooked(point = "stream.generic", stream)]
-fn generic<T: Clone + 'static, const N: usize>(
-    items: [T; N],
-) -> impl Stream<Item = Res<T>> + Unpin {
+fn generic<T: Clone, const N: usize>(items: [T; N]) -> impl Stream<Item = Res<T>> + Unpin {
     stream::iter(items).map(Ok)
 }
 

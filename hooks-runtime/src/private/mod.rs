@@ -48,4 +48,4 @@ pub use run::{
     run_sync, run_sync_repeat,
 };
 pub use running::{Running, running, running_repeat};
-pub use stream::{HookedStream, Place, pinned, run_stream, streamed};
+pub use stream::{ActiveStream, HookedStream, Place, pinned, run_stream, streamed};

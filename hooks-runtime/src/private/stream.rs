@@ -1,6 +1,7 @@
 //! What a function with the key `stream` returns: the user's stream, hooked from its first poll on.
 
-use std::mem::replace;
+use std::marker::PhantomData;
+use std::mem::{replace, transmute};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -21,13 +22,13 @@ pub struct Place<I> {
 
 /// The stream of a hooked function: the user's own while nobody listens, else the items that hooks let pass.
 ///
-/// `M` begins the active call, whose future is `F`.
-pub struct HookedStream<S, I, M, F> {
+/// `M` begins the active call.
+pub struct HookedStream<S, I, M> {
     site: &'static HookSite,
-    state: State<S, I, M, F>,
+    state: State<S, I, M>,
 }
 
-enum State<S, I, M, F> {
+enum State<S, I, M> {
     /// Not polled yet, if `begin` is there; else nobody listened at the first poll.
     Plain {
         stream: S,
@@ -35,22 +36,17 @@ enum State<S, I, M, F> {
         ended: bool,
     },
     Active {
-        call: Pin<Box<F>>,
+        call: ActiveStream<S, I>,
         place: Arc<Place<I>>,
     },
     Over,
 }
 
-/// The hooked stream; `begin` makes the future of an active call.
-pub fn streamed<S, I, M, F>(
-    site: &'static HookSite,
-    stream: S,
-    begin: M,
-) -> HookedStream<S, I, M, F>
+/// The hooked stream; `begin` is [`run_stream`].
+pub fn streamed<S, I, M>(site: &'static HookSite, stream: S, begin: M) -> HookedStream<S, I, M>
 where
     S: Stream<Item = I>,
-    M: FnOnce(S, Arc<Place<I>>) -> F,
-    F: Future<Output = ()>,
+    M: FnOnce(S, Arc<Place<I>>) -> ActiveStream<S, I>,
 {
     HookedStream {
         site,
@@ -67,11 +63,10 @@ pub fn pinned<S>(stream: S) -> Pin<Box<S>> {
     Box::pin(stream)
 }
 
-impl<S, I, M, F> Stream for HookedStream<S, I, M, F>
+impl<S, I, M> Stream for HookedStream<S, I, M>
 where
     S: Stream<Item = I>,
-    M: FnOnce(S, Arc<Place<I>>) -> F,
-    F: Future<Output = ()>,
+    M: FnOnce(S, Arc<Place<I>>) -> ActiveStream<S, I>,
 {
     type Item = I;
 
@@ -121,10 +116,9 @@ where
     }
 }
 
-impl<S, I, M, F> State<S, I, M, F>
+impl<S, I, M> State<S, I, M>
 where
-    M: FnOnce(S, Arc<Place<I>>) -> F,
-    F: Future<Output = ()>,
+    M: FnOnce(S, Arc<Place<I>>) -> ActiveStream<S, I>,
 {
     /// The call begins. The stream, which was not polled yet, moves into it.
     #[cold]
@@ -140,7 +134,7 @@ where
                 item: Slot::empty(),
                 outlet: Outlet::default(),
             });
-            let call = Box::pin(begin(stream, place.clone()));
+            let call = begin(stream, place.clone());
             *self = State::Active { call, place };
         }
     }
@@ -148,8 +142,8 @@ where
     #[inline(never)]
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Option<I>> {
         /// A stream that panicked is over.
-        struct Over<'a, S, I, M, F>(&'a mut State<S, I, M, F>);
-        impl<S, I, M, F> Drop for Over<'_, S, I, M, F> {
+        struct Over<'a, S, I, M>(&'a mut State<S, I, M>);
+        impl<S, I, M> Drop for Over<'_, S, I, M> {
             fn drop(&mut self) {
                 *self.0 = State::Over;
             }
@@ -158,7 +152,7 @@ where
         let State::Active { call, place } = &mut *over.0 else {
             return Poll::Ready(None);
         };
-        let item = match call.as_mut().poll(cx) {
+        let item = match call.future.as_mut().poll(cx) {
             // The last item, if there is one: a refusal, or what a hook brought in place of the stream.
             Poll::Ready(()) => return Poll::Ready(place.item.take()),
             Poll::Pending if place.outlet.take() => Poll::Ready(place.item.take()),
@@ -169,8 +163,61 @@ where
     }
 }
 
-/// An active call of a stream.
-pub async fn run_stream<S, I>(
+/// An active call of a stream of the type `S` and its items `I`: the future of [`call`], behind a pointer that
+/// does not say what is in it. Else the compiler would walk through all of the executor for each hooked function,
+/// to find out whether its stream is `Send`.
+pub struct ActiveStream<S, I> {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    made_of: PhantomData<(S, I)>,
+}
+
+// SAFETY: `run_stream` is the only place that makes one. That the future is `Send` if these types are is checked
+// by the compiler, in `is_send` below.
+unsafe impl<S: Send, I: Send> Send for ActiveStream<S, I> {}
+
+// The future is pinned by its own box; `S` and `I` are not there.
+impl<S, I> Unpin for ActiveStream<S, I> {}
+
+/// The compiler checks this function, nobody calls it.
+#[allow(dead_code)]
+fn is_send<S: Stream<Item = I> + Send, I: Send>(
+    site: &'static HookSite,
+    facts: Facts,
+    stream: S,
+    ret: ReturnOps<I>,
+    place: Arc<Place<I>>,
+) -> impl Send {
+    call(site, facts, stream, ret, place)
+}
+
+/// An active call of a stream begins.
+pub fn run_stream<S, I>(
+    site: &'static HookSite,
+    facts: Facts,
+    stream: S,
+    ret: ReturnOps<I>,
+    place: Arc<Place<I>>,
+) -> ActiveStream<S, I>
+where
+    S: Stream<Item = I>,
+{
+    let future: Pin<Box<dyn Future<Output = ()> + '_>> =
+        Box::pin(call(site, facts, stream, ret, place));
+    // SAFETY: only the lifetime is another. What the future is made of lives as long as `S` and `I`, which the
+    // type of what holds it names as if it held them, so that it neither outlives them nor is dropped after them;
+    // and it is never taken out.
+    let future = unsafe {
+        transmute::<Pin<Box<dyn Future<Output = ()> + '_>>, Pin<Box<dyn Future<Output = ()>>>>(
+            future,
+        )
+    };
+    ActiveStream {
+        future,
+        made_of: PhantomData,
+    }
+}
+
+async fn call<S, I>(
     site: &'static HookSite,
     facts: Facts,
     stream: S,
