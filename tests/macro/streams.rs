@@ -394,3 +394,30 @@ fn the_catalogue_says_that_it_is_a_stream() {
     assert_eq!((info.returns, info.args), ("Result<u8, Denied>", &[][..]));
     assert!(!find("creation").flags.is_stream);
 }
+
+#[tokio::test]
+async fn two_attributes_are_two_calls_and_the_upper_one_is_outside() {
+    #[hooked(point = "stream.outer", stream)]
+    #[hooked(point = "stream.inner", stream)]
+    fn stacked(n: u64) -> impl Stream<Item = Res<u64>> {
+        stream::iter((0..n).map(Ok))
+    }
+    let kit = registry();
+    for (id, point, by) in [("adds", "stream.inner", 1), ("doubles", "stream.outer", 0)] {
+        kit.on(id)
+            .point(point)
+            .post()
+            .intercept(move |cx| {
+                let n = cx.result_mut::<u64>()?;
+                *n = if by == 0 { *n * 2 } else { *n + by };
+                Ok(())
+            })
+            .unwrap()
+            .forget();
+    }
+    let items: Vec<_> = kit.wrap(stacked(2).collect()).await;
+    assert_eq!(items, [Ok(2), Ok(4)]);
+    let (outer, inner) = (kit.last("stream.outer"), kit.last("stream.inner"));
+    assert_eq!(inner.parent_id, Some(outer.call_id));
+    assert_eq!((outer.items, inner.items), (Some(2), Some(2)));
+}
