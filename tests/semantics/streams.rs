@@ -659,3 +659,55 @@ async fn calls_in_a_stream_are_its_children() {
         .filter(|r| r.parent_id == Some(outer.call_id));
     assert_eq!(children.count(), 2);
 }
+
+#[tokio::test]
+async fn a_refusal_inside_marks_its_item_and_no_other() {
+    #[hooked(point = "streams.step")]
+    fn step(n: u64) -> Item {
+        Ok(n)
+    }
+    #[hooked(point = "streams.steps", stream)]
+    fn steps() -> impl Stream<Item = Item> {
+        stream::iter(0..4).map(|n| match n {
+            0 | 1 => step(n),
+            _ => Err("broken".to_owned()),
+        })
+    }
+    let kit = registry();
+    kit.on("no-one")
+        .point("streams.step")
+        .guard(|cx| Ok(Vote::cancel_if(*cx.arg::<u64>("n")? == 1, "not one")))
+        .unwrap()
+        .forget();
+    kit.on("recovers")
+        .point("streams.steps")
+        .error()
+        .intercept(|_| HookResult::replace(9_u64))
+        .unwrap()
+        .forget();
+    let items: Vec<_> = kit.wrap(steps().collect()).await;
+    assert_eq!((&items[0], &items[2..]), (&Ok(0), &[Ok(9), Ok(9)][..]));
+    assert!(items[1].as_ref().is_err_and(|e| e.contains("not one")));
+    let record = kit.last("streams.steps");
+    assert_eq!(record.outcome, Outcome::Returned);
+    let failed: Vec<_> = record.hooks.iter().filter(|h| h.answer == "fail").collect();
+    assert_eq!((failed.len(), failed[0].item), (1, Some(1)));
+}
+
+#[test]
+fn a_hook_that_panics_at_an_item_refuses_it() {
+    let kit = registry();
+    let _entered = kit.enter();
+    kit.on("panics")
+        .point("streams.count")
+        .post()
+        .guard(|cx| match cx.item() {
+            Some(1) => panic!("the hook panics"),
+            _ => Ok(Vote::Pass),
+        })
+        .unwrap()
+        .forget();
+    let (items, _) = drain(count(3));
+    assert!(matches!(&items[..], [Ok(0), Err(e)] if e.contains("the hook panics")));
+    assert_eq!(only_record(&kit).outcome, Outcome::Refused);
+}
