@@ -163,7 +163,7 @@ where
     }
 }
 
-/// An active call of a stream of the type `S` and its items `I`: the future of [`call`], behind a pointer that
+/// An active call of a stream of the type `S` and its items `I`: the future of `call`, behind a pointer that
 /// does not say what is in it. Else the compiler would walk through all of the executor for each hooked function,
 /// to find out whether its stream is `Send`.
 pub struct ActiveStream<S, I> {
