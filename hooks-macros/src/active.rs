@@ -10,7 +10,7 @@ use crate::hygiene::{here, local, located};
 use crate::parse::Choice;
 
 /// Short name of the runtime's private module in the active arm, which holds no code of the user's.
-const SHORT: &str = "__hookpoint";
+pub(crate) const SHORT: &str = "__hookpoint";
 
 impl Expansion<'_> {
     /// The active arm: a block whose value is the return value, or its future.
@@ -19,9 +19,13 @@ impl Expansion<'_> {
         let p = local(SHORT).to_token_stream();
         let class = self.model.class;
         let (redirect_before, redirect) = self.redirect(&p);
-        let ret = self.return_ops(&p, body);
-        let hooks_future = matches!(class, Class::Future | Class::BoxedFuture);
-        let args = if hooks_future {
+        let of = local(if class == Class::Sync {
+            "ret_of"
+        } else {
+            "ret_of_async"
+        });
+        let ret = self.return_ops(&p, &quote_spanned!(here()=> #p::#of(&#body)));
+        let args = if class.consumes_arguments() {
             quote_spanned!(here()=> ())
         } else {
             self.tuple(|param| param.slot.to_token_stream())
@@ -63,17 +67,13 @@ impl Expansion<'_> {
         })
     }
 
-    fn return_ops(&self, p: &TokenStream, body: &Ident) -> TokenStream {
+    /// What the runner must know of the return value, or of the items of a stream, of which `of` is the probe.
+    pub(crate) fn return_ops(&self, p: &TokenStream, of: &TokenStream) -> TokenStream {
         let (ok, err) = (local("__ok"), local("__err"));
         // The user's span, hygiene included: only so does the compiler underline the return type, and not
         // the whole attribute, when it has no place for a refusal. There is no code of the user's here.
         let there = self.model.value_span;
         let probe = Ident::new("__hookpoint_probe", there);
-        let of = local(if self.model.class == Class::Sync {
-            "ret_of"
-        } else {
-            "ret_of_async"
-        });
         let refuse = match (&self.args.observe, &self.args.on_refused) {
             (Some(_), _) => quote_spanned!(here()=> #p::only_watch(&#probe)),
             (None, Some((_, convert))) => {
@@ -83,7 +83,13 @@ impl Expansion<'_> {
             // The user's span: the error says that the return type has no place for a refusal.
             (None, None) => {
                 let p = Ident::new(SHORT, there);
-                quote_spanned!(there=> #p::must_refuse(&#probe))
+                let must_refuse = if self.model.class.is_stream() {
+                    "must_refuse_item"
+                } else {
+                    "must_refuse"
+                };
+                let must_refuse = Ident::new(must_refuse, there);
+                quote_spanned!(there=> #p::#must_refuse(&#probe))
             }
         };
         let fixed = capture::static_parameters(&self.function.sig.generics);
@@ -94,14 +100,14 @@ impl Expansion<'_> {
             let reach = Reach::Written(ty);
             let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
             return quote_spanned!(here()=> {
-                let #probe = #p::#of(&#body);
+                let #probe = #of;
                 #p::returns(&#probe, #p::IsResult, #refuse, #ok_choice, #err_choice)
             });
         }
         let reach = Reach::Values(&ok, &err);
         let (ok_choice, err_choice) = capture::of_return(value, &reach, &fixed, p);
         quote_spanned!(here()=> {
-            let #probe = #p::#of(&#body);
+            let #probe = #of;
             let (#ok, #err) = (#probe.ok(), #probe.err());
             #p::returns(&#probe, #probe.kind(), #refuse, #ok_choice, #err_choice)
         })

@@ -13,6 +13,7 @@ use crate::capture::{Peel, peel};
 use crate::hand_on::is_lint;
 use crate::hygiene::{here, plain};
 use crate::parse::{Choice, Function, HookedArgs};
+use crate::stream;
 
 /// How the function runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,24 @@ pub(crate) enum Class {
     Future,
     /// The key `future`, and the function returns `Pin<Box<dyn Future>>`.
     BoxedFuture,
+    /// The key `stream`, and the function returns `impl Stream`.
+    Stream,
+    /// The key `stream`, and the function returns `Pin<Box<dyn Stream>>`.
+    BoxedStream,
+}
+
+impl Class {
+    /// The call that makes the future or stream consumes the arguments before hooks are asked.
+    pub(crate) fn consumes_arguments(self) -> bool {
+        self.at_first_poll() || self == Class::BoxedFuture
+    }
+    /// Whether somebody listens is asked at the first poll, when `self` may be gone.
+    pub(crate) fn at_first_poll(self) -> bool {
+        self == Class::Future || self.is_stream()
+    }
+    pub(crate) fn is_stream(self) -> bool {
+        matches!(self, Class::Stream | Class::BoxedStream)
+    }
 }
 
 /// One parameter that travels in the tuple.
@@ -134,6 +153,13 @@ pub(crate) fn class(function: &Function, args: &HookedArgs) -> (Class, Option<Ty
     let async_trait = function.sig.generics.params.iter().any(
         |param| matches!(param, GenericParam::Lifetime(l) if l.lifetime.ident == "async_trait"),
     );
+    if args.stream.is_some() && !async_trait {
+        return match returned.as_ref().and_then(stream::item) {
+            Some((true, item)) => (Class::BoxedStream, unit_is_none(item)),
+            Some((false, item)) => (Class::Stream, unit_is_none(item)),
+            None => (Class::Sync, returned),
+        };
+    }
     let inside = returned.as_ref().and_then(future_output);
     match inside {
         Some((true, output)) if async_trait => (Class::AsyncTrait, unit_is_none(output)),
@@ -155,11 +181,13 @@ fn future_output(ty: &Type) -> Option<(bool, Type)> {
     match ty {
         Type::Group(group) => future_output(&group.elem),
         Type::Paren(paren) => future_output(&paren.elem),
-        Type::ImplTrait(future) => Some((false, output_of(future.bounds.iter())?)),
+        Type::ImplTrait(future) => Some((false, bound_type(&future.bounds, "Future", "Output")?)),
         Type::Path(_) => {
             let boxed = only_argument(ty, "Pin")?;
             match only_argument(boxed, "Box")? {
-                Type::TraitObject(object) => Some((true, output_of(object.bounds.iter())?)),
+                Type::TraitObject(object) => {
+                    Some((true, bound_type(&object.bounds, "Future", "Output")?))
+                }
                 _ => None,
             }
         }
@@ -167,7 +195,7 @@ fn future_output(ty: &Type) -> Option<(bool, Type)> {
     }
 }
 
-fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+pub(crate) fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     let Type::Path(path) = ty else { return None };
     let last = path
         .path
@@ -183,8 +211,13 @@ fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
     }
 }
 
-fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option<Type> {
-    bounds.find_map(|bound| {
+/// `T` of `Future<Output = T>` among the bounds, or of another trait's associated type.
+pub(crate) fn bound_type<'a>(
+    bounds: impl IntoIterator<Item = &'a TypeParamBound>,
+    name: &str,
+    associated: &str,
+) -> Option<Type> {
+    bounds.into_iter().find_map(|bound| {
         let TypeParamBound::Trait(bound) = bound else {
             return None;
         };
@@ -192,12 +225,14 @@ fn output_of<'a>(mut bounds: impl Iterator<Item = &'a TypeParamBound>) -> Option
             .path
             .segments
             .last()
-            .filter(|segment| segment.ident == "Future")?;
+            .filter(|segment| segment.ident == name)?;
         let PathArguments::AngleBracketed(arguments) = &last.arguments else {
             return None;
         };
         arguments.args.iter().find_map(|argument| match argument {
-            GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(assoc.ty.clone()),
+            GenericArgument::AssocType(assoc) if assoc.ident == associated => {
+                Some(assoc.ty.clone())
+            }
             _ => None,
         })
     })
@@ -421,7 +456,7 @@ pub(crate) fn repeatable(
             copyable && (borrowed || (args.retry.is_some() && receiver == Receiver::Exclusive))
         }
         Class::Async | Class::AsyncTrait => copyable && borrowed && args.retry.is_some(),
-        Class::Future | Class::BoxedFuture => false,
+        Class::Future | Class::BoxedFuture | Class::Stream | Class::BoxedStream => false,
     }
 }
 

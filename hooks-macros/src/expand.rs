@@ -72,6 +72,15 @@ impl Expansion<'_> {
         // returns has nothing to give.
         let give = (!self.model.never()).then(|| quote_spanned!(here()=> return));
         match self.model.class {
+            Class::Stream | Class::BoxedStream => {
+                let streamed = self.streamed(&facts, &name, &call);
+                quote_spanned!(here()=>
+                    #site
+                    #facts_before
+                    #bound
+                    #streamed
+                )
+            }
             Class::Sync | Class::AsyncTrait => {
                 let active = self.active(&facts, &name);
                 let forget = self.forget_facts();
@@ -242,6 +251,7 @@ impl Expansion<'_> {
             self.model.repeatable,
             args.redirect.is_some(),
             args.blocking.is_some(),
+            self.model.class.is_stream(),
         ];
         let bits = flags
             .iter()
@@ -258,7 +268,7 @@ impl Expansion<'_> {
         let mutable = model.repeatable.then(|| quote_spanned!(here()=> mut));
         let closure = match model.class {
             Class::Async => self.async_closure(body),
-            Class::Sync | Class::AsyncTrait | Class::Future | Class::BoxedFuture => {
+            _ => {
                 // Lint attributes cannot stand inside a pattern: such a parameter gets a statement, and with
                 // it all of them, so that they drop in their order.
                 let rebound = model.params.iter().any(|param| !param.lints.is_empty());
@@ -384,8 +394,7 @@ impl Expansion<'_> {
             });
             quote_spanned!(here()=> .field(#name, #p::#function(&(#value))))
         });
-        if self.model.class == Class::Future {
-            // Whether somebody listens is asked at the first poll, when `self` may be gone.
+        if self.model.class.at_first_poll() {
             return (
                 quote_spanned!(here()=>
                     let #facts = #p::facts(|| #p::Facts::new() #component #(#fields)*);

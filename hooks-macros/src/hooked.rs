@@ -66,7 +66,7 @@ fn one_function(
     let (class, value) = analyze::class(&function, args);
     let params = analyze::params(&mut function, args);
     validate::model(&function, args, class, &params, errors);
-    let shown = if matches!(class, Class::Future | Class::BoxedFuture) {
+    let shown = if class.consumes_arguments() {
         Vec::new()
     } else {
         analyze::shown(args, &params)

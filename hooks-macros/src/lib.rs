@@ -2,9 +2,9 @@
 //!
 //! Table of contents: `parse` reads what is written, `analyze` says what it means, `validate` refuses
 //! what cannot be, `capture` chooses how hooks see a value, `expand` writes the code, with `active` and
-//! `views` for the arm that hooks run in and `boxed` for the box of `#[async_trait]`; `on_impl` hands the
-//! attribute down to methods, `hand_on` to a better place. `hook` and `typed_point` are the other two macros.
-//! `errors` and `fallback` see to it that the user's item survives every mistake.
+//! `views` for the arm that hooks run in, `boxed` for the box of `#[async_trait]` and `stream` for streams;
+//! `on_impl` hands the attribute down to methods, `hand_on` to a better place. `hook` and `typed_point` are
+//! the other two macros. `errors` and `fallback` see to it that the user's item survives every mistake.
 
 use proc_macro::TokenStream;
 
@@ -23,6 +23,7 @@ mod hygiene;
 mod on_impl;
 mod parse;
 mod points;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -50,7 +51,7 @@ use crate_path::Facade;
 /// returned, or with `observe` hooks may only watch.
 ///
 /// Keys: `point` (the only required one), `component`, `args`, `skip`, `fields`, `observe`, `closed`, `retry`,
-/// `redirect`, `on_refused`, `future`, `blocking`, `crate`. On an `impl` block, `point = "billing.*"` makes every
+/// `redirect`, `on_refused`, `future`, `stream`, `blocking`, `crate`. On an `impl` block, `point = "billing.*"` makes every
 /// method with a body a site of `billing.<method>`; `#[hooked(skip)]` leaves one out.
 #[proc_macro_attribute]
 pub fn hooked(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -22,6 +22,7 @@ pub(crate) const KEYS: &[&str] = &[
     "redirect",
     "on_refused",
     "future",
+    "stream",
     "blocking",
     "crate",
 ];
@@ -42,6 +43,7 @@ pub(crate) struct HookedArgs {
     pub(crate) redirect: Option<(Span, Expr)>,
     pub(crate) on_refused: Option<(Span, Expr)>,
     pub(crate) future: Option<Span>,
+    pub(crate) stream: Option<Span>,
     pub(crate) blocking: Option<Span>,
     pub(crate) krate: Option<Path>,
     /// `#[hooked(skip)]`: inside a hooked `impl`, not this one.
@@ -186,6 +188,7 @@ impl HookedArgs {
             "closed" => flag(input, &key, &mut self.closed, &mut once)?,
             "retry" => flag(input, &key, &mut self.retry, &mut once)?,
             "future" => flag(input, &key, &mut self.future, &mut once)?,
+            "stream" => flag(input, &key, &mut self.stream, &mut once)?,
             "blocking" => flag(input, &key, &mut self.blocking, &mut once)?,
             "redirect" => {
                 once(self.redirect.is_some());

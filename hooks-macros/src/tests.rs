@@ -108,6 +108,20 @@ mod enabled {
     }
 
     #[test]
+    fn stream() {
+        of_function(
+            "stream",
+            r#"point = "model.stream", stream, component = self.name()"#,
+            "fn chat(&self, prompt: &str) -> impl Stream<Item = Result<Chunk, E>> + Send { stream::empty() }",
+        );
+        of_function(
+            "boxed_stream",
+            r#"point = "model.stream", stream, observe"#,
+            "fn chat(&self, prompt: &str) -> Pin<Box<dyn Stream<Item = Chunk> + Send + '_>> { Box::pin(stream::empty()) }",
+        );
+    }
+
+    #[test]
     fn impl_block() {
         of_function(
             "impl_block",

@@ -9,7 +9,7 @@ use crate::capture::{Peel, peel};
 use crate::errors::Errors;
 use crate::hygiene::plain;
 use crate::parse::{Choice, Function, HookedArgs, Point};
-use crate::points;
+use crate::{points, stream};
 
 /// What can be said of the arguments alone.
 pub(crate) fn arguments(args: &HookedArgs, errors: &mut Errors) {
@@ -58,6 +58,7 @@ pub(crate) fn arguments(args: &HookedArgs, errors: &mut Errors) {
             "a `future` site has consumed its arguments when its future is polled: show facts with `fields(…)`, or write an `async fn`",
         );
     }
+    stream::arguments(args, errors);
     for spec in args.args.iter().flat_map(|(_, specs)| specs) {
         let twice = args
             .args
@@ -193,6 +194,7 @@ pub(crate) fn model(
     errors: &mut Errors,
 ) {
     if let Some(span) = args.future
+        && args.stream.is_none()
         && !matches!(class, Class::Future | Class::BoxedFuture)
     {
         let found = match &function.sig.output {
@@ -206,8 +208,10 @@ pub(crate) fn model(
             format!("`future` is for functions that return `impl Future<Output = …>` or `Pin<Box<dyn Future<Output = …>>>`: {found}"),
         );
     }
+    stream::model(function, args, class, errors);
     if let Some(span) = args.blocking
         && class != Class::Sync
+        && args.stream.is_none()
     {
         errors.at(
             span,

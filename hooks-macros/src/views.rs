@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote_spanned};
 use syn::Expr;
 
-use crate::analyze::{Class, Param, Source, mentions};
+use crate::analyze::{Param, Source, mentions};
 use crate::capture::{self, Peel, peel};
 use crate::expand::{Expansion, nested};
 use crate::hygiene::{here, local};
@@ -14,9 +14,7 @@ impl Expansion<'_> {
     /// `(places for the values of expressions, the closure that makes the views)`.
     pub(crate) fn views(&self, p: &TokenStream) -> (TokenStream, TokenStream) {
         let all = local("__args");
-        if matches!(self.model.class, Class::Future | Class::BoxedFuture)
-            || self.model.shown.is_empty()
-        {
+        if self.model.class.consumes_arguments() || self.model.shown.is_empty() {
             return (TokenStream::new(), quote_spanned!(here()=> |_| []));
         }
         let fixed = capture::static_parameters(&self.function.sig.generics);

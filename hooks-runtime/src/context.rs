@@ -74,6 +74,8 @@ pub(crate) struct CallMeta<'s> {
     /// The scope and run that it belongs to.
     pub(crate) link: Option<&'s Link>,
     pub(crate) attempt: u32,
+    /// How many items the caller of a stream got so far; the number of the item that hooks are asked about.
+    pub(crate) items: u64,
     pub(crate) facts: Facts,
     pub(crate) started: Option<Instant>,
     pub(crate) clock: &'s Clock,
@@ -85,6 +87,11 @@ impl CallMeta<'_> {
     /// The id that the scope gave, if it did.
     pub(crate) fn correlation(&self) -> Option<&std::sync::Arc<str>> {
         self.link?.correlation.as_ref()
+    }
+
+    /// The number of the item that a phase is about.
+    pub(crate) fn item(&self, phase: Phase) -> Option<u64> {
+        (self.site.flags.is_stream && phase != Phase::Pre).then_some(self.items)
     }
 }
 
@@ -149,6 +156,11 @@ impl GuardContext<'_> {
     /// 1 for the first attempt.
     pub fn attempt(&self) -> u32 {
         self.meta.attempt
+    }
+    /// The number of the stream's item that the hook is asked about, from 0; `None` before the first item and at
+    /// sites that are no streams.
+    pub fn item(&self) -> Option<u64> {
+        self.meta.item(self.phase)
     }
     /// Id of the hook that is asked.
     pub fn hook_id(&self) -> &str {

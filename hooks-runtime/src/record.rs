@@ -28,7 +28,7 @@ pub enum Outcome {
     Refused,
     /// The body panicked.
     Panicked,
-    /// The future was dropped before it was ready.
+    /// The future was dropped before it was ready, or the stream before its end.
     Cancelled,
 }
 
@@ -108,6 +108,9 @@ pub struct HookRecord {
     /// How long it took, if the call was timed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
+    /// The number of the stream's item that it was asked about, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub item: Option<u64>,
 }
 
 fn as_text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -126,6 +129,8 @@ pub struct DecisionRecord {
     pub correlation_id: Arc<str>,
     /// How many times the body was tried, 1 for the first.
     pub attempts: u32,
+    /// At the site of a stream: how many items the caller got, not counting one that stands for a refusal.
+    pub items: Option<u64>,
     /// The annotated function.
     pub site: &'static SiteInfo,
     /// The component, if the site names one.
@@ -136,6 +141,10 @@ pub struct DecisionRecord {
     pub args: Vec<ArgRecord>,
     /// What the hooks said, in the order in which they were asked.
     pub hooks: Vec<HookRecord>,
+    /// How much hooks said about items of a stream that is not in `hooks`: of each stream, the first 64 notes of
+    /// hooks that let an item pass are kept, and the first 64 of hooks that did something. What ends a call is
+    /// always kept.
+    pub notes_left_out: u64,
     /// `run`, `replace`, `cache`, `redirect`.
     pub plan: &'static str,
     /// Whether the answer came from the cache.
@@ -152,7 +161,8 @@ pub struct DecisionRecord {
     pub total: Duration,
     /// The part of it spent in the body (or what stood in for it).
     pub work: Duration,
-    /// The part of it spent waiting for an approver or for the next attempt.
+    /// The part of it spent waiting: for an approver, for the next attempt, or for the caller of a stream to ask
+    /// for the next item.
     pub waited: Duration,
 }
 
@@ -173,7 +183,7 @@ impl DecisionRecord {
     }
     /// The record as one JSON object.
     pub fn to_json(&self) -> Value {
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "schema_version": SCHEMA_VERSION,
             "call_id": self.call_id,
             "parent_id": self.parent_id,
@@ -195,6 +205,11 @@ impl DecisionRecord {
             "total_ns": self.total.as_nanos() as u64,
             "work_ns": self.work.as_nanos() as u64,
             "hook_ns": self.hook_time().as_nanos() as u64,
-        })
+        });
+        if let Some(items) = self.items {
+            json["items"] = items.into();
+            json["notes_left_out"] = self.notes_left_out.into();
+        }
+        json
     }
 }

@@ -67,8 +67,10 @@ pub enum ArgMode {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct SiteFlags {
-    /// An `async fn` (or a future that is hooked).
+    /// An `async fn` (or a future or a stream that is hooked).
     pub is_async: bool,
+    /// A call is a stream, and lasts until it ends.
+    pub is_stream: bool,
     /// Hooks may only watch.
     pub observe: bool,
     /// Passes only with a grant.

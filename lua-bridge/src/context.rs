@@ -21,6 +21,7 @@ const FIELDS: &[&str] = &[
     "call_id",
     "correlation_id",
     "attempt",
+    "item",
     "elapsed_ms",
     "args",
     "result",
@@ -111,6 +112,7 @@ impl<'c, 'g> Seen<'c, 'g> {
             "call_id" => json!(call.call_id()),
             "correlation_id" => json!(call.correlation_id()),
             "attempt" => json!(call.attempt()),
+            "item" => json!(call.item()),
             "elapsed_ms" => json!(call.elapsed().as_secs_f64() * 1000.0),
             "error" => match call.error_text() {
                 Ok(text) => json!(text),

@@ -14,8 +14,8 @@
 //!   handle:id() :point() :unregister() :enable() :disable()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
-//! ctx.point .phase .component .call_id .correlation_id .attempt .elapsed_ms .args.<name> .result .error .metadata
-//!   observers: also .outcome .plan .executed .refusal .record
+//! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
+//!   observers: also .items .outcome .plan .executed .refusal .record
 //! answers: nil | "continue" | Result.cancel(reason) .ask(question) .halt(reason) .allow() .replace(value)
 //!   .cache{key=, ttl_ms=} .redirect(to) .retry{delay_ms=, max_attempts=} | {type = "modified", data = …} and the like
 //! Tool.list() .get(name) .invoke(name, params)

@@ -26,6 +26,7 @@ pub(crate) fn table(lua: &Lua, record: &DecisionRecord, wrap: &Function) -> mlua
         ("call_id", json!(record.call_id)),
         ("correlation_id", json!(&*record.correlation_id)),
         ("attempt", json!(record.attempts)),
+        ("items", json!(record.items)),
         ("elapsed_ms", json!(record.elapsed().as_secs_f64() * 1000.0)),
         ("outcome", json!(record.outcome)),
         ("plan", json!(record.plan)),

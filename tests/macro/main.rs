@@ -20,6 +20,7 @@ mod parameters;
 mod shapes;
 mod spy;
 mod stacking;
+mod streams;
 mod surroundings;
 mod typed;
 mod ui;

@@ -15,4 +15,6 @@ mod scopes;
 mod seal;
 mod sites;
 mod steps;
+mod stream_life;
+mod streams;
 mod void;

@@ -267,8 +267,8 @@ fn run(registry: &HookRegistry, specs: &[Spec]) -> Vec<String> {
             format!("{:?}", future.as_mut().poll(&mut cx))
         });
     }
-    let seen = seen.lock().unwrap().clone();
-    seen
+    let seen = seen.lock().unwrap();
+    seen.clone()
 }
 
 proptest! {

@@ -119,6 +119,11 @@ impl Call<'_> {
 
     /// Why there can be no other attempt.
     pub(crate) fn cannot_repeat(&self) -> Option<&'static str> {
+        if self.meta.site.flags.is_stream {
+            return Some(
+                "items that were given cannot be taken back: a stream is not started again",
+            );
+        }
         if !self.meta.site.flags.repeatable {
             return Some("the body cannot run again; see `retry` in the attribute's reference");
         }

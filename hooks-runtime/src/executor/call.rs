@@ -147,6 +147,7 @@ impl<'s> Call<'s> {
             root: if root == 0 { id } else { root },
             link: scope.link.as_deref(),
             attempt: 1,
+            items: 0,
             facts,
             started: set.record_all.then(|| clock.now()),
             clock,
@@ -218,6 +219,11 @@ impl<'s> Call<'s> {
         let reason = format!("the run `{run}` was halted by hook `{hook}`: {reason}");
         self.rule("hookpoint.halted", Restriction::Halt, reason, None);
         true
+    }
+
+    /// Whether the run that it belongs to was halted.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.meta.link.is_some_and(|link| link.is_halted())
     }
 
     pub(crate) fn now(&self) -> Instant {

@@ -58,13 +58,10 @@ impl Call<'_> {
             }
             drop(running);
         }
-        let acted = |s: &super::verdict::Said<'_>| {
-            !matches!(s.answer, "continue" | "allow" | "skip" | "not asked")
-        };
         let exceptional = outcome != Outcome::Returned
             || self.meta.attempt > 1
             || !matches!(self.plan, Plan::Run)
-            || self.said().iter().any(acted);
+            || self.said().iter().any(super::verdict::Said::acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             self.tell(&self.record(outcome), exceptional);
         }
@@ -164,6 +161,7 @@ impl Call<'_> {
             error: said.error,
             note: said.note,
             elapsed: said.elapsed,
+            item: said.item,
         });
         DecisionRecord {
             call_id: self.meta.id,
@@ -173,11 +171,13 @@ impl Call<'_> {
                 None => format!("call-{}", self.meta.root).into(),
             },
             attempts: self.meta.attempt,
+            items: self.meta.site.flags.is_stream.then_some(self.meta.items),
             site: self.meta.site,
             component: self.meta.facts.named().map(Into::into),
             fields: self.meta.facts.fields().to_vec(),
             args: ledger.map_or_else(Vec::new, |l| l.args.clone()),
             hooks: hooks.collect(),
+            notes_left_out: ledger.map_or(0, |l| l.item_notes.left_out),
             plan: self.plan.word(),
             cache_hit: self.cache_hit,
             outcome,

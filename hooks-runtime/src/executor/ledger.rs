@@ -12,11 +12,24 @@ use crate::record::ArgRecord;
 use crate::refusal::HookRefusal;
 use crate::view::Kept;
 
+/// How many notes about items a call of a stream keeps, of hooks that let an item pass and once more of hooks
+/// that did something. A stream may have any number of items; what is beyond is counted and not kept.
+pub(crate) const MAX_ITEM_NOTES: u64 = 64;
+
+/// The notes about items of a stream that were given.
+#[derive(Default)]
+pub(crate) struct ItemNotes {
+    passed: u64,
+    acted: u64,
+    pub(crate) left_out: u64,
+}
+
 #[derive(Default)]
 pub(crate) struct Ledger<'s> {
     pub(crate) said: Vec<Said<'s>>,
     /// Where in `said` the votes of this stage (before or after the body) begin.
     pub(crate) stage: usize,
+    pub(crate) item_notes: ItemNotes,
     pub(crate) plan_by: Option<&'s Entry>,
     /// Whether that hook had changed a value when it proposed the plan.
     pub(crate) plan_dirty: bool,
@@ -58,7 +71,8 @@ impl<'s> Call<'s> {
     }
 
     /// Notes what a hook, or a rule of the runtime, said.
-    pub(crate) fn note(&mut self, said: Said<'s>) {
+    pub(crate) fn note(&mut self, mut said: Said<'s>) {
+        said.item = self.meta.item(said.phase);
         self.ledger().said.push(said);
     }
 
@@ -78,6 +92,30 @@ impl<'s> Call<'s> {
         if let Some(ledger) = &mut self.ledger {
             ledger.stage = ledger.said.len();
         }
+    }
+
+    /// The item of this stage is given: of what was said about it, keeps what there is room for.
+    pub(crate) fn close_item(&mut self) {
+        let Some(ledger) = &mut self.ledger else {
+            return;
+        };
+        let (stage, notes) = (ledger.stage, &mut ledger.item_notes);
+        let mut at = 0;
+        ledger.said.retain(|said| {
+            at += 1;
+            if at <= stage {
+                return true;
+            }
+            let kept = if said.acted() {
+                &mut notes.acted
+            } else {
+                &mut notes.passed
+            };
+            let room = *kept < MAX_ITEM_NOTES;
+            *kept += u64::from(room);
+            notes.left_out += u64::from(!room);
+            room
+        });
     }
 
     /// Who proposed the plan, and whether that hook had changed a value.

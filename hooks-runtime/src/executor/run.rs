@@ -60,7 +60,7 @@ pub(crate) struct Frame<'a> {
     pub(crate) body: &'a mut (dyn Body + 'a),
 }
 
-// SAFETY: a future that holds a frame is the callee of a shell's future (`private/run.rs`), which holds what the
+// SAFETY: a future that holds a frame is the callee of a shell's future (`private/{run,stream}.rs`), which holds what the
 // frame refers to, with its types, across the same awaits. So the shell's future is `Send` only if these are, and
 // the callee is nowhere but in it.
 unsafe impl Send for Frame<'_> {}
@@ -75,7 +75,7 @@ impl<'a> Frame<'a> {
     }
 
     /// For closures, which would capture the field alone.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.body.poll(cx)
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Said<'s> {
     pub(crate) error: Option<&'static str>,
     pub(crate) note: Option<&'static str>,
     pub(crate) elapsed: Option<Duration>,
+    /// The number of the stream's item that it is about.
+    pub(crate) item: Option<u64>,
     /// Whether its restriction is part of the verdict.
     pub(crate) counts: bool,
 }
@@ -34,6 +36,11 @@ pub(crate) struct Said<'s> {
 impl Said<'_> {
     pub(crate) fn id(&self) -> &str {
         self.entry.map_or(self.rule, Entry::id)
+    }
+
+    /// Whether it did more than let the call pass.
+    pub(crate) fn acted(&self) -> bool {
+        !matches!(self.answer, "continue" | "allow" | "skip" | "not asked")
     }
 }
 
@@ -100,6 +107,12 @@ impl<'s> Call<'s> {
             }
             HookResult::Replace(_) if !self.can.replace() => no(
                 "the result type is neither `'static` nor readable from JSON, so nobody else can make a value of it",
+            ),
+            HookResult::Cache { .. } if self.meta.site.flags.is_stream => no(
+                "a stream is not kept: its items are given one by one, and nobody knows whether there will be an end",
+            ),
+            HookResult::Redirect { .. } if self.meta.site.flags.is_stream => no(
+                "the call that made the stream has run when hooks are asked, and another component would need its arguments",
             ),
             HookResult::Cache { .. } if !self.can.cache() => {
                 no("the result type can neither be cloned nor written and read as JSON")
@@ -319,6 +332,7 @@ impl<'s> Call<'s> {
             error,
             note,
             elapsed,
+            item: None,
             counts: true,
         });
     }
@@ -410,6 +424,7 @@ pub(crate) fn plain<'s>(
         error: None,
         note: None,
         elapsed,
+        item: None,
         counts: true,
     }
 }

@@ -46,7 +46,7 @@ pub fn bind_mut<A, R, F: FnMut(A) -> R>(_: Types<A>, body: F) -> F {
 macro_rules! bind {
     ($($bind:ident $bind_mut:ident $($arg:ident)*;)*) => {
         $(
-            /// [`bind`] for this number of arguments: one call to check instead of one for each.
+            /// [`fn@bind`] for this number of arguments: one call to check instead of one for each.
             #[inline(always)]
             pub fn $bind<$($arg,)* R, F: FnOnce(bind!(@ $($arg)*)) -> R>($(_: &$arg,)* body: F) -> F {
                 body

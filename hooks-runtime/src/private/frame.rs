@@ -37,7 +37,7 @@ impl<T> Slot<T> {
         // SAFETY: the caller's: no other reference into the slot is used while this one is.
         unsafe { &mut *self.0.get() }
     }
-    fn put(&self, value: T) {
+    pub(super) fn put(&self, value: T) {
         // SAFETY: the old value is dropped when the new one is in its place, out of the reference's reach.
         let before = unsafe { self.place() }.replace(value);
         drop(before);
@@ -48,6 +48,12 @@ impl<T> Slot<T> {
         // SAFETY: used up in this statement.
         let value = unsafe { self.place() }.take();
         value.expect("the executor leaves a value: the body's, a hook's or the refusal")
+    }
+    /// The item of a stream that is given to the caller.
+    #[inline]
+    pub(super) fn take(&self) -> Option<T> {
+        // SAFETY: used up in this statement.
+        unsafe { self.place() }.take()
     }
     /// The arguments, for a body.
     #[inline]

@@ -10,6 +10,7 @@ mod probe;
 mod ret;
 mod run;
 mod running;
+mod stream;
 
 pub use inventory;
 
@@ -38,11 +39,13 @@ pub use probe::{
     Pr, Yes, probe, view_mut, view_opt, view_ref, view_within,
 };
 pub use ret::{
-    DdOk, FromRefusal, IsPlain, IsResult, Kind, PrErr, PrOk, Refusable, RefusedWith, ResultParts,
-    RetFallback, RetOf, must_refuse, only_watch, refuse_with, ret_of, ret_of_async, returns,
+    DdOk, FromRefusal, IsPlain, IsResult, Kind, PrErr, PrOk, Refusable, RefusableItem, RefusedWith,
+    ResultParts, RetFallback, RetOf, must_refuse, must_refuse_item, only_watch, refuse_with,
+    ret_of, ret_of_async, ret_of_items, returns,
 };
 pub use run::{
     Facts, NoRedirect, Parts, Redirect, RedirectWith, ReturnOps, run_async, run_async_repeat,
     run_sync, run_sync_repeat,
 };
 pub use running::{Running, running, running_repeat};
+pub use stream::{ActiveStream, HookedStream, Place, pinned, run_stream, streamed};

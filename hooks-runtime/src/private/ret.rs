@@ -24,6 +24,11 @@ pub fn ret_of_async<A, R, U: Future<Output = R>, F: FnOnce(A) -> U>(_: &F) -> Re
     RetOf(PhantomData)
 }
 
+/// Of the items of a stream.
+pub fn ret_of_items<R>() -> RetOf<R> {
+    RetOf(PhantomData)
+}
+
 impl<T, E> RetOf<Result<T, E>> {
     pub fn kind(&self) -> IsResult {
         IsResult
@@ -184,6 +189,23 @@ impl<T, E: FromRefusal> Refusable for Result<T, E> {
     }
 }
 
+/// Items of a stream that can carry a refusal.
+#[diagnostic::on_unimplemented(
+    message = "hooks can refuse this stream, but its items (`{Self}`) have no place for a refusal",
+    label = "the items are not `Result`s",
+    note = "let the items be `Result<_, E>` where `E: From<HookRefusal>`",
+    note = "or say which item a refused stream gives: `#[hooked(…, on_refused = |refusal| …)]`",
+    note = "or write `#[hooked(…, observe)]` if hooks may only watch"
+)]
+pub trait RefusableItem {
+    fn refused(refusal: HookRefusal) -> Self;
+}
+impl<T, E: FromRefusal> RefusableItem for Result<T, E> {
+    fn refused(refusal: HookRefusal) -> Self {
+        Err(E::from_refusal(refusal))
+    }
+}
+
 /// Errors that can be made from a refusal. A trait of our own, so that the compiler's message is ours.
 #[diagnostic::on_unimplemented(
     message = "a hook may refuse this call, but `{Self}` cannot be made from a `HookRefusal`",
@@ -204,6 +226,11 @@ impl<E: From<HookRefusal>> FromRefusal for E {
 
 /// The default: the return type must be able to carry a refusal.
 pub fn must_refuse<R: Refusable>(_: &RetOf<R>) -> Option<fn(HookRefusal) -> R> {
+    Some(R::refused)
+}
+
+/// The same of a stream: its items must be.
+pub fn must_refuse_item<R: RefusableItem>(_: &RetOf<R>) -> Option<fn(HookRefusal) -> R> {
     Some(R::refused)
 }
 

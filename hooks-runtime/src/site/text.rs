@@ -57,6 +57,7 @@ fn flags_of(bits: u8) -> SiteFlags {
         repeatable: is(3),
         redirect: is(4),
         blocking: is(5),
+        is_stream: is(6),
     }
 }
 
@@ -132,6 +133,13 @@ mod tests {
             flag(5),
             SiteFlags {
                 blocking: true,
+                ..one
+            }
+        );
+        assert_eq!(
+            flag(6),
+            SiteFlags {
+                is_stream: true,
                 ..one
             }
         );

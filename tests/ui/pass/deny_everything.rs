@@ -27,7 +27,11 @@ fn watched(input: &mut Vec<u8>) -> Option<&mut u8> {
     input.first_mut()
 }
 
+#[hooked(point = "billing.list", stream, component = name)]
+fn stream(name: &str) -> impl futures_util::Stream<Item = Result<&str, String>> { futures_util::stream::iter([Ok(name)]) }
+
 fn main() {
+    drop(stream("a"));
     assert_eq!(sync("a".into(), "b", &1), Ok(3));
     drop(asynchronous("a".into(), "b"));
     assert!(watched(&mut vec![1]).is_some());
