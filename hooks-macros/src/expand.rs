@@ -298,6 +298,7 @@ impl Expansion<'_> {
             let types = local("__types");
             let slots = self.tuple(|param| param.slot.to_token_stream());
             return quote_spanned!(here()=>
+                #[allow(unknown_lints, clippy::used_underscore_binding)]
                 let (#slots, #types) = #p::carry(#slots);
                 let #name = #p::bind(#types, #closure);
             );

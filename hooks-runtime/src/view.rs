@@ -123,6 +123,25 @@ impl RawView {
         }
     }
 
+    /// A view of nothing: not made yet, or of a value that cannot be copied.
+    pub const fn nothing() -> Self {
+        static NOTHING: ViewTable = ViewTable {
+            type_name: || "a value that cannot be shown",
+            type_id: None,
+            to_json: None,
+            set_json: None,
+            debug: None,
+            clone: None,
+        };
+        RawView {
+            pointer: RawPtr([std::ptr::null_mut(); 2]),
+            table: &NOTHING,
+            thread: 0,
+            access: Access::Moved,
+            outlives_body: false,
+        }
+    }
+
     /// The view of what the caller lent: it stays when the arguments have been moved into the body.
     ///
     /// # Safety

@@ -1,12 +1,13 @@
 //! Calls that nobody records take a shorter way, until a hook speaks. What comes of them must be the same.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hookpoint::test::registry;
 use hookpoint::{
-    HookContext, HookError, HookRefusal, HookRegistry, HookResult, HookScope, OnFailure, Phase,
-    Priority, Vote, hooked,
+    HookContext, HookError, HookRefusal, HookRegistry, HookResult, HookScope, Life, OnFailure,
+    Phase, Priority, Vote, hooked,
 };
 use proptest::prelude::*;
 
@@ -288,4 +289,56 @@ proptest! {
         let _entered = isolated.enter();
         prop_assert_eq!(run(&bare, &specs), recorded);
     }
+}
+
+/// Whoever stops the system does so also for calls whose hooks are being asked.
+#[test]
+fn a_call_needs_a_grant_if_serving_ends_while_its_hooks_are_asked() {
+    let bare = HookRegistry::new();
+    let isolated = HookScope::isolated(&bare);
+    let _entered = isolated.enter();
+    let stopping = bare.clone();
+    let _drains = bare
+        .intercept("drains", "quiet.sync", move |_| {
+            stopping.set_life(Life::Draining);
+            Ok(HookResult::Continue)
+        })
+        .unwrap();
+    let seen = Seen::default();
+    let Err(Failure::Refused(refusal)) = sync("in".into(), &seen) else {
+        panic!("it ran: {seen:?}");
+    };
+    assert!(refusal.starts_with("hookpoint.life"), "{refusal}");
+    assert!(seen.lock().unwrap().is_empty());
+}
+
+#[hooked(point = "quiet.computed", args(input, words = count(input)))]
+fn computed(input: &str) -> Result<(), HookRefusal> {
+    let _ = input;
+    Ok(())
+}
+
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+
+fn count(text: &str) -> usize {
+    COUNTED.fetch_add(1, Ordering::Relaxed);
+    text.split(' ').count()
+}
+
+/// A site is active as soon as somebody somewhere might listen; its expressions are for who does.
+#[test]
+fn what_hooks_see_is_not_computed_when_nobody_is_asked() {
+    let bare = HookRegistry::new();
+    let isolated = HookScope::isolated(&bare);
+    let _entered = isolated.enter();
+    computed("one two").unwrap();
+    assert_eq!(COUNTED.load(Ordering::Relaxed), 0);
+    let _asks = bare
+        .intercept("asks", "quiet.computed", |cx| {
+            assert_eq!(cx.arg_json("words")?, 2);
+            Ok(HookResult::Continue)
+        })
+        .unwrap();
+    computed("one two").unwrap();
+    assert_eq!(COUNTED.load(Ordering::Relaxed), 1);
 }

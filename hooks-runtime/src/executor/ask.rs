@@ -20,7 +20,7 @@ use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
 use crate::point::Phase;
 use crate::private::Parts;
-use crate::view::{Access, Kept, RawPtr, RawView, ViewTable};
+use crate::view::{Kept, RawView};
 
 /// How long an asynchronous hook may take that sets no timeout of its own.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -425,24 +425,6 @@ fn copy(view: &RawView, kept: &mut Vec<Kept>) -> RawView {
             kept.push(value);
             view
         }
-        Err(_) => {
-            static NOTHING: ViewTable = ViewTable {
-                type_name: || "a value that cannot be copied for a hook in Shadow mode",
-                type_id: None,
-                to_json: None,
-                set_json: None,
-                debug: None,
-                clone: None,
-            };
-            // SAFETY: the table has no function that would use the pointer.
-            unsafe {
-                RawView::new(
-                    RawPtr::new(std::ptr::null_mut::<()>()),
-                    &NOTHING,
-                    Access::Moved,
-                    true,
-                )
-            }
-        }
+        Err(_) => RawView::nothing(),
     }
 }

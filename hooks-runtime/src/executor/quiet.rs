@@ -22,11 +22,11 @@ use crate::registry::HookSet;
 use crate::site::SiteInfo;
 use crate::view::{Access, RawView};
 
-/// Who spoke: a hook in the list of a step.
+/// Where a call is opened: after a hook in the list of a step.
 #[derive(Clone, Copy)]
 pub(super) struct By {
     pub(super) step: Step,
-    pub(super) hook: usize,
+    pub(super) next: usize,
 }
 
 impl By {
@@ -35,9 +35,12 @@ impl By {
         match at.checked_sub(intercepts.len()) {
             None => By {
                 step: first,
-                hook: at,
+                next: at + 1,
             },
-            Some(hook) => By { step: second, hook },
+            Some(at) => By {
+                step: second,
+                next: at + 1,
+            },
         }
     }
 }
@@ -121,6 +124,13 @@ impl<'s> Quiet<'s> {
             if said.is_some() {
                 return Some(By::in_row(hook, &self.set.pre, Step::Propose, Step::Decide));
             }
+        }
+        if !self.set.is_serving() {
+            // Since the call began: it needs a grant now, and nobody has given one.
+            return Some(By {
+                step: Step::Decide,
+                next: self.set.guards.len(),
+            });
         }
         for view in args.iter_mut().filter(|view| !view.outlives_body()) {
             view.restrict(Access::Moved);
@@ -206,6 +216,8 @@ impl<'s> Quiet<'s> {
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
         }
+        // Work that hooks after the body spawned may have been refused meanwhile.
+        ambient::take_spawned_refusal(self.meta.id);
         drop(std::mem::take(&mut self.meta.facts));
         // There is nothing else in it to drop.
         std::mem::forget(self);
@@ -227,10 +239,9 @@ impl<'s> Quiet<'s> {
             Step::Settle => (&self.set.post, Phase::Post),
             Step::Release => (&self.set.guards_post, Phase::Post),
         };
-        let entry = &list[by.hook];
         let mut call = self.take_call();
         if let Some(answer) = said {
-            call.take(entry, phase, answer, None);
+            call.take(&list[by.next - 1], phase, answer, None);
         }
         call
     }

@@ -21,7 +21,7 @@ use crate::view::RawView;
 
 /// The arguments of a call, whatever their types.
 pub(crate) trait Args {
-    /// New views of arguments that were given back.
+    /// Makes the views: of the arguments as they are at the beginning, or were given back.
     fn look(&mut self, seen: &mut [RawView]);
     /// Keeps a copy of them for another attempt; `Err`: why there is none.
     fn keep(&mut self) -> Result<(), &'static str>;
@@ -37,6 +37,8 @@ pub(crate) trait Value {
     fn set(&mut self, replacement: Replacement) -> Result<(), HookError>;
     /// Makes it from a refusal.
     fn refuse(&mut self, refusal: HookRefusal);
+    /// Drops it.
+    fn clear(&mut self);
     /// Views of it, if there is one.
     fn parts(&mut self) -> Option<Parts>;
 }
@@ -153,6 +155,7 @@ fn sync_with(
         if set.is_idle() {
             return frame.body.start();
         }
+        frame.args.look(seen);
         if Quiet::fits(set) {
             let mut call = Quiet::new(site.info(), set, scope, facts, can);
             let inside = call.enter();
@@ -166,11 +169,14 @@ fn sync_with(
             match by {
                 None => call.end(),
                 Some(by) => {
-                    sync_opened(call.open(by, said), by.step, by.hook + 1, frame, seen);
+                    sync_opened(call.open(by, said), by.step, by.next, frame, seen);
                 }
             }
             return;
         }
+    }
+    if scope.halted {
+        frame.args.look(seen);
     }
     let call = Call::begin(site.info(), set, scope, facts, can);
     sync_opened(call, Step::Propose, 0, frame, seen);
@@ -251,7 +257,11 @@ fn sync_opened(
                             return frame.value.refuse(call.refuse());
                         }
                         match &redirected {
-                            None => call.in_body(|| frame.body.start()),
+                            None => {
+                                // What it drops is not the new attempt's.
+                                frame.value.clear();
+                                call.in_body(|| frame.body.start());
+                            }
                             // A component that is gone by now leaves the value as it was.
                             Some(to) => {
                                 call.in_redirect(|| frame.body.redirect(to));
@@ -289,6 +299,7 @@ pub(crate) async fn asynchronous(
             frame.body.start();
             return poll_fn(|cx| frame.poll(cx)).await;
         }
+        frame.args.look(seen);
         if Quiet::fits(&set) {
             let mut call = Quiet::new(site.info(), &set, &scope, facts, can);
             let mut said = None;
@@ -306,8 +317,11 @@ pub(crate) async fn asynchronous(
                 return call.end();
             };
             let opened = call.open(by, said);
-            return Box::pin(async_opened(opened, by.step, by.hook + 1, &mut frame, seen)).await;
+            return Box::pin(async_opened(opened, by.step, by.next, &mut frame, seen)).await;
         }
+    }
+    if scope.halted {
+        frame.args.look(seen);
     }
     let call = Call::begin(site.info(), &set, &scope, facts, can);
     Box::pin(async_opened(call, Step::Propose, 0, &mut frame, seen)).await;
@@ -391,6 +405,7 @@ async fn async_opened(
                         }
                         let started = match &redirected {
                             None => {
+                                frame.value.clear();
                                 frame.body.start();
                                 true
                             }

@@ -5,7 +5,6 @@
 //! them through views; nobody keeps a reference from one step to the next.
 
 use std::cell::UnsafeCell;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -94,58 +93,43 @@ impl<A, D: Fn(&A) -> Option<A>> Copies<A> for Dup<D> {
     }
 }
 
-/// What the executor needs of the arguments. `X` tells whether they can come back from a component that does not
-/// exist, and have to be looked at again.
-pub(super) struct Arguments<'a, A, V, D, X> {
+/// What the executor needs of the arguments.
+pub(super) struct Arguments<'a, A, V, D> {
     args: &'a Slot<A>,
     views: V,
     copies: D,
     kept: Option<A>,
-    redirect: PhantomData<fn() -> X>,
 }
 
-impl<'a, A, V, D, X, const N: usize> Arguments<'a, A, V, D, X>
-where
-    V: FnMut(&mut A) -> [RawView; N],
-{
-    pub(super) fn new(args: &'a Slot<A>, views: V, copies: D, _: &X) -> Self {
+impl<'a, A, V, D> Arguments<'a, A, V, D> {
+    pub(super) fn new(args: &'a Slot<A>, views: V, copies: D) -> Self {
         Arguments {
             args,
             views,
             copies,
             kept: None,
-            redirect: PhantomData,
-        }
-    }
-
-    /// Views of the arguments, which stay where they are until the body takes them.
-    #[inline]
-    pub(super) fn views(&mut self) -> [RawView; N] {
-        // SAFETY: the views that this makes are used until the arguments are taken or looked at again.
-        match unsafe { self.args.place() } {
-            Some(args) => (self.views)(args),
-            None => unreachable!("the arguments are there until the body takes them"),
         }
     }
 }
 
-impl<A, V, D, X, const N: usize> Args for Arguments<'_, A, V, D, X>
+impl<A, V, D, const N: usize> Args for Arguments<'_, A, V, D>
 where
     V: FnMut(&mut A) -> [RawView; N],
     D: Copies<A>,
-    X: Redirect<A>,
 {
     fn look(&mut self, seen: &mut [RawView]) {
-        if X::POSSIBLE {
-            for (old, new) in seen.iter_mut().zip(self.views()) {
-                *old = new;
-            }
+        // SAFETY: the views that this makes are used until the arguments are taken or looked at again.
+        if let Some(args) = unsafe { self.args.place() }
+            && let Ok(seen) = <&mut [RawView; N]>::try_from(seen)
+        {
+            *seen = (self.views)(args);
         }
     }
 
     fn keep(&mut self) -> Result<(), &'static str> {
-        // SAFETY: the views of the arguments are not in use between two steps.
-        if let Some(args) = unsafe { self.args.place() } {
+        // SAFETY: only looked at; nobody writes to the arguments between two steps. The views of them are used
+        // after this, so no exclusive reference may be made here.
+        if let Some(args) = unsafe { &*self.args.0.get() } {
             self.kept = Some(self.copies.copy(args)?);
         }
         Ok(())
@@ -189,6 +173,12 @@ impl<R> Value for Returned<'_, R> {
     fn set(&mut self, replacement: Replacement) -> Result<(), HookError> {
         self.value.put((self.ret.replace)(replacement)?);
         Ok(())
+    }
+
+    fn clear(&mut self) {
+        // SAFETY: taken out in this statement, and dropped out of the reference's reach.
+        let before = unsafe { self.value.place() }.take();
+        drop(before);
     }
 
     fn refuse(&mut self, refusal: HookRefusal) {

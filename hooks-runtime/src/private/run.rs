@@ -150,10 +150,10 @@ pub fn run_sync<A, R, const N: usize>(
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut arguments = Arguments::new(&args, views, NoCopy, &redirect);
+    let mut arguments = Arguments::new(&args, views, NoCopy);
     let mut returned = Returned::new(&value, ret);
     let mut body = SyncBody::new(&args, &value, Once::new(body), redirect);
-    let mut seen = arguments.views();
+    let mut seen = [const { RawView::nothing() }; N];
     let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
@@ -175,10 +175,10 @@ pub fn run_sync_repeat<A, R, const N: usize>(
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut arguments = Arguments::new(&args, views, Dup(dup), &redirect);
+    let mut arguments = Arguments::new(&args, views, Dup(dup));
     let mut returned = Returned::new(&value, ret);
     let mut body = SyncBody::new(&args, &value, Repeat(body), redirect);
-    let mut seen = arguments.views();
+    let mut seen = [const { RawView::nothing() }; N];
     let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::sync(site, facts, can, frame, &mut seen);
     value.take_value()
@@ -196,11 +196,11 @@ pub async fn run_async<A, R, F: Future<Output = R>, G: Future<Output = R>, const
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut arguments = Arguments::new(&args, views, NoCopy, &redirect);
+    let mut arguments = Arguments::new(&args, views, NoCopy);
     let mut returned = Returned::new(&value, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
     let mut body = unsafe { AsyncBody::new(&args, &value, Once::new(body), redirect) };
-    let mut seen = arguments.views();
+    let mut seen = [const { RawView::nothing() }; N];
     let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()
@@ -226,11 +226,11 @@ pub async fn run_async_repeat<
 ) -> R {
     let can = can(&ret, &redirect);
     let (args, value) = (Slot::new(args), Slot::empty());
-    let mut arguments = Arguments::new(&args, views, Dup(dup), &redirect);
+    let mut arguments = Arguments::new(&args, views, Dup(dup));
     let mut returned = Returned::new(&value, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
     let mut body = unsafe { AsyncBody::new(&args, &value, Repeat(body), redirect) };
-    let mut seen = arguments.views();
+    let mut seen = [const { RawView::nothing() }; N];
     let frame = Frame::new(&mut arguments, &mut returned, &mut body);
     executor::asynchronous(site, facts, can, frame, &mut seen).await;
     value.take_value()

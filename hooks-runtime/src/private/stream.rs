@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use super::frame::{Arguments, NoCopy, Returned, Slot};
-use super::run::{Facts, NoRedirect, ReturnOps};
+use super::run::{Facts, ReturnOps};
 use crate::executor::{self, Body, Can, Frame, Outlet};
 use crate::site::HookSite;
 use crate::view::RawView;
@@ -228,8 +228,7 @@ async fn call<S, I>(
 {
     let can = Can::new(ret.refuse.is_some(), ret.replaceable, false, false);
     let args = Slot::new(());
-    let redirect = NoRedirect::<()>::sync();
-    let mut arguments = Arguments::new(&args, no_arguments, NoCopy, &redirect);
+    let mut arguments = Arguments::new(&args, no_arguments, NoCopy);
     let mut returned = Returned::new(&place.item, ret);
     // SAFETY: it stays in this future, which is pinned when it is polled.
     let mut body = unsafe { StreamBody::new(&place.item, stream) };

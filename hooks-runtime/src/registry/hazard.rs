@@ -22,6 +22,8 @@ const DEPTH: usize = 16;
 #[cfg(feature = "shuttle")]
 const DEPTH: usize = 2;
 
+const ALL_FREE: u32 = (1 << DEPTH) - 1;
+
 /// The notes of one thread. Never freed: a thread that begins takes over the place of one that ended.
 struct Notes {
     taken: AtomicBool,
@@ -43,20 +45,21 @@ shuttle::lazy_static! {
 /// Where a thread finds its notes.
 struct Mine {
     notes: Cell<Option<&'static Notes>>,
-    depth: Cell<usize>,
+    /// The places that are free, one bit for each.
+    free: Cell<u32>,
     /// The thread is ending: its place has been given back.
     over: Cell<bool>,
 }
 
 #[cfg(not(feature = "shuttle"))]
 thread_local! {
-    static MINE: Mine = const { Mine { notes: Cell::new(None), depth: Cell::new(0), over: Cell::new(false) } };
+    static MINE: Mine = const { Mine { notes: Cell::new(None), free: Cell::new(ALL_FREE), over: Cell::new(false) } };
     static GIVE_BACK: GiveBack = const { GiveBack(Cell::new(None)) };
 }
 
 #[cfg(feature = "shuttle")]
 shuttle::thread_local! {
-    static MINE: Mine = Mine { notes: Cell::new(None), depth: Cell::new(0), over: Cell::new(false) };
+    static MINE: Mine = Mine { notes: Cell::new(None), free: Cell::new(ALL_FREE), over: Cell::new(false) };
     static GIVE_BACK: GiveBack = GiveBack(Cell::new(None));
 }
 
@@ -119,10 +122,10 @@ impl All {
     }
 }
 
-/// A place for one note, the thread's own until it is given back. Places are given back in the reverse order in
-/// which they were taken, on the thread that took them: they belong to frames of its stack.
+/// A place for one note, the thread's own until it is given back, on the same thread.
 pub(super) struct Hazard {
     place: &'static AtomicPtr<()>,
+    bit: u32,
     _this_thread: std::marker::PhantomData<*const ()>,
 }
 
@@ -135,11 +138,13 @@ impl Hazard {
                 Some(notes) => notes,
                 None => begin(mine)?,
             };
-            let depth = mine.depth.get();
-            let place = notes.used.get(depth)?;
-            mine.depth.set(depth + 1);
+            let free = mine.free.get();
+            let at = free.trailing_zeros();
+            let place = notes.used.get(at as usize)?;
+            mine.free.set(free & !(1 << at));
             Some(Hazard {
                 place,
+                bit: 1 << at,
                 _this_thread: std::marker::PhantomData,
             })
         })
@@ -147,7 +152,7 @@ impl Hazard {
 
     /// Protects what `current` points to; null if that is null.
     #[inline]
-    pub(super) fn protect<T>(&self, current: &AtomicPtr<T>, let_go: impl Fn()) -> *mut T {
+    pub(super) fn protect<T>(&self, current: &AtomicPtr<T>, let_go: impl Fn(*const T)) -> *mut T {
         loop {
             let pointer = current.load(Ordering::Acquire);
             if pointer.is_null() {
@@ -160,7 +165,7 @@ impl Hazard {
                 return pointer;
             }
             self.clear();
-            let_go();
+            let_go(pointer);
         }
     }
 
@@ -176,7 +181,8 @@ impl Hazard {
 impl Drop for Hazard {
     #[inline]
     fn drop(&mut self) {
-        MINE.with(|mine| mine.depth.set(mine.depth.get() - 1));
+        // In shuttle's model, and there only, the thread's memory may be gone already.
+        let _gone = MINE.try_with(|mine| mine.free.set(mine.free.get() | self.bit));
     }
 }
 
@@ -254,10 +260,22 @@ mod fences {
         })
     }
 
-    /// `false`: the notes of other threads may not be visible.
+    /// `false`: the notes of other threads may not be visible, so nothing may be freed. That happens only if a
+    /// system that has registered the process refuses the barrier later, as under a filter of system calls that
+    /// the program sets up after its first hooked call; it is said once.
     pub(super) fn heavy_fence() -> bool {
+        static SAID: AtomicBool = AtomicBool::new(false);
         fence(Ordering::SeqCst);
-        !decide() || barrier()
+        if !decide() || barrier() {
+            return true;
+        }
+        if !SAID.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "the system refuses `membarrier`, which it allowed before: hooks that are removed stay in memory \
+                 until it allows it again; let a filter of system calls pass it, or set it up before the first hook"
+            );
+        }
+        false
     }
 
     #[cfg(target_os = "linux")]

@@ -21,6 +21,7 @@ mod sync {
 
 use std::marker::PhantomData;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 
@@ -79,7 +80,7 @@ impl<T> SnapshotCell<T> {
     #[inline]
     pub fn load(&self, make: impl FnOnce() -> T) -> Snapshot<'_, T> {
         if let Some(hazard) = Hazard::claim() {
-            let pointer = hazard.protect(&self.current, || self.let_go());
+            let pointer = hazard.protect(&self.current, |used| self.let_go(used));
             if !pointer.is_null() {
                 return Snapshot(Use::Noted {
                     pointer,
@@ -95,7 +96,7 @@ impl<T> SnapshotCell<T> {
     #[inline]
     pub fn load_shared(&self, make: impl FnOnce() -> T) -> Arc<T> {
         if let Some(hazard) = Hazard::claim() {
-            let pointer = hazard.protect(&self.current, || self.let_go());
+            let pointer = hazard.protect(&self.current, |used| self.let_go(used));
             if !pointer.is_null() {
                 // SAFETY: it is from `Arc::into_raw`, and protected by the note: its reference is not given up
                 // before the note is taken back.
@@ -104,7 +105,7 @@ impl<T> SnapshotCell<T> {
                     Arc::from_raw(pointer)
                 };
                 hazard.clear();
-                self.let_go();
+                self.let_go(pointer);
                 return value;
             }
         }
@@ -143,10 +144,14 @@ impl<T> SnapshotCell<T> {
         Stale(self.free(&mut retired))
     }
 
-    /// After a note was taken back: what is retired may be free now, and nobody else may come to see it.
+    /// After the note of that value was taken back: if it is retired, it may be free now, and nobody else may
+    /// come to see it. Only then: a call that used the current value has nothing to do with what is retired, and
+    /// as long as some call uses that, looking would cost every other one a lock and a barrier.
     #[inline]
-    fn let_go(&self) {
-        if self.retiring.load(Ordering::Relaxed) {
+    fn let_go(&self, used: *const T) {
+        // A writer takes a value out, then says that it is retiring, then looks at the notes.
+        let current = self.current.load(Ordering::Relaxed).cast_const();
+        if current != used && self.retiring.load(Ordering::Relaxed) {
             self.sweep();
         }
     }
@@ -157,7 +162,12 @@ impl<T> SnapshotCell<T> {
             let mut retired = self.lock();
             self.free(&mut retired)
         };
-        drop(freed);
+        // Hooks are dropped with it, on the thread of a call that has nothing to do with them.
+        for value in freed {
+            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+                tracing::error!("a hook panicked when it was dropped");
+            }
+        }
     }
 
     /// Those of the retired values that no thread has noted.
@@ -240,9 +250,93 @@ impl<T> Deref for Snapshot<'_, T> {
 impl<T> Drop for Snapshot<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if let Use::Noted { cell, hazard, .. } = &self.0 {
+        if let Use::Noted {
+            cell,
+            hazard,
+            pointer,
+        } = &self.0
+        {
             hazard.clear();
-            cell.let_go();
+            cell.let_go(*pointer);
         }
+    }
+}
+
+#[cfg(all(test, not(feature = "shuttle")))]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    struct Counted<'a>(&'a AtomicUsize);
+
+    impl Drop for Counted<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn snapshots_may_end_in_any_order() {
+        let dropped = [const { AtomicUsize::new(0) }; 3];
+        let cells = [const { SnapshotCell::new() }; 3];
+        let load = |i: usize| cells[i].load(|| Counted(&dropped[i]));
+        // The first load makes the value and holds a reference; from then on they are noted.
+        (0..3).for_each(|i| drop(load(i)));
+        let (first, second) = (load(0), load(1));
+        drop(first);
+        let third = load(2);
+        (0..3).for_each(|i| drop(cells[i].invalidate()));
+        let count = |i: usize| dropped[i].load(Ordering::SeqCst);
+        assert_eq!([count(0), count(1), count(2)], [1, 0, 0]);
+        assert!(std::ptr::eq((*second).0, &dropped[1]));
+        drop(second);
+        drop(third);
+        assert_eq!([count(0), count(1), count(2)], [1, 1, 1]);
+    }
+
+    #[test]
+    fn more_snapshots_than_places_hold_references() {
+        let dropped = AtomicUsize::new(0);
+        let cell = SnapshotCell::new();
+        let many: Vec<_> = (0..40).map(|_| cell.load(|| Counted(&dropped))).collect();
+        drop(cell.invalidate());
+        assert_eq!(dropped.load(Ordering::SeqCst), 0);
+        drop(many);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    }
+
+    /// A call that takes long with an old value costs those with the new one nothing.
+    #[test]
+    fn only_calls_that_used_an_old_value_look_for_what_is_retired() {
+        let dropped = AtomicUsize::new(0);
+        let cell = SnapshotCell::new();
+        drop(cell.load(|| Counted(&dropped)));
+        let long = cell.load(|| Counted(&dropped));
+        drop(cell.invalidate());
+        drop(cell.load(|| Counted(&dropped)));
+        let looking = cell.lock();
+        // Would wait for the lock if it looked.
+        drop(cell.load(|| unreachable!("it is there")));
+        drop(looking);
+        assert_eq!(dropped.load(Ordering::SeqCst), 0);
+        drop(long);
+        assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_value_that_panics_when_it_is_dropped_harms_no_call() {
+        struct Bomb(bool);
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                assert!(!self.0, "dropped");
+            }
+        }
+        let cell = SnapshotCell::new();
+        drop(cell.load(|| Bomb(true)));
+        let last = cell.load(|| Bomb(false));
+        drop(cell.invalidate());
+        drop(last);
+        drop(cell.load(|| Bomb(false)));
     }
 }
