@@ -105,7 +105,7 @@ pub struct HookRecord {
     /// `outranked`, `would_grant`, `unenforceable`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
-    /// How long it took, if the call was timed.
+    /// How long it took, if a sink takes every record of the point, or the hook has a timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
     /// The number of the stream's item that it was asked about, from 0.

@@ -163,12 +163,14 @@ impl HookSite {
     }
 
     /// What is known of the site.
+    #[inline]
     pub fn info(&self) -> &SiteInfo {
         self.late
             .info
             .get_or_init(|| Box::new(text::parse(self.point, self.text, self.flags)))
     }
 
+    #[inline]
     pub(crate) fn is_registered(&self) -> bool {
         self.state.load(Ordering::Acquire) != UNREGISTERED
     }

@@ -17,6 +17,7 @@ pub struct RawPtr([*mut (); 2]);
 
 impl RawPtr {
     /// Erases a pointer.
+    #[inline]
     pub fn new<T: ?Sized>(pointer: *mut T) -> Self {
         const { assert!(mem::size_of::<*mut T>() <= mem::size_of::<RawPtr>()) };
         let mut words: [*mut (); 2] = [std::ptr::null_mut(); 2];
@@ -108,6 +109,7 @@ impl RawView {
     /// `table` describes the pointee's type; the pointee is valid, and nobody else uses it, for as long as
     /// the view is used (shared use is fine with [`Access::Read`]); `any_thread` only if the type is `Send`
     /// (`Access::Write`) or `Sync` (`Access::Read`).
+    #[inline]
     pub unsafe fn new(
         pointer: RawPtr,
         table: &'static ViewTable,
@@ -124,6 +126,7 @@ impl RawView {
     }
 
     /// A view of nothing: not made yet, or of a value that cannot be copied.
+    #[inline]
     pub const fn nothing() -> Self {
         static NOTHING: ViewTable = ViewTable {
             type_name: || "a value that cannot be shown",
@@ -146,12 +149,14 @@ impl RawView {
     ///
     /// # Safety
     /// The pointee is valid until the call is done, whatever the body does with the arguments.
+    #[inline]
     pub unsafe fn outliving_body(mut self) -> Self {
         self.outlives_body = true;
         self
     }
 
     /// Whether hooks may still look when the body has the arguments.
+    #[inline]
     pub fn outlives_body(&self) -> bool {
         self.outlives_body
     }
@@ -167,6 +172,7 @@ impl RawView {
     }
 
     /// Restricts the view from here on.
+    #[inline]
     pub fn restrict(&mut self, access: Access) {
         if self.access == Access::Write || access == Access::Moved {
             self.access = access;
@@ -257,6 +263,7 @@ impl RawView {
         }
     }
 
+    #[inline]
     fn check_read(&self) -> Result<(), ViewError> {
         match self.access {
             Access::Absent => Err(ViewError::Absent),
@@ -266,6 +273,7 @@ impl RawView {
         }
     }
 
+    #[inline]
     fn check_write(&self) -> Result<(), ViewError> {
         self.check_read()?;
         if self.access == Access::Write {

@@ -233,9 +233,38 @@ fn add(registry: &HookRegistry, name: String, spec: Spec, seen: &Seen) {
     registered.expect("it is registered").forget();
 }
 
-/// Nine calls with these hooks: what the callers got and what was seen.
-fn run(registry: &HookRegistry, specs: &[Spec]) -> Vec<String> {
+/// Writes what records say: what each hook said, and how it ended.
+fn observe(registry: &HookRegistry, seen: &Seen) {
+    let seen = seen.clone();
+    let observed = registry.observe("observer", "quiet.*", move |record| {
+        let said: Vec<_> = record
+            .hooks
+            .iter()
+            .map(|h| {
+                (
+                    &*h.hook,
+                    h.phase,
+                    h.answer,
+                    h.restriction,
+                    h.note,
+                    h.reason.as_deref(),
+                )
+            })
+            .collect();
+        let (outcome, executed, plan) = (record.outcome, record.executed, record.plan);
+        seen.lock()
+            .unwrap()
+            .push(format!("record {outcome:?} {executed} {plan} {said:?}"));
+    });
+    observed.expect("it is registered").forget();
+}
+
+/// Calls in every form with these hooks: what the callers got and what was seen.
+fn run(registry: &HookRegistry, specs: &[Spec], observed: bool) -> Vec<String> {
     let seen = Seen::default();
+    if observed {
+        observe(registry, &seen);
+    }
     for (at, spec) in specs.iter().enumerate() {
         add(registry, format!("h{at}"), spec.clone(), &seen);
     }
@@ -275,19 +304,25 @@ fn run(registry: &HookRegistry, specs: &[Spec]) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
 
-    /// The kit's registry remembers every call, so its calls are never quiet; those of a bare one are.
+    /// The kit's registry remembers every call with times, so each hook is asked by itself; with an observer
+    /// alone, hooks are asked in rows; without one, the calls are quiet.
     #[test]
     fn recorded_or_not_a_call_is_the_same(specs in prop::collection::vec(spec(), 0..7)) {
         quiet();
-        let recorded = {
+        let timed = {
             let kit = registry();
             let _entered = kit.enter();
-            run(&kit, &specs)
+            run(&kit, &specs, true)
         };
-        let bare = HookRegistry::new();
-        let isolated = HookScope::isolated(&bare);
-        let _entered = isolated.enter();
-        prop_assert_eq!(run(&bare, &specs), recorded);
+        let bare = |observed: bool| {
+            let bare = HookRegistry::new();
+            let isolated = HookScope::isolated(&bare);
+            let _entered = isolated.enter();
+            run(&bare, &specs, observed)
+        };
+        prop_assert_eq!(&bare(true), &timed);
+        let unrecorded: Vec<_> = timed.into_iter().filter(|s| !s.starts_with("record ")).collect();
+        prop_assert_eq!(bare(false), unrecorded);
     }
 }
 

@@ -115,7 +115,8 @@ impl<'s> Call<'s> {
                 return None;
             }
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
-            if entry.plain && !over && !self.recording && !self.rehearsal {
+            if entry.plain && !over && !self.rehearsal && !(self.recording && self.set.timed) {
+                let row = at;
                 let mut said = None;
                 at = ask_row(
                     &self.meta,
@@ -129,6 +130,9 @@ impl<'s> Call<'s> {
                     &mut said,
                     &ambient::enter_hooks(self.meta.id, self.meta.root),
                 );
+                if self.recording {
+                    self.note_row(&list[row..at], phase);
+                }
                 if let Some(answer) = said {
                     self.take(&list[at], phase, answer, None);
                     at += 1;
@@ -160,6 +164,16 @@ impl<'s> Call<'s> {
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None
+    }
+
+    /// Notes hooks that had nothing to say.
+    fn note_row(&mut self, row: &'s [Arc<Entry>], phase: Phase) {
+        for entry in row {
+            let asked = entry.role() == Role::Guard || !ambient::runs(entry.serial);
+            if asked {
+                self.note(plain(entry, phase, "continue", None));
+            }
+        }
     }
 
     fn ask_sync(

@@ -327,6 +327,7 @@ impl Inner {
         self.unmatched.load(Ordering::Relaxed)
     }
 
+    #[inline]
     pub(crate) fn life(&self) -> Life {
         Life::from_u8(self.life.load(Ordering::Acquire))
     }

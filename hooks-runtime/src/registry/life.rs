@@ -14,6 +14,7 @@ pub enum Life {
 }
 
 impl Life {
+    #[inline]
     pub(crate) fn from_u8(value: u8) -> Life {
         match value {
             0 => Life::Starting,

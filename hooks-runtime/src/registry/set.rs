@@ -33,6 +33,8 @@ pub(crate) struct HookSet {
     pub(crate) sinks: Box<[Listener]>,
     /// Whether every call is recorded, not only exceptional ones.
     pub(crate) record_all: bool,
+    /// Whether records say how long each hook took: for who takes them all, not for observers alone.
+    pub(crate) timed: bool,
     /// Whether some hook before the body is asynchronous.
     pub(crate) async_before: bool,
     /// Whether some hook after the body is asynchronous.
@@ -100,6 +102,7 @@ impl HookSet {
                 before: pre.iter().chain(&guards).cloned().collect(),
                 after: post.iter().chain(&guards_post).cloned().collect(),
             }),
+            timed: sinks.iter().any(|s| s.takes_every(site.point)),
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
             args_after,
