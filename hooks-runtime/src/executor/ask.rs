@@ -115,7 +115,8 @@ impl<'s> Call<'s> {
                 return None;
             }
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
-            if entry.plain && !over && !self.rehearsal && !(self.recording && self.set.timed) {
+            let by_itself = over || self.rehearsal || (self.recording && self.set.timed);
+            if entry.plain && !by_itself {
                 let row = at;
                 let mut said = None;
                 at = ask_row(
