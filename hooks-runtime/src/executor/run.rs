@@ -151,32 +151,24 @@ fn sync_with(
     frame: &mut Frame<'_>,
     seen: &mut [RawView],
 ) {
-    if !scope.halted {
-        if set.is_idle() {
-            return frame.body.start();
-        }
-        frame.args.look(seen);
-        if Quiet::fits(set) {
-            let mut call = Quiet::new(site.info(), set, scope, facts, can);
-            let inside = call.enter();
-            let mut said = None;
-            let mut by = call.before(&inside, seen, &mut said);
-            if by.is_none() {
-                call.in_body(&inside, || frame.body.start());
-                by = call.after(&inside, frame, seen, &mut said);
-            }
-            drop(inside);
-            match by {
-                None => call.end(),
-                Some(by) => {
-                    sync_opened(call.open(by, said), by.step, by.next, frame, seen);
-                }
-            }
-            return;
-        }
+    if !scope.halted && set.is_idle() {
+        return frame.body.start();
     }
-    if scope.halted {
-        frame.args.look(seen);
+    frame.args.look(seen);
+    if !scope.halted && Quiet::fits(set) {
+        let mut call = Quiet::new(site.info(), set, scope, facts, can);
+        let inside = call.enter();
+        let mut said = None;
+        let mut by = call.before(&inside, seen, &mut said);
+        if by.is_none() {
+            call.in_body(&inside, || frame.body.start());
+            by = call.after(&inside, frame, seen, &mut said);
+        }
+        drop(inside);
+        return match by {
+            None => call.end(),
+            Some(by) => sync_opened(call.open(by, said), by.step, by.next, frame, seen),
+        };
     }
     let call = Call::begin(site.info(), set, scope, facts, can);
     sync_opened(call, Step::Propose, 0, frame, seen);
@@ -294,34 +286,29 @@ pub(crate) async fn asynchronous(
         Some(set) => set.clone(),
         None => site.load_shared(),
     };
-    if !scope.halted {
-        if set.is_idle() {
-            frame.body.start();
-            return poll_fn(|cx| frame.poll(cx)).await;
-        }
-        frame.args.look(seen);
-        if Quiet::fits(&set) {
-            let mut call = Quiet::new(site.info(), &set, &scope, facts, can);
-            let mut said = None;
-            let mut by = call.before(&call.enter(), seen, &mut said);
-            if by.is_none() {
-                frame.body.start();
-                QuietBody {
-                    call: &mut call,
-                    frame: &mut frame,
-                }
-                .await;
-                by = call.after(&call.enter(), &mut frame, seen, &mut said);
-            }
-            let Some(by) = by else {
-                return call.end();
-            };
-            let opened = call.open(by, said);
-            return Box::pin(async_opened(opened, by.step, by.next, &mut frame, seen)).await;
-        }
+    if !scope.halted && set.is_idle() {
+        frame.body.start();
+        return poll_fn(|cx| frame.poll(cx)).await;
     }
-    if scope.halted {
-        frame.args.look(seen);
+    frame.args.look(seen);
+    if !scope.halted && Quiet::fits(&set) {
+        let mut call = Quiet::new(site.info(), &set, &scope, facts, can);
+        let mut said = None;
+        let mut by = call.before(&call.enter(), seen, &mut said);
+        if by.is_none() {
+            frame.body.start();
+            QuietBody {
+                call: &mut call,
+                frame: &mut frame,
+            }
+            .await;
+            by = call.after(&call.enter(), &mut frame, seen, &mut said);
+        }
+        let Some(by) = by else {
+            return call.end();
+        };
+        let opened = call.open(by, said);
+        return Box::pin(async_opened(opened, by.step, by.next, &mut frame, seen)).await;
     }
     let call = Call::begin(site.info(), &set, &scope, facts, can);
     Box::pin(async_opened(call, Step::Propose, 0, &mut frame, seen)).await;
