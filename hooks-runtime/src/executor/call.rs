@@ -96,6 +96,32 @@ impl Scope {
     }
 }
 
+/// What hooks are told of a call that begins now on this thread.
+#[inline(always)]
+pub(super) fn meta<'s>(
+    site: &'static SiteInfo,
+    set: &'s HookSet,
+    scope: &'s Scope,
+    facts: Facts,
+    started: Option<Instant>,
+) -> CallMeta<'s> {
+    let (parent, root) = ambient::call_and_root();
+    let id = ambient::next_call_id();
+    CallMeta {
+        site,
+        id,
+        parent,
+        root: if root == 0 { id } else { root },
+        link: scope.link.as_deref(),
+        attempt: 1,
+        items: 0,
+        facts,
+        started,
+        clock: &set.registry.clock,
+        dirty: AtomicBool::new(false),
+    }
+}
+
 /// What to do with a call after the verdict.
 pub(crate) enum Act {
     Run,
@@ -137,22 +163,8 @@ impl<'s> Call<'s> {
         facts: Facts,
         can: Can,
     ) -> Self {
-        let (parent, root) = ambient::call_and_root();
-        let id = ambient::next_call_id();
-        let clock = &set.registry.clock;
-        let meta = CallMeta {
-            site,
-            id,
-            parent,
-            root: if root == 0 { id } else { root },
-            link: scope.link.as_deref(),
-            attempt: 1,
-            items: 0,
-            facts,
-            started: set.record_all.then(|| clock.now()),
-            clock,
-            dirty: AtomicBool::new(false),
-        };
+        let started = set.record_all.then(|| set.registry.clock.now());
+        let meta = meta(site, set, scope, facts, started);
         let mut call = Call::with(set, meta, can);
         call.gate();
         call

@@ -7,11 +7,10 @@
 
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 
 use super::ask::ask_row;
-use super::call::{Call, Can, Scope};
+use super::call::{Call, Can, Scope, meta};
 use super::run::{Frame, Step, VALUE};
 use crate::ambient::{self, Restore};
 use crate::context::{CallMeta, Locals, Plan};
@@ -74,23 +73,10 @@ impl<'s> Quiet<'s> {
         facts: Facts,
         can: Can,
     ) -> Self {
-        let (parent, root) = ambient::call_and_root();
-        let id = ambient::next_call_id();
         Quiet {
             set,
-            meta: CallMeta {
-                site,
-                id,
-                parent,
-                root: if root == 0 { id } else { root },
-                link: scope.link.as_deref(),
-                attempt: 1,
-                items: 0,
-                facts,
-                started: None,
-                clock: &set.registry.clock,
-                dirty: AtomicBool::new(false),
-            },
+            // Quiet calls are not recorded, so nobody asks how long they took.
+            meta: meta(site, set, scope, facts, None),
             locals: Locals::new(),
             can,
             executed: false,
