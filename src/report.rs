@@ -132,26 +132,27 @@ impl Sink for Report {
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         let point = state.points.entry(record.point().to_owned()).or_default();
         point.calls += 1;
-        match record.outcome {
+        match record.outcome() {
             Outcome::Returned => point.returned += 1,
             Outcome::Failed => point.failed += 1,
             Outcome::Refused => point.refused += 1,
             _ => point.ended += 1,
         }
-        point.work_ns += ns(record.work);
-        point.hook_ns += ns(record.hook_time());
-        state.hook_ns += ns(record.hook_time());
-        if record.parent_id.is_none() {
-            state.total_ns += ns(record.total);
+        point.work_ns += record.work().map_or(0, ns);
+        let in_hooks = record.hook_time().map_or(0, ns);
+        point.hook_ns += in_hooks;
+        state.hook_ns += in_hooks;
+        if record.parent_id().is_none() {
+            state.total_ns += ns(record.elapsed());
         }
-        for said in record.hooks.iter().filter(|h| h.phase != Phase::Done) {
+        for said in record.hooks().iter().filter(|h| h.phase != Phase::Done) {
             let hook = state.hooks.entry(said.hook.to_string()).or_default();
             hook.asked += 1;
             *hook.said.entry(said.answer).or_default() += 1;
             hook.ns += said.elapsed.map_or(0, ns);
             hook.source = (*said.source).into();
         }
-        let Some(refusal) = &record.refusal else {
+        let Some(refusal) = record.refusal() else {
             return;
         };
         if state.refusals.len() >= self.max_refusals {
@@ -160,11 +161,11 @@ impl Sink for Report {
         }
         state.refusals.push(RefusalLine {
             point: record.point(),
-            component: record.component.clone(),
+            component: record.component().map(Into::into),
             hook: refusal.hook().to_owned(),
             reason: refusal.reason().to_owned(),
             source: refusal.source_location().to_owned(),
-            site: format!("{}:{}", record.site.file, record.site.line),
+            site: format!("{}:{}", record.site().file, record.site().line),
         });
     }
 

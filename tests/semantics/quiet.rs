@@ -238,7 +238,7 @@ fn observe(registry: &HookRegistry, seen: &Seen) {
     let seen = seen.clone();
     let observed = registry.observe("observer", "quiet.*", move |record| {
         let said: Vec<_> = record
-            .hooks
+            .hooks()
             .iter()
             .map(|h| {
                 (
@@ -251,7 +251,7 @@ fn observe(registry: &HookRegistry, seen: &Seen) {
                 )
             })
             .collect();
-        let (outcome, executed, plan) = (record.outcome, record.executed, record.plan);
+        let (outcome, executed, plan) = (record.outcome(), record.executed(), record.plan());
         seen.lock()
             .unwrap()
             .push(format!("record {outcome:?} {executed} {plan} {said:?}"));

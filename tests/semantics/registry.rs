@@ -270,7 +270,7 @@ impl Sink for Told {
         self.0.clone()
     }
     fn record(&self, record: &DecisionRecord) {
-        self.1.lock().unwrap().push(record.call_id);
+        self.1.lock().unwrap().push(record.call_id());
     }
     fn signal(&self, _: &hookpoint::Signal<'_>) {
         self.2.fetch_add(1, Ordering::SeqCst);

@@ -186,7 +186,7 @@ impl<'a, 's, 'f> InBody<'a, 's, 'f> {
     pub(crate) fn new(call: &'a mut Call<'s>, frame: &'a mut Frame<'f>, redirected: bool) -> Self {
         call.executed = true;
         call.inner_refusal = false;
-        let started = call.recording.then(|| call.now());
+        let started = call.set.timed.then(|| call.now());
         InBody {
             call,
             frame,

@@ -154,12 +154,12 @@ impl<'s> Call<'s> {
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let timed = self.recording || entry.meta.timeout.is_some();
+            let timed = self.set.timed || entry.meta.timeout.is_some();
             let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
             let elapsed = started.map(|started| {
                 let ended = self.now();
-                mark = self.recording.then_some(ended);
+                mark = self.set.timed.then_some(ended);
                 ended.saturating_duration_since(started)
             });
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);

@@ -11,7 +11,7 @@ use crate::catalogue;
 use crate::context::{CallMeta, Locals, Plan};
 use crate::error::HookError;
 use crate::private::Facts;
-use crate::record::Outcome;
+use crate::record::{Outcome, Passed};
 use crate::refusal::HookRefusal;
 use crate::registry::HookSet;
 use crate::scope::Link;
@@ -150,6 +150,8 @@ pub(crate) struct Call<'s> {
     /// The body is running on this thread: unwinding now is its panic.
     pub(crate) in_user_code: bool,
     pub(crate) gated: bool,
+    /// Who let the call pass before anything was said.
+    pub(crate) passed: Passed<'s>,
     /// Apart, because a call is written and cleared each time.
     pub(crate) ledger: Option<Box<Ledger<'s>>>,
 }
@@ -163,8 +165,7 @@ impl<'s> Call<'s> {
         facts: Facts,
         can: Can,
     ) -> Self {
-        let started = set.record_all.then(|| set.registry.clock.now());
-        let meta = meta(site, set, scope, facts, started);
+        let meta = meta(site, set, scope, facts, set.start());
         let mut call = Call::with(set, meta, can);
         call.gate();
         call
@@ -188,6 +189,7 @@ impl<'s> Call<'s> {
             rehearsal: false,
             in_user_code: false,
             gated: false,
+            passed: Passed::default(),
             ledger: None,
         }
     }
@@ -324,7 +326,7 @@ impl<'s> Call<'s> {
     /// Runs the body (or what stands in for it) as the current call.
     #[inline]
     pub(crate) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
-        let started = self.recording.then(|| self.now());
+        let started = self.set.timed.then(|| self.now());
         self.executed = true;
         self.in_user_code = true;
         let inside = ambient::enter_call(self.meta.id, self.meta.root);

@@ -19,4 +19,5 @@ pub(crate) use cache::ResultCache;
 pub(crate) use call::{Call, Can, Scope};
 pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};
 pub(crate) use stream::{Outlet, stream};
+pub(crate) use verdict::{Said, plain};
 pub(crate) use wait::{Wait, poll_ready};

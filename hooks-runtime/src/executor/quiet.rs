@@ -8,15 +8,18 @@
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::ask::ask_row;
 use super::call::{Call, Can, Scope, meta};
+use super::done;
 use super::run::{Frame, Step, VALUE};
 use crate::ambient::{self, Restore};
 use crate::context::{CallMeta, Locals, Plan};
 use crate::hook::{Answer, Entry};
 use crate::point::Phase;
 use crate::private::{Facts, Parts};
+use crate::record::{Brief, DecisionRecord, Lent, Outcome, Passed};
 use crate::registry::HookSet;
 use crate::site::SiteInfo;
 use crate::view::{Access, RawView};
@@ -56,6 +59,8 @@ pub(super) struct Quiet<'s> {
     inner_refusal: bool,
     failed: bool,
     over: bool,
+    /// How many hooks had nothing to say, before and after the body.
+    passed: (u32, u32),
 }
 
 impl<'s> Quiet<'s> {
@@ -75,8 +80,7 @@ impl<'s> Quiet<'s> {
     ) -> Self {
         Quiet {
             set,
-            // Quiet calls are not recorded, so nobody asks how long they took.
-            meta: meta(site, set, scope, facts, None),
+            meta: meta(site, set, scope, facts, set.start()),
             locals: Locals::new(),
             can,
             executed: false,
@@ -84,6 +88,23 @@ impl<'s> Quiet<'s> {
             inner_refusal: false,
             failed: false,
             over: false,
+            passed: (0, 0),
+        }
+    }
+
+    /// Who is asked before the body.
+    #[inline(always)]
+    fn before_body(&self) -> &'s [Arc<Entry>] {
+        self.set.quiet.as_ref().map_or(&[], |rows| &rows.before)
+    }
+
+    /// Who is asked after it, by how it ended.
+    #[inline(always)]
+    fn after_body(&self) -> &'s [Arc<Entry>] {
+        match &self.set.quiet {
+            Some(_) if self.failed => &self.set.error,
+            Some(rows) => &rows.after,
+            None => &[],
         }
     }
 
@@ -104,9 +125,10 @@ impl<'s> Quiet<'s> {
         if !self.can.refuse() {
             args.iter_mut().for_each(|view| view.restrict(Access::Read));
         }
-        let list: &'s [Arc<Entry>] = self.set.quiet.as_ref().map_or(&[], |rows| &rows.before);
+        let list = self.before_body();
         if !list.is_empty() {
             let hook = self.ask(inside, list, Phase::Pre, args, None, said);
+            self.passed.0 = hook as u32;
             if said.is_some() {
                 return Some(By::in_row(hook, &self.set.pre, Step::Propose, Step::Decide));
             }
@@ -146,18 +168,13 @@ impl<'s> Quiet<'s> {
         said: &mut Option<Answer>,
     ) -> Option<By> {
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
-        let set = self.set;
         let mut parts = frame.value.parts();
         let parts = parts.as_mut().expect(VALUE);
         if !self.can.refuse() {
             parts.view_mut().restrict(Access::Read);
         }
         self.failed = matches!(parts, Parts::Err(_));
-        let list: &'s [Arc<Entry>] = match &set.quiet {
-            Some(_) if self.failed => &set.error,
-            Some(rows) => &rows.after,
-            None => &[],
-        };
+        let list = self.after_body();
         if list.is_empty() {
             return None;
         }
@@ -167,8 +184,13 @@ impl<'s> Quiet<'s> {
             Phase::Post
         };
         let hook = self.ask(inside, list, phase, args, Some(parts), said);
+        self.passed.1 = hook as u32;
         said.is_some().then(|| {
-            let intercepts = if self.failed { &set.error } else { &set.post };
+            let intercepts = if self.failed {
+                &self.set.error
+            } else {
+                &self.set.post
+            };
             By::in_row(hook, intercepts, Step::Settle, Step::Release)
         })
     }
@@ -194,19 +216,65 @@ impl<'s> Quiet<'s> {
     /// The end: nobody spoke.
     #[inline(always)]
     pub(super) fn end(mut self) {
-        // A failure is told to the sinks, and what hooks kept is theirs to drop.
-        let eventful = self.failed && (self.inner_refusal || !self.set.sinks.is_empty());
+        // A failure is told to who wants to know, and what hooks kept is theirs to drop.
+        let wanted = self.set.record_all || !self.set.sinks.is_empty();
+        let eventful = self.failed && (self.inner_refusal || wanted);
         if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
         }
+        if self.set.record_all {
+            self.tell();
+        }
         // Work that hooks after the body spawned may have been refused meanwhile.
         ambient::take_spawned_refusal(self.meta.id);
         drop(std::mem::take(&mut self.meta.facts));
         // There is nothing else in it to drop.
         std::mem::forget(self);
+    }
+
+    /// Tells the observers that it returned.
+    #[inline(never)]
+    fn tell(&self) {
+        let meta = &self.meta;
+        let brief = Brief {
+            call_id: meta.id,
+            parent: meta.parent,
+            root: meta.root,
+            attempts: 1,
+            items: None,
+            site: meta.site,
+            notes_left_out: 0,
+            plan: Plan::Run.word(),
+            cache_hit: false,
+            outcome: Outcome::Returned,
+            executed: true,
+            started: meta.started,
+            work: None,
+            waited: Duration::ZERO,
+        };
+        let lent = Lent {
+            facts: &meta.facts,
+            correlation: meta.correlation(),
+            clock: meta.clock,
+            passed: self.passed(),
+            said: &[],
+            args: &[],
+            refusal: None,
+        };
+        done::tell(self.set, &DecisionRecord::new(brief, lent), false);
+    }
+
+    /// Who had nothing to say.
+    fn passed(&self) -> Passed<'s> {
+        let first = |list: &'s [Arc<Entry>], passed: u32| &list[..passed as usize];
+        Passed {
+            before: first(self.before_body(), self.passed.0),
+            after: first(self.after_body(), self.passed.1),
+            failed: self.failed,
+        }
     }
 
     #[cold]
@@ -235,6 +303,7 @@ impl<'s> Quiet<'s> {
     #[cold]
     fn take_call(&mut self) -> Call<'s> {
         self.over = true;
+        let passed = self.passed();
         let meta = &mut self.meta;
         let meta = CallMeta {
             site: meta.site,
@@ -245,11 +314,12 @@ impl<'s> Quiet<'s> {
             attempt: meta.attempt,
             items: meta.items,
             facts: std::mem::take(&mut meta.facts),
-            started: None,
+            started: meta.started,
             clock: meta.clock,
             dirty: std::mem::take(&mut meta.dirty),
         };
         let mut call = Call::with(self.set, meta, self.can);
+        call.passed = passed;
         call.locals = std::mem::take(&mut self.locals);
         call.executed = self.executed;
         call.in_user_code = self.in_user_code;

@@ -226,7 +226,7 @@ impl<'r, 'a, 's, 'f> NextItem<'r, 'a, 's, 'f> {
     fn of(running: &'r mut Running<'a, 's, 'f>) -> Self {
         let call = &mut running.call;
         call.inner_refusal = false;
-        let started = call.recording.then(|| call.now());
+        let started = call.set.timed.then(|| call.now());
         NextItem { running, started }
     }
 }
