@@ -59,8 +59,6 @@ pub(super) struct Quiet<'s> {
     inner_refusal: bool,
     failed: bool,
     over: bool,
-    /// How many hooks had nothing to say, before and after the body.
-    passed: (u32, u32),
 }
 
 impl<'s> Quiet<'s> {
@@ -88,7 +86,6 @@ impl<'s> Quiet<'s> {
             inner_refusal: false,
             failed: false,
             over: false,
-            passed: (0, 0),
         }
     }
 
@@ -128,7 +125,6 @@ impl<'s> Quiet<'s> {
         let list = self.before_body();
         if !list.is_empty() {
             let hook = self.ask(inside, list, Phase::Pre, args, None, said);
-            self.passed.0 = hook as u32;
             if said.is_some() {
                 return Some(By::in_row(hook, &self.set.pre, Step::Propose, Step::Decide));
             }
@@ -184,7 +180,6 @@ impl<'s> Quiet<'s> {
             Phase::Post
         };
         let hook = self.ask(inside, list, phase, args, Some(parts), said);
-        self.passed.1 = hook as u32;
         said.is_some().then(|| {
             let intercepts = if self.failed {
                 &self.set.error
@@ -215,24 +210,29 @@ impl<'s> Quiet<'s> {
 
     /// The end: nobody spoke.
     #[inline(always)]
-    pub(super) fn end(mut self) {
+    pub(super) fn end(&mut self) {
         // A failure is told to who wants to know, and what hooks kept is theirs to drop.
-        let wanted = self.set.record_all || !self.set.sinks.is_empty();
-        let eventful = self.failed && (self.inner_refusal || wanted);
+        let eventful = self.failed && (self.inner_refusal || self.set.is_told());
         if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
         if self.meta.id == self.meta.root {
             ambient::end_root(self.meta.id);
         }
-        if self.set.record_all {
+        if self.meta.started.is_some() {
             self.tell();
         }
         // Work that hooks after the body spawned may have been refused meanwhile.
         ambient::take_spawned_refusal(self.meta.id);
-        drop(std::mem::take(&mut self.meta.facts));
-        // There is nothing else in it to drop.
-        std::mem::forget(self);
+        self.over = true;
+    }
+
+    /// The first hooks before the body had nothing to say.
+    fn passed_before(&self, first: usize) -> Passed<'s> {
+        Passed {
+            before: &self.before_body()[..first],
+            ..Passed::default()
+        }
     }
 
     /// Tells the observers that it returned.
@@ -259,7 +259,7 @@ impl<'s> Quiet<'s> {
             facts: &meta.facts,
             correlation: meta.correlation(),
             clock: meta.clock,
-            passed: self.passed(),
+            passed: self.passed(self.after_body().len()),
             said: &[],
             args: &[],
             refusal: None,
@@ -267,20 +267,24 @@ impl<'s> Quiet<'s> {
         done::tell(self.set, &DecisionRecord::new(brief, lent), false);
     }
 
-    /// Who had nothing to say.
-    fn passed(&self) -> Passed<'s> {
-        let first = |list: &'s [Arc<Entry>], passed: u32| &list[..passed as usize];
+    /// Who had nothing to say: of those before the body all, once it was started, and of those after it so many.
+    fn passed(&self, after: usize) -> Passed<'s> {
         Passed {
-            before: first(self.before_body(), self.passed.0),
-            after: first(self.after_body(), self.passed.1),
+            before: if self.executed {
+                self.before_body()
+            } else {
+                &[]
+            },
+            after: &self.after_body()[..after],
             failed: self.failed,
         }
     }
 
     #[cold]
     fn end_opened(&mut self) {
-        let failed = self.failed;
-        self.take_call().deliver_as(failed);
+        let mut call = self.take_call();
+        call.passed = self.passed(self.after_body().len());
+        call.deliver_as(self.failed);
     }
 
     /// The same call with all that belongs to a decision, and what a hook said in it.
@@ -294,6 +298,13 @@ impl<'s> Quiet<'s> {
             Step::Release => (&self.set.guards_post, Phase::Post),
         };
         let mut call = self.take_call();
+        let asked = by.next - usize::from(said.is_some());
+        call.passed = match by.step {
+            Step::Propose => self.passed_before(asked),
+            Step::Decide => self.passed_before(self.set.pre.len() + asked),
+            Step::Settle => self.passed(asked),
+            Step::Release => self.passed(self.set.post.len() + asked),
+        };
         if let Some(answer) = said {
             call.take(&list[by.next - 1], phase, answer, None);
         }
@@ -303,7 +314,6 @@ impl<'s> Quiet<'s> {
     #[cold]
     fn take_call(&mut self) -> Call<'s> {
         self.over = true;
-        let passed = self.passed();
         let meta = &mut self.meta;
         let meta = CallMeta {
             site: meta.site,
@@ -319,7 +329,7 @@ impl<'s> Quiet<'s> {
             dirty: std::mem::take(&mut meta.dirty),
         };
         let mut call = Call::with(self.set, meta, self.can);
-        call.passed = passed;
+        call.passed = self.passed(0);
         call.locals = std::mem::take(&mut self.locals);
         call.executed = self.executed;
         call.in_user_code = self.in_user_code;

@@ -143,6 +143,11 @@ impl HookSet {
         self.record_all.then(|| self.registry.clock.now())
     }
 
+    /// Whether somebody wants to know of a call that failed.
+    pub(crate) fn is_told(&self) -> bool {
+        self.record_all || !self.sinks.is_empty()
+    }
+
     /// How many answers a call has at most that is not tried again.
     pub(crate) fn asked(&self) -> usize {
         let after = self.post.len() + self.guards_post.len();
