@@ -205,7 +205,10 @@ fn what_a_hook_owns_is_dropped_under_no_lock() {
             .forget();
         drop(layer.enter());
         drop(layer);
-        assert_eq!(kit.list().len(), 1, "{:?}", kit.list());
+        // A test that registers meanwhile may hold the layer for a moment, and is then who drops it.
+        while kit.list().len() != 1 {
+            std::thread::yield_now();
+        }
     });
 }
 
