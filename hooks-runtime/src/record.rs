@@ -386,6 +386,13 @@ impl Clone for DecisionRecord<'static> {
     }
 }
 
+/// As [`DecisionRecord::to_json`].
+impl Serialize for DecisionRecord<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
 impl std::fmt::Debug for DecisionRecord<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DecisionRecord")

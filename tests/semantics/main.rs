@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod decisions;
+mod dynamic;
 mod failures;
 mod laws;
 mod life;
