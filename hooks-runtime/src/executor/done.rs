@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::ask::message;
 use super::call::Call;
+use super::violation::tell_sinks;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
 use crate::hook::{Callee, Entry};
+use crate::monitor::Sample;
 use crate::record::{ArgLevel, ArgRecord, Brief, DecisionRecord, Lent, Outcome};
 use crate::registry::HookSet;
 use crate::sink::Signal;
@@ -23,6 +25,7 @@ impl Drop for Call<'_> {
         let uneventful = self.outcome == Some(Outcome::Returned)
             && self.ledger.is_none()
             && self.locals.is_empty()
+            && self.sample.is_none()
             && !self.set.record_all;
         if uneventful {
             if self.meta.id == self.meta.root {
@@ -69,6 +72,10 @@ impl Call<'_> {
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             tell(self.set, &self.record(outcome), exceptional);
         }
+        if self.executed {
+            let waited = self.ledger.as_ref().map_or(Duration::ZERO, |l| l.waited);
+            Sample::end(self.sample.take(), self.set, waited);
+        }
         ambient::take_spawned_refusal(self.meta.id);
         if let Some(ledger) = &mut self.ledger {
             std::mem::take(&mut ledger.spent)
@@ -98,13 +105,11 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
             let (hook, point) = (set.observers[at].id(), record.point());
             let message = message(&*panicked);
             tracing::error!(hook, point, %message, "an observer panicked");
-            signal(
-                set,
-                &Signal::ObserverFailed {
-                    hook,
-                    message: &message,
-                },
-            );
+            let failed = Signal::ObserverFailed {
+                hook,
+                message: &message,
+            };
+            tell_sinks(&set.all_sinks(), &failed);
             at += 1;
         }
     }
@@ -152,14 +157,6 @@ fn is_told(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
             .component()
             .is_some_and(|name| components.iter().any(|wanted| **wanted == *name));
     here && (!entry.meta.once || !entry.claimed.swap(true, Ordering::AcqRel))
-}
-
-fn signal(set: &HookSet, signal: &Signal<'_>) {
-    for sink in set.all_sinks() {
-        if catch_unwind(AssertUnwindSafe(|| sink.signal(signal))).is_err() {
-            tracing::error!("a sink panicked on a signal");
-        }
-    }
 }
 
 impl Call<'_> {
