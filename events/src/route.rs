@@ -1,6 +1,7 @@
 //! Which of many patterns cover a topic.
 
 mod cache;
+mod found;
 mod trie;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use crate::pattern::TopicPattern;
 use crate::topic::Topic;
 use crate::topic::hash::TokenHash;
 use cache::{Cache, Held, Line};
+use found::{Found, Own};
 use trie::Trie;
 
 /// For how many topics a router keeps its answers, if nothing else is said.
@@ -188,6 +190,17 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
         self.0.route(topic)
     }
 
+    /// Calls with the entries whose patterns cover the topic, in the order in which they were inserted.
+    #[inline]
+    pub fn with<R>(&self, topic: &Topic, call: impl FnOnce(&[T]) -> R) -> R {
+        let shared = &*self.0;
+        let generation = shared.generation.load(Ordering::Acquire);
+        match shared.cache.with(topic, generation, call) {
+            Ok(result) => result,
+            Err(call) => call(&shared.walk(topic)),
+        }
+    }
+
     /// A handle for one topic, for those who publish to it again and again.
     pub fn handle(&self, topic: Topic) -> RouteHandle<T> {
         let shared = self.0.clone();
@@ -202,12 +215,7 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
             watch
         };
         let seen = Seen::of(&shared, &watch);
-        let entries = shared
-            .patterns
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .line(&topic, 0)
-            .entries;
+        let entries = shared.route(&topic).to_shared();
         RouteHandle {
             shared,
             topic,
@@ -233,28 +241,38 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
 }
 
 impl<T: Clone> Shared<T> {
-    #[inline]
+    #[inline(always)]
     fn route(&self, topic: &Topic) -> Route<'_, T> {
         match self
             .cache
             .get(topic, self.generation.load(Ordering::Acquire))
         {
-            Some(line) => Route(Found::Kept(line)),
+            Some(line) => Route(Answer::Kept(line)),
             None => self.walk(topic),
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn walk(&self, topic: &Topic) -> Route<'_, T> {
         // Held until the answer is kept, so that it is not kept after a change that it does not know of.
         let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner);
-        let line = patterns.line(topic, self.generation.load(Ordering::Acquire));
+        let found = patterns.find(topic);
+        let generation = self.generation.load(Ordering::Acquire);
+        if !self.cache.wants(topic, generation, found.len()) {
+            return Route(Answer::Own(Own::of(&found)));
+        }
+        let line = Line {
+            topic: topic.clone(),
+            generation,
+            entries: found.iter().map(|entry| entry.value.clone()).collect(),
+            orders: found.iter().map(|entry| entry.order).collect(),
+        };
         let (kept, garbage) = self.cache.put(line);
         drop(patterns);
         drop(garbage);
         Route(match kept {
-            Ok(line) => Found::Kept(line),
-            Err(line) => Found::Own(line.entries),
+            Ok(line) => Answer::Kept(line),
+            Err(line) => Answer::Own(Own::Many(line.entries)),
         })
     }
 }
@@ -297,45 +315,37 @@ impl<T> Patterns<T> {
     }
 }
 
-impl<T: Clone> Patterns<T> {
-    /// The answer for that topic.
-    fn line(&self, topic: &Topic, generation: u64) -> Line<T> {
-        let mut found = Vec::new();
+impl<T> Patterns<T> {
+    /// The entries whose patterns cover the topic, in order.
+    fn find(&self, topic: &Topic) -> Found<'_, T> {
+        let mut found = Found::new();
         if let Some(literal) = self.literals.get(topic) {
             found.extend(&literal.entries);
         }
-        let literals = found.len();
         self.wildcards.collect(topic.as_str(), &mut found);
-        if found.len() > literals {
-            found.sort_unstable_by_key(|entry| entry.order);
-        }
-        Line {
-            topic: topic.clone(),
-            generation,
-            entries: found.iter().map(|entry| entry.value.clone()).collect(),
-            orders: found.iter().map(|entry| entry.order).collect(),
-        }
+        found.sort();
+        found
     }
 }
 
 /// The entries that a topic leads to, for the time of a frame of this thread's stack.
 ///
 /// To hold them longer, or across an `await`, take them [shared](Route::to_shared).
-pub struct Route<'r, T>(Found<'r, T>);
+pub struct Route<'r, T>(Answer<'r, T>);
 
-enum Found<'r, T> {
+enum Answer<'r, T> {
     Kept(Snapshot<'r, Held<T>>),
-    Own(Arc<[T]>),
+    Own(Own<T>),
 }
 
-impl<T> Route<'_, T> {
+impl<T: Clone> Route<'_, T> {
     /// The same entries with an owner of their own.
     pub fn to_shared(&self) -> Arc<[T]> {
         match &self.0 {
-            Found::Kept(line) => line
+            Answer::Kept(line) => line
                 .as_ref()
                 .map_or_else(|| [].into(), |line| line.entries.clone()),
-            Found::Own(entries) => entries.clone(),
+            Answer::Own(entries) => entries.to_shared(),
         }
     }
 }
@@ -346,8 +356,8 @@ impl<T> Deref for Route<'_, T> {
     #[inline]
     fn deref(&self) -> &[T] {
         match &self.0 {
-            Found::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
-            Found::Own(entries) => entries,
+            Answer::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
+            Answer::Own(entries) => entries.as_slice(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod active;
 mod classic;
 mod idle;
+mod route;
 mod scale;
 mod telemetry;
 mod tool_call;
@@ -106,6 +107,7 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
+    route::GROUP,
 ];
 
 #[cfg(test)]
