@@ -2,10 +2,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod cloud_event;
 pub mod error;
 pub mod event;
+pub mod flow;
 pub mod pattern;
 pub mod route;
+pub mod store;
 pub mod topic;
 
 pub use error::EventError;
