@@ -2,6 +2,7 @@
 
 mod active;
 mod classic;
+mod event;
 mod idle;
 mod route;
 mod scale;
@@ -108,6 +109,7 @@ pub const GROUPS: &[Group] = &[
     tool_call::GROUP,
     scale::GROUP,
     route::GROUP,
+    event::GROUP,
 ];
 
 #[cfg(test)]
