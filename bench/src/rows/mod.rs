@@ -2,7 +2,9 @@
 
 mod active;
 mod classic;
+mod event;
 mod idle;
+mod route;
 mod scale;
 mod telemetry;
 mod tool_call;
@@ -106,6 +108,8 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
+    route::GROUP,
+    event::GROUP,
 ];
 
 #[cfg(test)]
