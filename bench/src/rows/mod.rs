@@ -1,6 +1,7 @@
 //! The claims, and what measures them.
 
 mod active;
+mod bus;
 mod classic;
 mod idle;
 mod scale;
@@ -106,6 +107,8 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
+    bus::INLINE,
+    bus::QUEUED,
 ];
 
 #[cfg(test)]
