@@ -222,6 +222,7 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
             watch,
             seen,
             entries,
+            version: 0,
         }
     }
 
@@ -378,6 +379,8 @@ pub struct RouteHandle<T> {
     watch: Arc<Watch>,
     seen: Seen,
     entries: Arc<[T]>,
+    /// How often the entries were found again.
+    version: u64,
 }
 
 /// Up to which changes a handle's entries are right.
@@ -418,6 +421,25 @@ impl<T: Clone> RouteHandle<T> {
         // What changes after `seen` was read is found again the next time.
         self.entries = self.shared.route(&self.topic).to_shared();
         self.seen = seen;
+        self.version += 1;
+    }
+
+    /// Whether the entries that were found last are still the right ones.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        Seen::of(&self.shared, &self.watch) == self.seen
+    }
+
+    /// The entries that were found last, without looking for changes.
+    #[inline]
+    pub(crate) fn known(&self) -> &[T] {
+        &self.entries
+    }
+
+    /// Grows when other entries are found.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
     }
 }
 
@@ -430,6 +452,7 @@ impl<T> Clone for RouteHandle<T> {
             watch: self.watch.clone(),
             seen: self.seen,
             entries: self.entries.clone(),
+            version: self.version,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The claims, and what measures them.
 
 mod active;
+mod bus;
 mod classic;
 mod event;
 mod idle;
@@ -110,6 +111,8 @@ pub const GROUPS: &[Group] = &[
     scale::GROUP,
     route::GROUP,
     event::GROUP,
+    bus::INLINE,
+    bus::QUEUED,
 ];
 
 #[cfg(test)]
