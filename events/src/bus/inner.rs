@@ -19,6 +19,7 @@ use crate::metrics::{
 use crate::request::Requests;
 use crate::route::Router;
 use crate::subscription::record::SubscriptionRecord;
+use crate::topic::Topic;
 
 /// The state of a bus. Subscriptions hold it too, so it may outlive the last `EventBus`.
 pub(crate) struct Inner {
@@ -64,6 +65,11 @@ impl Inner {
         self.roster.close();
         self.requests.close();
         self.tell_progress();
+    }
+
+    /// Whether somebody gets events of that topic, now or later.
+    pub(crate) fn is_heard(&self, topic: &Topic) -> bool {
+        self.keeps_events() || self.router.with(topic, |targets| !targets.is_empty())
     }
 
     pub(crate) fn tell_progress(&self) {
