@@ -35,3 +35,12 @@ pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
 pub use system::{EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
+
+/// The Rust blocks of the book compile and run as tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/reference/event.md")]
+    struct Event;
+    #[doc = include_str!("../../docs/reference/topics.md")]
+    struct Topics;
+}
