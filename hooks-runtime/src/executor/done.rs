@@ -24,12 +24,8 @@ impl Drop for Call<'_> {
             && self.ledger.is_none()
             && self.locals.is_empty()
             && !self.set.record_all;
-        if uneventful {
-            if self.meta.id == self.meta.root {
-                ambient::end_root(self.meta.id);
-            }
-            ambient::take_spawned_refusal(self.meta.id);
-        } else {
+        if !uneventful {
+        ambient::end_call(self.meta.id, self.meta.root);
             self.done();
         }
     }
@@ -46,9 +42,6 @@ impl Call<'_> {
                 Outcome::Cancelled
             }
         });
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
-        }
         if self.rehearsal {
             return;
         }
@@ -69,7 +62,6 @@ impl Call<'_> {
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             tell(self.set, &self.record(outcome), exceptional);
         }
-        ambient::take_spawned_refusal(self.meta.id);
         if let Some(ledger) = &mut self.ledger {
             std::mem::take(&mut ledger.spent)
                 .into_iter()

@@ -216,14 +216,10 @@ impl<'s> Quiet<'s> {
         if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
-        }
         if self.meta.started.is_some() {
             self.tell();
         }
-        // Work that hooks after the body spawned may have been refused meanwhile.
-        ambient::take_spawned_refusal(self.meta.id);
+        ambient::end_call(self.meta.id, self.meta.root);
         self.over = true;
     }
 
