@@ -185,7 +185,12 @@ impl Call<'_> {
             args: ledger.map_or(&[], |l| &l.args),
             refusal: ledger.and_then(|l| l.refusal.as_ref()),
         };
-        DecisionRecord::new(brief, lent)
+        let record = DecisionRecord::new(brief, lent);
+        if self.set.timed {
+            // What observers take is not the time of hooks.
+            record.elapsed();
+        }
+        record
     }
 
     /// The arguments for the record, at the highest level that a sink wants.

@@ -302,7 +302,7 @@ pub(crate) async fn asynchronous(
                 frame: &mut frame,
             }
             .await;
-            by = call.after(&call.enter(), &mut frame, seen, &mut said);
+            by = call.after_polls(&mut frame, seen, &mut said);
         }
         let Some(by) = by else {
             return call.end();

@@ -275,7 +275,7 @@ struct Waiting<'r, 's> {
 
 impl<'r, 's> Waiting<'r, 's> {
     fn of(call: &'r mut Call<'s>) -> Self {
-        let since = call.recording.then(|| call.now());
+        let since = call.meta.started.map(|_| call.now());
         Waiting { call, since }
     }
 }

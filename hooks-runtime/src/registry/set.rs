@@ -143,7 +143,7 @@ impl HookSet {
         self.record_all.then(|| self.registry.clock.now())
     }
 
-    /// Whether somebody wants to know of a call that failed.
+    /// Whether somebody wants to know of a call that failed, or on which a hook acted.
     pub(crate) fn is_told(&self) -> bool {
         self.record_all || !self.sinks.is_empty()
     }
