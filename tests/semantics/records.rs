@@ -9,6 +9,8 @@ use hookpoint::sink::Wants;
 use hookpoint::test::registry;
 use hookpoint::*;
 
+use crate::sites::quiet;
+
 #[hooked(point = "records.site")]
 fn site(n: u32) -> Result<u32, HookRefusal> {
     Ok(n)
@@ -56,6 +58,49 @@ impl Sink for Keeps {
 fn said(record: &DecisionRecord) -> Vec<String> {
     let of = |h: &HookRecord| format!("{} {} {}", h.hook, h.phase.as_str(), h.answer);
     record.hooks().iter().map(of).collect()
+}
+
+#[test]
+fn an_observer_for_one_call_is_gone_also_if_it_panics() {
+    quiet();
+    let (bare, isolated) = bare();
+    let _entered = isolated.enter();
+    bare.on("watches-once")
+        .point("records.site")
+        .once()
+        .observe(|_| panic!("the observer panics"))
+        .unwrap()
+        .forget();
+    site(1).unwrap();
+    assert!(bare.list().is_empty(), "{:?}", bare.list());
+}
+
+/// What it panics with panics again when it is dropped.
+struct PanicsAgain;
+
+impl Drop for PanicsAgain {
+    fn drop(&mut self) {
+        panic!("panics");
+    }
+}
+
+#[test]
+fn an_observer_whose_panic_panics_harms_nobody() {
+    quiet();
+    let (bare, isolated) = bare();
+    let _entered = isolated.enter();
+    let _panics = bare
+        .observe("a", "records.site", |_| std::panic::panic_any(PanicsAgain))
+        .unwrap();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let tell = told.clone();
+    let _told = bare
+        .observe("b", "records.site", move |record| {
+            tell.lock().unwrap().push(record.outcome());
+        })
+        .unwrap();
+    site(1).unwrap();
+    assert_eq!(*told.lock().unwrap(), [Outcome::Returned]);
 }
 
 #[test]

@@ -1,13 +1,11 @@
 //! Done: the outcome is fixed, the record complete, what hooks kept is dropped, observers are told.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::ask::message;
 use super::call::Call;
+use super::panic::caught;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
 use crate::hook::{Callee, Entry};
@@ -25,9 +23,9 @@ impl Drop for Call<'_> {
             && self.locals.is_empty()
             && !self.set.record_all;
         if !uneventful {
-        ambient::end_call(self.meta.id, self.meta.root);
             self.done();
         }
+        ambient::end_call(self.meta.id, self.meta.root);
     }
 }
 
@@ -49,7 +47,7 @@ impl Call<'_> {
             // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is
             // not the call's.
             let running = ambient::enter_hook(self.meta.id, self.meta.root, serial);
-            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+            if caught(|| drop(value)).is_err() {
                 let point = self.meta.site.point;
                 tracing::error!(point, "a value kept by a hook panicked when it was dropped");
             }
@@ -86,23 +84,18 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
     // Beyond the limit observers would cause calls that cause calls; sinks are still told.
     if ambient::depth() < MAX_DEPTH {
         let mut at = 0;
-        while let Some(panicked) = tell_from(set, &mut at, record) {
-            let (hook, point) = (set.observers[at].id(), record.point());
-            let message = message(&*panicked);
-            tracing::error!(hook, point, %message, "an observer panicked");
-            signal(
-                set,
-                &Signal::ObserverFailed {
-                    hook,
-                    message: &message,
-                },
-            );
+        while let Err(message) = tell_from(set, &mut at, record) {
+            let entry = &set.observers[at];
+            observer_failed(set, entry.id(), record.point(), &message);
+            if entry.meta.once {
+                retire(entry);
+            }
             at += 1;
         }
     }
     for listener in &set.sinks {
         let wanted = exceptional || listener.takes_every(record.point());
-        if wanted && catch_unwind(AssertUnwindSafe(|| listener.sink.record(record))).is_err() {
+        if wanted && caught(|| listener.sink.record(record)).is_err() {
             tracing::error!(point = record.point(), "a sink panicked on a record");
         }
     }
@@ -110,13 +103,9 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
 
 /// Tells the observers from `at` on, up to one that panics.
 #[inline]
-fn tell_from(
-    set: &HookSet,
-    at: &mut usize,
-    record: &DecisionRecord<'_>,
-) -> Option<Box<dyn Any + Send>> {
+fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Result<(), Box<str>> {
     let running = ambient::enter_hooks(record.brief.call_id, record.brief.root);
-    let told = catch_unwind(AssertUnwindSafe(|| {
+    let told = caught(|| {
         while let Some(entry) = set.observers.get(*at) {
             if let Callee::Observe(observer) = &entry.callee
                 && !running.runs(entry.serial)
@@ -130,9 +119,15 @@ fn tell_from(
             }
             *at += 1;
         }
-    }));
+    });
     running.leave_row();
-    told.err()
+    told
+}
+
+#[cold]
+fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
+    tracing::error!(hook, point, message, "an observer panicked");
+    signal(set, &Signal::ObserverFailed { hook, message });
 }
 
 /// Whether the observer is for that component, and has not been told before if it is told once.
@@ -148,7 +143,7 @@ fn is_told(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
 
 fn signal(set: &HookSet, signal: &Signal<'_>) {
     for sink in set.all_sinks() {
-        if catch_unwind(AssertUnwindSafe(|| sink.signal(signal))).is_err() {
+        if caught(|| sink.signal(signal)).is_err() {
             tracing::error!("a sink panicked on a signal");
         }
     }

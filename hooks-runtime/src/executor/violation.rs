@@ -1,7 +1,6 @@
 //! A rule that could not be kept is never silent: a signal, and the point `system.violation`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use super::caught;
 use crate::hooked;
 use crate::registry::HookSet;
 use crate::sink::Signal;
@@ -27,7 +26,7 @@ pub(crate) fn violation(set: &HookSet, site: &SiteInfo, kind: &str, hook: &str, 
     };
     for sink in set.all_sinks() {
         // A sink that panics takes nothing from the call.
-        if catch_unwind(AssertUnwindSafe(|| sink.signal(&signal))).is_err() {
+        if caught(|| sink.signal(&signal)).is_err() {
             tracing::error!("a sink panicked on a signal");
         }
     }
