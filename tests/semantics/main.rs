@@ -13,6 +13,7 @@ mod quiet;
 mod records;
 mod reentry;
 mod registry;
+mod retries;
 mod scopes;
 mod seal;
 mod sites;

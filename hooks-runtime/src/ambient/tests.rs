@@ -155,6 +155,51 @@ fn a_refusal_in_work_that_runs_after_the_body_is_not_in_its_error() {
     }
 }
 
+#[hooked(point = "ambient.inside")]
+fn inside() -> Result<u8, Failure> {
+    let later = Later::default();
+    makes_work(&later);
+    let work = later.lock().unwrap().take().expect("made just now");
+    assert!(poll(work).is_ready());
+    Err(Failure::Own)
+}
+
+#[hooked(point = "ambient.inside_later")]
+async fn inside_later(later: &Later) -> Result<u8, Failure> {
+    makes_work(later);
+    let mut work = later.lock().unwrap().take().expect("made just now");
+    std::future::poll_fn(|cx| work.as_mut().poll(cx)).await;
+    Err(Failure::Own)
+}
+
+/// The error may come of it, so only hooks that say so may replace the error.
+#[test]
+fn a_refusal_in_spawned_work_while_the_body_runs_is_in_its_error() {
+    let _one_by_one = ONE_BY_ONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _refuses = hooks()
+        .guard("refuses", "ambient.refused", |_| Ok(Vote::cancel("no")))
+        .unwrap();
+    for timed in [false, true] {
+        let mut recovers = hooks()
+            .on("recovers")
+            .point("ambient.inside")
+            .point("ambient.inside_later")
+            .error();
+        if timed {
+            // Such a call is never quiet.
+            recovers = recovers.timeout(Duration::from_secs(60));
+        }
+        let _recovers = recovers.intercept(|_| HookResult::replace(3_u8)).unwrap();
+        let own = Err(Failure::Own);
+        assert_eq!(inside(), own, "{timed}");
+        assert_eq!(
+            poll(inside_later(&Later::default())),
+            Poll::Ready(own),
+            "{timed}"
+        );
+    }
+}
+
 #[hooked(point = "ambient.root")]
 fn root() -> Result<(), HookRefusal> {
     Ok(())
