@@ -10,6 +10,7 @@ mod limits;
 mod nesting;
 mod pairing;
 mod quiet;
+mod random;
 mod records;
 mod reentry;
 mod registry;

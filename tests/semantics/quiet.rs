@@ -1,19 +1,17 @@
 //! Calls whose hooks are not timed take a shorter way, until a hook speaks. What comes of them must be the same.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use hookpoint::test::registry;
 use hookpoint::{
-    DecisionRecord, HookContext, HookError, HookRecord, HookRefusal, HookRegistry, HookResult,
-    HookScope, Life, OnFailure, Outcome, Phase, Priority, Sink, Vote, hooked,
+    DecisionRecord, HookRecord, HookRefusal, HookRegistry, HookResult, HookScope, Life, Outcome,
+    Sink, hooked,
 };
 use proptest::prelude::*;
 
+use crate::random::{Seen, Spec, spec};
 use crate::sites::quiet;
-
-type Seen = Arc<Mutex<Vec<String>>>;
 
 #[derive(Debug, PartialEq)]
 enum Failure {
@@ -63,174 +61,6 @@ fn outer(input: String, seen: &Seen) -> Result<String, Failure> {
 fn watched(input: String, seen: &Seen) -> usize {
     seen.lock().unwrap().push(format!("body {input}"));
     input.len()
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Says {
-    Continue,
-    Append,
-    Replace,
-    Redirect,
-    Cache,
-    Allow,
-    Ask,
-    Cancel,
-    Halt,
-    Fail,
-    Panic,
-}
-
-#[derive(Clone, Debug)]
-struct Spec {
-    guard: bool,
-    phase: Phase,
-    says: Says,
-    /// Every third call only, so that rows stop at other places from call to call.
-    sometimes: bool,
-    open: bool,
-    local: bool,
-    once: bool,
-    timeout: bool,
-    shadow: bool,
-    priority: i32,
-}
-
-fn spec() -> impl Strategy<Value = Spec> {
-    let says = prop_oneof![
-        6 => Just(Says::Continue),
-        3 => Just(Says::Append),
-        1 => Just(Says::Replace),
-        1 => Just(Says::Redirect),
-        1 => Just(Says::Cache),
-        1 => Just(Says::Allow),
-        1 => Just(Says::Ask),
-        1 => Just(Says::Cancel),
-        1 => Just(Says::Halt),
-        1 => Just(Says::Fail),
-        1 => Just(Says::Panic),
-    ];
-    let phase = prop_oneof![Just(Phase::Pre), Just(Phase::Post), Just(Phase::Error)];
-    let rarely = || prop::bool::weighted(0.1);
-    let flags = (
-        any::<bool>(),
-        any::<bool>(),
-        rarely(),
-        rarely(),
-        rarely(),
-        rarely(),
-    );
-    (any::<bool>(), phase, says, flags, -2..3_i32).prop_map(
-        |(guard, phase, says, (sometimes, open, local, once, timeout, shadow), priority)| Spec {
-            // Guards of failed bodies do not exist.
-            guard: guard && phase != Phase::Error,
-            phase,
-            says,
-            sometimes,
-            open,
-            local,
-            once,
-            timeout,
-            shadow,
-            priority,
-        },
-    )
-}
-
-fn vote(says: Says) -> Result<Vote, HookError> {
-    Ok(match says {
-        Says::Allow => Vote::Allow,
-        Says::Ask => Vote::ask("?"),
-        Says::Cancel => Vote::cancel("no"),
-        Says::Halt => Vote::halt("stop"),
-        Says::Fail => return Err("fails".into()),
-        Says::Panic => panic!("panics"),
-        _ => Vote::Pass,
-    })
-}
-
-fn answer(spec: &Spec, name: &str, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-    Ok(match spec.says {
-        Says::Append if spec.phase == Phase::Pre => {
-            cx.arg_mut::<String>("input")?.push_str(name);
-            HookResult::Continue
-        }
-        Says::Append if spec.phase == Phase::Post => {
-            cx.result_mut::<String>()?.push_str(name);
-            HookResult::Continue
-        }
-        Says::Replace => HookResult::replace(format!("by {name}")),
-        Says::Redirect => HookResult::redirect("elsewhere"),
-        Says::Cache => HookResult::cache("key", Duration::from_secs(1)),
-        says => vote(says)?.into(),
-    })
-}
-
-/// Tells when it is dropped: what a hook kept goes with the call.
-struct Dropped(String, Seen);
-
-impl Drop for Dropped {
-    fn drop(&mut self) {
-        self.1.lock().unwrap().push(format!("{} dropped", self.0));
-    }
-}
-
-fn add(registry: &HookRegistry, name: String, spec: Spec, seen: &Seen) {
-    let mut hook = registry
-        .on(name.clone())
-        .point("quiet.*")
-        .priority(Priority(spec.priority));
-    hook = match spec.phase {
-        Phase::Pre => hook.pre(),
-        Phase::Post => hook.post(),
-        _ => hook.error(),
-    };
-    if spec.open {
-        hook = hook.on_failure(OnFailure::Open);
-    }
-    if spec.once {
-        hook = hook.once();
-    }
-    if spec.timeout {
-        hook = hook.timeout(Duration::from_secs(60));
-    }
-    if spec.shadow {
-        hook = hook.shadow();
-    }
-    let (seen, calls) = (seen.clone(), Mutex::new(0_u32));
-    let speaks = move |sometimes: bool| {
-        let mut calls = calls.lock().unwrap();
-        *calls += 1;
-        !sometimes || *calls % 3 == 0
-    };
-    let registered = if spec.guard {
-        hook.guard(move |cx| {
-            let what = cx
-                .result::<String>()
-                .or_else(|_| cx.arg::<String>("input"))
-                .map_or_else(|e| e.to_string(), Clone::clone);
-            seen.lock().unwrap().push(format!("{name} {what}"));
-            if speaks(spec.sometimes) {
-                vote(spec.says)
-            } else {
-                Ok(Vote::Pass)
-            }
-        })
-    } else {
-        hook.intercept(move |cx| {
-            seen.lock()
-                .unwrap()
-                .push(format!("{name} {:?}", cx.phase()));
-            if spec.local {
-                cx.local(Dropped(name.clone(), seen.clone()));
-            }
-            if speaks(spec.sometimes) {
-                answer(&spec, &name, cx)
-            } else {
-                Ok(HookResult::Continue)
-            }
-        })
-    };
-    registered.expect("it is registered").forget();
 }
 
 /// What records say: what each hook said, and how it ended.
@@ -298,7 +128,8 @@ fn run(registry: &HookRegistry, specs: &[Spec], told: Told) -> Vec<String> {
     let seen = Seen::default();
     told.add(registry, &seen);
     for (at, spec) in specs.iter().enumerate() {
-        add(registry, format!("h{at}"), spec.clone(), &seen);
+        spec.clone()
+            .add(registry, "quiet.*", format!("h{at}"), &seen);
     }
     let got = |text: String| seen.lock().unwrap().push(text);
     let runtime = tokio::runtime::Builder::new_current_thread()
