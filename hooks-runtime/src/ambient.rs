@@ -55,6 +55,10 @@ struct Cells {
     linked: Cell<bool>,
     /// The next call id of this thread, and the end of its block.
     ids: Cell<(u64, u64)>,
+    /// How many calls pass before one is measured.
+    unmeasured: Cell<u32>,
+    /// For the choice of the call that is measured; 0: not begun.
+    random: Cell<u32>,
 }
 
 thread_local! {
@@ -68,6 +72,8 @@ thread_local! {
         inner_refusal: Cell::new(false),
         linked: Cell::new(false),
         ids: Cell::new((0, 0)),
+        unmeasured: Cell::new(0),
+        random: Cell::new(0),
     } };
     /// The scopes that are entered, each under the token of its guard; the last one counts.
     static LINKS: RefCell<Vec<(u64, Option<Arc<Link>>)>> = const { RefCell::new(Vec::new()) };
@@ -164,6 +170,39 @@ fn take_block() -> (u64, u64) {
     static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
     let start = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
     (start + 1, start + BLOCK)
+}
+
+/// Whether the call that begins now is measured, of which one in `every` is, on average; with a random number.
+///
+/// At random distances, because calls come in patterns: of two points that are called in turns, every 64th call
+/// is always of the same one.
+#[inline]
+pub(crate) fn is_sampled(every: u32) -> Option<u32> {
+    CELLS.with(|cells| {
+        let left = cells.unmeasured.get();
+        if left > 0 && every > 1 {
+            cells.unmeasured.set(left - 1);
+            return None;
+        }
+        Some(next_sample(cells, every))
+    })
+}
+
+#[cold]
+fn next_sample(cells: &Cells, every: u32) -> u32 {
+    // Marsaglia's xorshift with 32 bits, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003; it
+    // begins with the address, which differs from thread to thread.
+    let mut random = match cells.random.get() {
+        0 => std::ptr::from_ref(cells).addr() as u32 | 1,
+        random => random,
+    };
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    cells.random.set(random);
+    let every = every.min(1 << 30);
+    cells.unmeasured.set(random % (2 * every - 1));
+    random >> 16
 }
 
 /// Restores what was current before, but for the running hooks below: those are still there.

@@ -20,6 +20,7 @@ mod dynamic;
 pub mod error;
 mod executor;
 pub mod hook;
+pub mod monitor;
 pub mod pattern;
 pub mod point;
 #[doc(hidden)]
@@ -53,6 +54,7 @@ pub use error::{ArgError, HookError};
 pub use hook::{Hook, HookMetadata, Mode, OnFailure, Origin, Priority, Role, Source, SyncHook};
 pub use hooks_macros::{runtime_hook as hook, runtime_hooked as hooked, runtime_point as point};
 pub use inventory;
+pub use monitor::{PerformanceGuard, PerformanceMonitor};
 pub use point::{HookPoint, Phase};
 pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
 pub use refusal::HookRefusal;

@@ -1,6 +1,7 @@
 //! Where records and signals go: what the runtime offers upwards without knowing who takes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::HookError;
 use crate::pattern::Pattern;
@@ -158,6 +159,15 @@ pub enum Signal<'a> {
         hook: &'a str,
         /// A sentence.
         detail: &'a str,
+    },
+    /// The hooks of a point take more than their share, see [`Thresholds`](crate::monitor::Thresholds).
+    Threshold {
+        /// The point.
+        point: &'a str,
+        /// Their part of its calls, from 0 to 1.
+        overhead: f64,
+        /// The time that they take in a second.
+        hook_time_per_second: Duration,
     },
     /// An observer or sink panicked.
     ObserverFailed {

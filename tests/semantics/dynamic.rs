@@ -158,3 +158,17 @@ fn a_sink_hears_what_it_wants_each_call_once() {
         "dynamic.other returned, dynamic.other refused"
     );
 }
+
+#[test]
+fn a_sink_that_was_taken_out_hears_nothing_and_keeps_nothing_active() {
+    let registry = hookpoint::HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    let heard = Arc::<Mutex<Vec<String>>>::default();
+    let sink: Arc<dyn Sink> = Arc::new(Heard(Wants::always(), heard.clone()));
+    registry.add_sink(sink.clone());
+    let _ = other(false);
+    assert!(registry.remove_sink(&sink) && !registry.remove_sink(&sink));
+    let _ = other(false);
+    assert_eq!(*heard.lock().unwrap(), ["dynamic.other returned"]);
+}

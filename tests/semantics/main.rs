@@ -7,6 +7,7 @@ mod failures;
 mod laws;
 mod life;
 mod limits;
+mod monitor;
 mod nesting;
 mod pairing;
 mod quiet;

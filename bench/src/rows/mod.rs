@@ -1,8 +1,11 @@
 //! The claims, and what measures them.
 
 mod active;
+mod bus;
 mod classic;
+mod event;
 mod idle;
+mod route;
 mod scale;
 mod telemetry;
 mod tool_call;
@@ -106,6 +109,10 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
+    route::GROUP,
+    event::GROUP,
+    bus::INLINE,
+    bus::QUEUED,
 ];
 
 #[cfg(test)]

@@ -113,8 +113,9 @@ impl<'s> Call<'s> {
             if self.gated {
                 return None;
             }
+            let timed = (self.recording && self.set.timed) || self.times_each();
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
-            let by_itself = over || self.rehearsal || (self.recording && self.set.timed);
+            let by_itself = over || self.rehearsal || timed;
             if entry.plain && !by_itself {
                 let row = at;
                 let mut said = None;
@@ -153,17 +154,22 @@ impl<'s> Call<'s> {
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let timed = self.set.timed || entry.meta.timeout.is_some();
+            let timed = timed || entry.meta.timeout.is_some();
             let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
             let elapsed = started.map(|started| {
                 let ended = self.now();
-                mark = self.set.timed.then_some(ended);
+                mark = Some(ended);
                 ended.saturating_duration_since(started)
             });
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None
+    }
+
+    /// Whether the call is measured, and each hook by itself.
+    fn times_each(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.each)
     }
 
     /// Notes hooks that had nothing to say.

@@ -11,6 +11,7 @@ use crate::answer::{Replacement, Restriction};
 use crate::catalogue;
 use crate::context::{CallMeta, Locals, Plan};
 use crate::error::HookError;
+use crate::monitor::Sample;
 use crate::private::Facts;
 use crate::record::{Outcome, Passed};
 use crate::refusal::HookRefusal;
@@ -154,6 +155,8 @@ pub(crate) struct Call<'s> {
     pub(crate) gated: bool,
     /// Who let the call pass before anything was said.
     pub(crate) passed: Passed<'s>,
+    /// There if the call is measured.
+    pub(crate) sample: Option<Box<Sample>>,
     /// Apart, because a call is written and cleared each time.
     pub(crate) ledger: Option<Box<Ledger<'s>>>,
 }
@@ -166,9 +169,11 @@ impl<'s> Call<'s> {
         scope: &'s Scope,
         facts: Facts,
         can: Can,
+        sample: Option<Box<Sample>>,
     ) -> Self {
         let meta = meta(site, set, scope, facts, set.start());
         let mut call = Call::with(set, meta, can);
+        call.sample = sample;
         call.gate();
         call
     }
@@ -192,6 +197,7 @@ impl<'s> Call<'s> {
             in_user_code: false,
             gated: false,
             passed: Passed::default(),
+            sample: None,
             ledger: None,
         }
     }
@@ -328,7 +334,7 @@ impl<'s> Call<'s> {
     /// Runs the body (or what stands in for it) as the current call.
     #[inline]
     pub(crate) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
-        let started = self.set.timed.then(|| self.now());
+        let started = self.work_begins();
         self.executed = true;
         self.in_user_code = true;
         let inside = ambient::enter_call(self.meta.id, self.meta.root);
@@ -337,11 +343,23 @@ impl<'s> Call<'s> {
         drop(inside);
         self.in_user_code = false;
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
+        self.work_ends(started);
+        result
+    }
+
+    /// The body begins, or goes on.
+    pub(crate) fn work_begins(&mut self) -> Option<Instant> {
+        Sample::work_begins(&mut self.sample, self.set);
+        self.set.timed.then(|| self.now())
+    }
+
+    /// The body that began then has ended.
+    pub(crate) fn work_ends(&mut self, started: Option<Instant>) {
+        Sample::work_ends(&mut self.sample, self.set);
         if let Some(started) = started {
             let work = self.now().saturating_duration_since(started);
             self.ledger().work += work;
         }
-        result
     }
 
     /// Runs a redirected call: like a body, but counted, so that components that redirect to each other come

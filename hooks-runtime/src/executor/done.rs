@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::call::Call;
 use super::panic::caught;
+use super::violation::tell_sinks;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
 use crate::hook::{Callee, Entry};
+use crate::monitor::Sample;
 use crate::record::{ArgLevel, ArgRecord, Brief, DecisionRecord, Lent, Outcome};
 use crate::registry::HookSet;
 use crate::sink::Signal;
@@ -21,6 +23,7 @@ impl Drop for Call<'_> {
         let uneventful = self.outcome == Some(Outcome::Returned)
             && self.ledger.is_none()
             && self.locals.is_empty()
+            && self.sample.is_none()
             && !self.set.record_all;
         if !uneventful {
             self.done();
@@ -59,6 +62,10 @@ impl Call<'_> {
             || self.said().iter().any(super::verdict::Said::acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
             tell(self.set, &self.record(outcome), exceptional);
+        }
+        if self.executed {
+            let waited = self.ledger.as_ref().map_or(Duration::ZERO, |l| l.waited);
+            Sample::end(self.sample.take(), self.set, waited);
         }
         if let Some(ledger) = &mut self.ledger {
             std::mem::take(&mut ledger.spent)
@@ -127,7 +134,7 @@ fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Resu
 #[cold]
 fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
     tracing::error!(hook, point, message, "an observer panicked");
-    signal(set, &Signal::ObserverFailed { hook, message });
+    tell_sinks(&set.all_sinks(), &Signal::ObserverFailed { hook, message });
 }
 
 /// Whether the observer is for that component, and has not been told before if it is told once.
@@ -139,14 +146,6 @@ fn is_told(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
             .component()
             .is_some_and(|name| components.iter().any(|wanted| **wanted == *name));
     here && (!entry.meta.once || !entry.claimed.swap(true, Ordering::AcqRel))
-}
-
-fn signal(set: &HookSet, signal: &Signal<'_>) {
-    for sink in set.all_sinks() {
-        if caught(|| sink.signal(signal)).is_err() {
-            tracing::error!("a sink panicked on a signal");
-        }
-    }
 }
 
 impl Call<'_> {

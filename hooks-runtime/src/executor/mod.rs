@@ -22,4 +22,5 @@ pub(crate) use panic::caught;
 pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};
 pub(crate) use stream::{Outlet, stream};
 pub(crate) use verdict::{Said, plain};
+pub(crate) use violation::tell_sinks;
 pub(crate) use wait::{Wait, poll_ready};

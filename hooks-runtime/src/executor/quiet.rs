@@ -17,6 +17,7 @@ use super::run::{Frame, Step, VALUE};
 use crate::ambient::{self, Restore};
 use crate::context::{CallMeta, Locals, Plan};
 use crate::hook::{Answer, Entry};
+use crate::monitor::Sample;
 use crate::point::Phase;
 use crate::private::{Facts, Parts};
 use crate::record::{Brief, DecisionRecord, Lent, Outcome, Passed};
@@ -50,7 +51,7 @@ impl By {
 /// A call in which nothing was said so far. Dropping it before its end means that its body panicked or its
 /// future was dropped.
 pub(super) struct Quiet<'s> {
-    set: &'s HookSet,
+    pub(super) set: &'s HookSet,
     meta: CallMeta<'s>,
     locals: Locals,
     can: Can,
@@ -64,8 +65,9 @@ pub(super) struct Quiet<'s> {
 impl<'s> Quiet<'s> {
     /// Whether a call of that set that begins now can be one.
     #[inline(always)]
-    pub(super) fn fits(set: &HookSet) -> bool {
-        set.quiet.is_some() && !ambient::is_nested() && set.is_serving()
+    pub(super) fn fits(set: &HookSet, sample: Option<&Sample>) -> bool {
+        let together = sample.is_none_or(|sample| !sample.each);
+        set.quiet.is_some() && together && !ambient::is_nested() && set.is_serving()
     }
 
     #[inline(always)]
@@ -311,7 +313,12 @@ impl<'s> Quiet<'s> {
 
     /// The same call with all that belongs to a decision, and what a hook said in it.
     #[cold]
-    pub(super) fn open(&mut self, by: By, said: Option<Answer>) -> Call<'s> {
+    pub(super) fn open(
+        &mut self,
+        by: By,
+        said: Option<Answer>,
+        sample: Option<Box<Sample>>,
+    ) -> Call<'s> {
         let (list, phase) = match by.step {
             Step::Propose => (&self.set.pre, Phase::Pre),
             Step::Decide => (&self.set.guards, Phase::Pre),
@@ -320,6 +327,7 @@ impl<'s> Quiet<'s> {
             Step::Release => (&self.set.guards_post, Phase::Post),
         };
         let mut call = self.take_call();
+        call.sample = sample;
         let asked = by.next - usize::from(said.is_some());
         call.passed = match by.step {
             Step::Propose => self.passed_before(asked),

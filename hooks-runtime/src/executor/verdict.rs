@@ -78,6 +78,11 @@ impl<'s> Call<'s> {
         answer: Answer,
         elapsed: Option<Duration>,
     ) {
+        if let (Some(elapsed), Some(sample)) = (elapsed, &self.sample)
+            && sample.each
+        {
+            entry.time.get_or_init(Box::default).record(elapsed);
+        }
         match answer {
             Ok(HookResult::Continue) => {
                 if self.recording {

@@ -207,7 +207,7 @@ pub(crate) fn simulate(
     let set = HookSet::build(info, registry.inner(), &[]);
     let can = Can::new(!info.flags.observe, true, true, true);
     let scope = Scope::here();
-    let mut call = Call::begin(info, &set, &scope, facts, can);
+    let mut call = Call::begin(info, &set, &scope, facts, can, None);
     call.recording = true;
     call.rehearsal = rehearsal;
     let decided = poll_ready(async {

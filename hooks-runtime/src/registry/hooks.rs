@@ -340,12 +340,26 @@ impl HookRegistry {
         drop(before);
     }
 
-    /// Adds a taker of records and signals, for as long as the registry lives. It is asked once, here, what it
-    /// wants. In the registry of a layer it is told of the calls in the layer.
+    /// Adds a taker of records and signals, for as long as the registry lives or until
+    /// [`HookRegistry::remove_sink`]. It is asked once, here, what it wants. In the registry of a layer it is told
+    /// of the calls in the layer.
     pub fn add_sink(&self, sink: Arc<dyn Sink>) {
         let listener = Listener::new(sink);
         write(&self.0.listeners).push(listener.clone());
         drop(self.0.publish(&|point| listener.takes_some(point)));
+    }
+
+    /// Takes a sink out; `false`: it is not there. Calls that have begun may still tell it.
+    pub fn remove_sink(&self, sink: &Arc<dyn Sink>) -> bool {
+        let mut listeners = write(&self.0.listeners);
+        let at = listeners.iter().position(|l| Arc::ptr_eq(&l.sink, sink));
+        let removed = at.map(|at| listeners.remove(at));
+        drop(listeners);
+        let Some(removed) = removed else {
+            return false;
+        };
+        drop(self.0.publish(&|point| removed.takes_some(point)));
+        true
     }
 
     /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for.

@@ -7,6 +7,7 @@ use super::inner::Inner;
 use super::life::Life;
 use super::order::order_layers;
 use crate::hook::{Entry, Role};
+use crate::monitor::{PointMeter, Sample};
 use crate::point::Phase;
 use crate::sink::{Listener, Sink};
 use crate::site::SiteInfo;
@@ -43,6 +44,8 @@ pub(crate) struct HookSet {
     pub(crate) async_after: bool,
     /// Whether nobody is asked or told, and no grant is needed while the registry serves.
     idle: bool,
+    /// Where calls that are measured are counted.
+    pub(crate) meter: Option<Arc<PointMeter>>,
     /// There if nothing matters but what the hooks answer, until one of them has something to say.
     pub(crate) quiet: Option<Rows>,
     pub(crate) args_after: bool,
@@ -106,6 +109,7 @@ impl HookSet {
                 after: post.iter().chain(&guards_post).cloned().collect(),
             }),
             timed,
+            meter: registry.meter.point(site.point),
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
             args_after,
@@ -141,6 +145,13 @@ impl HookSet {
     #[inline]
     pub(crate) fn start(&self) -> Option<Instant> {
         self.record_all.then(|| self.registry.clock.now())
+    }
+
+    /// Whether the call that begins now is measured.
+    #[inline]
+    pub(crate) fn sample(&self) -> Option<Box<Sample>> {
+        let meter = self.meter.as_ref()?;
+        meter.sample(|| self.registry.clock.now())
     }
 
     /// Whether somebody wants to know of a call that failed, or on which a hook acted.

@@ -1,0 +1,271 @@
+//! A handle for one topic.
+
+use std::sync::{Arc, LazyLock};
+
+use hooks_runtime::HookSite;
+
+use super::EventBus;
+use super::dispatch::{IfFull, Outgoing, Stopped};
+use super::published::Published;
+use super::tally::Tally;
+use super::target::Target;
+use crate::error::EventError;
+use crate::event::Event;
+use crate::route::RouteHandle;
+use crate::subscription::record::SubscriptionRecord;
+use crate::topic::Topic;
+
+/// Publishes events of one topic, and knows where they go.
+///
+/// It finds out about new and dropped subscriptions when it publishes next; until then it may hold the closure
+/// of an inline handler whose subscription is over.
+pub struct Publisher {
+    bus: EventBus,
+    route: RouteHandle<Target>,
+    /// The version of the route that the tally is for.
+    version: u64,
+    /// Nothing but inline handlers is there, and nothing keeps the event.
+    only_inline: bool,
+    /// Only queues of plain subscriptions are there, behind one lock, and nothing keeps the event.
+    has_lane: bool,
+    /// Hooks are not asked about events of this topic.
+    is_of_hooks: bool,
+    tally: Arc<Tally>,
+    site: Option<&'static HookSite>,
+}
+
+/// An event that is published: given away, lent, or shared.
+pub struct Publication<'e>(Outgoing<'e>);
+
+impl From<Event> for Publication<'_> {
+    #[inline]
+    fn from(event: Event) -> Self {
+        Publication(Outgoing::Owned(event))
+    }
+}
+
+impl<'e> From<&'e Event> for Publication<'e> {
+    #[inline]
+    fn from(event: &'e Event) -> Self {
+        Publication(Outgoing::Lent(event))
+    }
+}
+
+impl From<Arc<Event>> for Publication<'_> {
+    #[inline]
+    fn from(event: Arc<Event>) -> Self {
+        Publication(Outgoing::Shared(event))
+    }
+}
+
+/// Where hooks are asked by those who publish without waiting.
+fn publish_site() -> Option<&'static HookSite> {
+    static SITE: LazyLock<Option<&'static HookSite>> = LazyLock::new(|| {
+        hooks_runtime::sites().into_iter().find(|site| {
+            let info = site.info();
+            info.point == "event.publish" && info.path.ends_with("::ask_and_try_send")
+        })
+    });
+    *SITE
+}
+
+impl Publisher {
+    pub(super) fn new(bus: EventBus, topic: Topic) -> Self {
+        let inner = bus.inner();
+        let is_of_hooks = topic.as_str().starts_with("hook.");
+        let mut publisher = Publisher {
+            route: inner.router.handle(topic),
+            version: u64::MAX,
+            only_inline: false,
+            has_lane: false,
+            is_of_hooks,
+            tally: inner.tallies.begin(),
+            site: publish_site(),
+            bus,
+        };
+        publisher.renew();
+        publisher
+    }
+
+    /// The topic.
+    pub fn topic(&self) -> &Topic {
+        self.route.topic()
+    }
+
+    /// As [`EventBus::publish`], for an event, a reference to one, or an `Arc` of one.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn publish(
+        &mut self,
+        event: impl Into<Publication<'_>>,
+    ) -> Result<Published, EventError> {
+        let Publication(event) = event.into();
+        match self.publish_directly(event) {
+            Ok(result) => result,
+            Err(event) => self.bus.publish(event.into_owned()).await,
+        }
+    }
+
+    /// As [`EventBus::try_publish`], for an event, a reference to one, or an `Arc` of one.
+    ///
+    /// An event that is lent is not cloned if only inline handlers want it: they get the event itself, and
+    /// nothing is allocated. Otherwise cloning it shares the payload.
+    ///
+    /// # Errors
+    /// As there.
+    #[inline]
+    pub fn try_publish<'e>(
+        &mut self,
+        event: impl Into<Publication<'e>>,
+    ) -> Result<Published, EventError> {
+        let Publication(event) = event.into();
+        if self.is_simple(event.event()) {
+            return self.call_all(event.event());
+        }
+        match self.publish_directly(event) {
+            Ok(result) => result,
+            Err(event) => self.bus.try_publish(event.into_owned()),
+        }
+    }
+
+    /// Whether nothing is to be done but to call inline handlers.
+    #[inline]
+    fn is_simple(&self, event: &Event) -> bool {
+        self.only_inline && self.knows_the_way_of(event)
+    }
+
+    /// Whether the event goes where the last one went, no hook is to be asked about it, and the bus takes it.
+    #[inline]
+    fn knows_the_way_of(&self, event: &Event) -> bool {
+        self.site.is_none_or(|site| site.is_idle())
+            && self.route.is_current()
+            && event.topic() == self.route.topic()
+            && !self.is_of_hooks
+            && self.bus.inner().takes(event)
+    }
+
+    /// Publishes by the route that is known. Gives the event back if the bus has to do it: if hooks are to be
+    /// asked, the event is of another topic, or something has to be waited for.
+    #[inline]
+    fn publish_directly<'e>(
+        &mut self,
+        event: Outgoing<'e>,
+    ) -> Result<Result<Published, EventError>, Outgoing<'e>> {
+        if !self.knows_the_way_of(event.event()) {
+            self.renew();
+            if !self.knows_the_way_of(event.event()) {
+                return Err(event);
+            }
+        }
+        if self.only_inline {
+            return Ok(self.call_all(event.event()));
+        }
+        if let [Target::Queued(queued)] = self.route.known()
+            && queued.special.is_none()
+            && self.has_lane
+            && queued.lane.has_room()
+        {
+            let pushed = queued.lane.push(event.into_shared(), None);
+            if pushed.closed == 0 {
+                self.tally.count();
+                return Ok(Ok(Published {
+                    queued: pushed.queued as u32,
+                    lost: pushed.lost as u32,
+                    ..Published::default()
+                }));
+            }
+            return Ok(Err(self
+                .bus
+                .inner()
+                .closed_during(pushed.closed, self.topic())));
+        }
+        self.attempt(event)
+    }
+
+    #[inline]
+    fn call_all(&self, event: &Event) -> Result<Published, EventError> {
+        let inner = self.bus.inner();
+        let _depth = inner.enter(event)?;
+        let targets = self.route.known();
+        for (called, target) in targets.iter().enumerate() {
+            if let Target::Inline(inline) = target
+                && !inline.deliver(inner, event, true)
+            {
+                return Ok(self.call_rest(event, called));
+            }
+        }
+        self.tally.count();
+        Ok(Published {
+            handled: targets.len() as u32,
+            ..Published::default()
+        })
+    }
+
+    /// After a call that is not simply one more: the tally counts only calls of all, so the others are counted
+    /// one by one. So many were called before it.
+    #[cold]
+    fn call_rest(&self, event: &Event, called: usize) -> Published {
+        let inner = self.bus.inner();
+        let (before, rest) = self.route.known().split_at(called);
+        let mut published = Published::default();
+        for target in before {
+            if let Target::Inline(inline) = target {
+                inline.record.counters.delivered.add(1);
+                published.handled += 1;
+            }
+        }
+        inner.call_inline(&rest[1..], event, &mut published);
+        inner.published.add(1);
+        published
+    }
+
+    fn attempt<'e>(
+        &mut self,
+        event: Outgoing<'e>,
+    ) -> Result<Result<Published, EventError>, Outgoing<'e>> {
+        let if_full = IfFull::Wait { missing: &[] };
+        match self.bus.inner().attempt(self.route.known(), event, if_full) {
+            Ok(published) => {
+                // The tally is for no handler while there are queues: this counts the event.
+                self.tally.count();
+                Ok(Ok(published))
+            }
+            Err(Stopped::Failed(error)) => Ok(Err(error)),
+            // Whoever may wait does it with the bus.
+            Err(Stopped::Full(event, _)) => Err(event),
+        }
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        let keeps_events = self.bus.inner().keeps_events();
+        let targets = self.route.route();
+        self.only_inline = !keeps_events && targets.iter().all(Target::is_inline);
+        self.has_lane = !keeps_events;
+        if self.route.version() == self.version {
+            return;
+        }
+        let inline = self.route.known().iter().filter_map(|target| match target {
+            Target::Inline(inline) if self.only_inline => Some(Arc::clone(&inline.record)),
+            _ => None,
+        });
+        let records: Arc<[Arc<SubscriptionRecord>]> = inline.collect();
+        self.tally.turn_to(self.bus.inner(), records);
+        self.version = self.route.version();
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        self.tally.turn_to(self.bus.inner(), Arc::default());
+    }
+}
+
+impl std::fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Publisher")
+            .field("topic", self.topic())
+            .finish_non_exhaustive()
+    }
+}

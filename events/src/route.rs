@@ -1,0 +1,571 @@
+//! Which of many patterns cover a topic.
+
+mod cache;
+mod found;
+mod trie;
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hooks_runtime::registry::Snapshot;
+
+use crate::pattern::TopicPattern;
+use crate::topic::Topic;
+use crate::topic::hash::TokenHash;
+use cache::{Cache, Held, Line};
+use found::{Found, Own};
+use trie::Trie;
+
+/// For how many topics a router keeps its answers, if nothing else is said.
+pub const DEFAULT_CACHED_TOPICS: usize = 4096;
+
+/// How many entries a router's kept answers have together, if nothing else is said.
+pub const DEFAULT_CACHED_ENTRIES: usize = 262_144;
+
+/// Entries under patterns, found by topic.
+///
+/// A clone is the same router. What a topic leads to is kept, for a bounded number of topics, so that the number
+/// of patterns does not matter to those who publish; readers write to nothing that they share.
+///
+/// ```
+/// use hooks_events::{Topic, TopicPattern};
+/// use hooks_events::route::Router;
+///
+/// let router = Router::new();
+/// let all = router.insert(&TopicPattern::new("order.>")?, "all");
+/// router.insert(&TopicPattern::new("order.created")?, "created");
+/// let created = Topic::new("order.created")?;
+/// assert_eq!(*router.route(&created), ["all", "created"]);
+/// assert_eq!(router.remove(&all), Some("all"));
+/// assert_eq!(*router.route(&created), ["created"]);
+/// # Ok::<(), hooks_events::EventError>(())
+/// ```
+pub struct Router<T>(Arc<Shared<T>>);
+
+struct Shared<T> {
+    patterns: RwLock<Patterns<T>>,
+    cache: Cache<T>,
+    /// Grows when a pattern with wildcards comes: every kept answer may lack it.
+    generation: AtomicU64,
+    /// Grows when a pattern with wildcards comes or goes.
+    changes: AtomicU64,
+}
+
+struct Patterns<T> {
+    literals: HashMap<Topic, Literal<T>, TokenHash>,
+    wildcards: Trie<T>,
+    last_order: u64,
+    len: usize,
+}
+
+struct Literal<T> {
+    entries: Vec<Entry<T>>,
+    /// If there are handles for the topic.
+    watch: Option<Arc<Watch>>,
+}
+
+/// Tells the handles of a topic that entries under just that topic came or went.
+#[derive(Default)]
+struct Watch {
+    changes: AtomicU64,
+    handles: AtomicUsize,
+}
+
+/// What was inserted.
+struct Entry<T> {
+    /// Entries that were inserted later have a higher one.
+    order: u64,
+    value: T,
+}
+
+/// Which entry to remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteKey {
+    pattern: TopicPattern,
+    order: u64,
+}
+
+impl RouteKey {
+    /// The pattern of the entry.
+    pub fn pattern(&self) -> &TopicPattern {
+        &self.pattern
+    }
+}
+
+impl<T> Clone for Router<T> {
+    fn clone(&self) -> Self {
+        Router(self.0.clone())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Default for Router<T> {
+    fn default() -> Self {
+        Router::new()
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Router<T> {
+    /// Without entries.
+    pub fn new() -> Self {
+        Router::with_cache(DEFAULT_CACHED_TOPICS, DEFAULT_CACHED_ENTRIES)
+    }
+
+    /// Keeps answers for about `max_topics` topics (rounded up to four times a power of two; 0: for none), which
+    /// have at most `max_entries` entries together.
+    pub fn with_cache(max_topics: usize, max_entries: usize) -> Self {
+        Router(Arc::new(Shared {
+            patterns: RwLock::new(Patterns {
+                literals: HashMap::default(),
+                wildcards: Trie::default(),
+                last_order: 0,
+                len: 0,
+            }),
+            cache: Cache::new(max_topics, max_entries),
+            generation: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
+        }))
+    }
+
+    /// Adds an entry under that pattern. Every [`route`](Router::route) that begins later finds it.
+    pub fn insert(&self, pattern: &TopicPattern, value: T) -> RouteKey {
+        let shared = &*self.0;
+        let mut patterns = shared
+            .patterns
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        patterns.last_order += 1;
+        patterns.len += 1;
+        let order = patterns.last_order;
+        let entry = Entry { order, value };
+        let mut garbage = Vec::new();
+        match pattern.as_topic() {
+            Some(topic) => {
+                garbage = shared.cache.forget_topic(&topic);
+                let literal = patterns.literals.entry(topic).or_default();
+                literal.entries.push(entry);
+                literal.changed();
+            }
+            None => {
+                patterns.wildcards.insert(pattern.as_str(), entry);
+                shared.generation.fetch_add(1, Ordering::Release);
+                shared.changes.fetch_add(1, Ordering::Release);
+            }
+        }
+        drop(patterns);
+        drop(garbage);
+        RouteKey {
+            pattern: pattern.clone(),
+            order,
+        }
+    }
+
+    /// Takes an entry out; `None`: it was taken out before. No [`route`](Router::route) that begins later finds
+    /// it, and nothing of it is kept but by those who are using it.
+    pub fn remove(&self, key: &RouteKey) -> Option<T> {
+        let shared = &*self.0;
+        let mut patterns = shared
+            .patterns
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let removed = match key.pattern.as_topic() {
+            Some(topic) => patterns.remove_literal(&topic, key.order),
+            None => {
+                let removed = patterns.wildcards.remove(key.pattern.as_str(), key.order);
+                shared.changes.fetch_add(1, Ordering::Release);
+                removed
+            }
+        };
+        patterns.len -= usize::from(removed.is_some());
+        let garbage = shared.cache.forget(key.order);
+        drop(patterns);
+        drop(garbage);
+        removed.map(|entry| entry.value)
+    }
+
+    /// The entries whose patterns cover the topic, in the order in which they were inserted.
+    #[inline]
+    pub fn route(&self, topic: &Topic) -> Route<'_, T> {
+        self.0.route(topic)
+    }
+
+    /// Calls with the entries whose patterns cover the topic, in the order in which they were inserted.
+    #[inline]
+    pub fn with<R>(&self, topic: &Topic, call: impl FnOnce(&[T]) -> R) -> R {
+        let shared = &*self.0;
+        let generation = shared.generation.load(Ordering::Acquire);
+        match shared.cache.with(topic, generation, call) {
+            Ok(result) => result,
+            Err(call) => call(&shared.walk(topic)),
+        }
+    }
+
+    /// A handle for one topic, for those who publish to it again and again.
+    pub fn handle(&self, topic: Topic) -> RouteHandle<T> {
+        let shared = self.0.clone();
+        let watch = {
+            let mut patterns = shared
+                .patterns
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            let literal = patterns.literals.entry(topic.clone()).or_default();
+            let watch = literal.watch.get_or_insert_default().clone();
+            watch.handles.fetch_add(1, Ordering::Relaxed);
+            watch
+        };
+        let seen = Seen::of(&shared, &watch);
+        let entries = shared.route(&topic).to_shared();
+        RouteHandle {
+            shared,
+            topic,
+            watch,
+            seen,
+            entries,
+            version: 0,
+        }
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.0
+            .patterns
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl<T: Clone> Shared<T> {
+    #[inline(always)]
+    fn route(&self, topic: &Topic) -> Route<'_, T> {
+        match self
+            .cache
+            .get(topic, self.generation.load(Ordering::Acquire))
+        {
+            Some(line) => Route(Answer::Kept(line)),
+            None => self.walk(topic),
+        }
+    }
+
+    #[inline(never)]
+    fn walk(&self, topic: &Topic) -> Route<'_, T> {
+        // Held until the answer is kept, so that it is not kept after a change that it does not know of.
+        let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner);
+        let found = patterns.find(topic);
+        let generation = self.generation.load(Ordering::Acquire);
+        if !self.cache.wants(topic, generation, found.len()) {
+            return Route(Answer::Own(Own::of(&found)));
+        }
+        let line = Line {
+            topic: topic.clone(),
+            generation,
+            entries: found.iter().map(|entry| entry.value.clone()).collect(),
+            orders: found.iter().map(|entry| entry.order).collect(),
+        };
+        let (kept, garbage) = self.cache.put(line);
+        drop(patterns);
+        drop(garbage);
+        Route(match kept {
+            Ok(line) => Answer::Kept(line),
+            Err(line) => Answer::Own(Own::Many(line.entries)),
+        })
+    }
+}
+
+impl<T> Default for Literal<T> {
+    fn default() -> Self {
+        Literal {
+            entries: Vec::new(),
+            watch: None,
+        }
+    }
+}
+
+impl<T> Literal<T> {
+    fn changed(&self) {
+        if let Some(watch) = &self.watch {
+            watch.changes.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.entries.is_empty() && self.watch.is_none()
+    }
+}
+
+impl<T> Patterns<T> {
+    fn remove_literal(&mut self, topic: &Topic, order: u64) -> Option<Entry<T>> {
+        let literal = self.literals.get_mut(topic)?;
+        let removed = trie::take(&mut literal.entries, order);
+        literal.changed();
+        self.tidy(topic);
+        removed
+    }
+
+    fn tidy(&mut self, topic: &Topic) {
+        if self.literals.get(topic).is_some_and(Literal::is_unused) {
+            self.literals.remove(topic);
+            trie::shrink(&mut self.literals);
+        }
+    }
+}
+
+impl<T> Patterns<T> {
+    /// The entries whose patterns cover the topic, in order.
+    fn find(&self, topic: &Topic) -> Found<'_, T> {
+        let mut found = Found::new();
+        if let Some(literal) = self.literals.get(topic) {
+            found.extend(&literal.entries);
+        }
+        self.wildcards.collect(topic.as_str(), &mut found);
+        found.sort();
+        found
+    }
+}
+
+/// The entries that a topic leads to, for the time of a frame of this thread's stack.
+///
+/// To hold them longer, or across an `await`, take them [shared](Route::to_shared).
+pub struct Route<'r, T>(Answer<'r, T>);
+
+enum Answer<'r, T> {
+    Kept(Snapshot<'r, Held<T>>),
+    Own(Own<T>),
+}
+
+impl<T: Clone> Route<'_, T> {
+    /// The same entries with an owner of their own.
+    pub fn to_shared(&self) -> Arc<[T]> {
+        match &self.0 {
+            Answer::Kept(line) => line
+                .as_ref()
+                .map_or_else(|| [].into(), |line| line.entries.clone()),
+            Answer::Own(entries) => entries.to_shared(),
+        }
+    }
+}
+
+impl<T> Deref for Route<'_, T> {
+    type Target = [T];
+
+    #[inline]
+    fn deref(&self) -> &[T] {
+        match &self.0 {
+            Answer::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
+            Answer::Own(entries) => entries.as_slice(),
+        }
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for Route<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&**self).finish()
+    }
+}
+
+/// The entries that one topic leads to, found again only after a change: two loads otherwise.
+///
+/// It holds the entries that it found last until it is asked again or dropped, also those that were removed
+/// meanwhile. [`Router::route`] holds nothing.
+pub struct RouteHandle<T> {
+    shared: Arc<Shared<T>>,
+    topic: Topic,
+    watch: Arc<Watch>,
+    seen: Seen,
+    entries: Arc<[T]>,
+    /// How often the entries were found again.
+    version: u64,
+}
+
+/// Up to which changes a handle's entries are right.
+#[derive(Clone, Copy, PartialEq)]
+struct Seen {
+    wildcards: u64,
+    literals: u64,
+}
+
+impl Seen {
+    #[inline]
+    fn of<T>(shared: &Shared<T>, watch: &Watch) -> Seen {
+        Seen {
+            wildcards: shared.changes.load(Ordering::Acquire),
+            literals: watch.changes.load(Ordering::Acquire),
+        }
+    }
+}
+
+impl<T: Clone> RouteHandle<T> {
+    /// The topic.
+    pub fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// The entries whose patterns cover the topic, in the order in which they were inserted.
+    #[inline]
+    pub fn route(&mut self) -> &[T] {
+        let seen = Seen::of(&self.shared, &self.watch);
+        if seen != self.seen {
+            self.renew(seen);
+        }
+        &self.entries
+    }
+
+    #[cold]
+    fn renew(&mut self, seen: Seen) {
+        // What changes after `seen` was read is found again the next time.
+        self.entries = self.shared.route(&self.topic).to_shared();
+        self.seen = seen;
+        self.version += 1;
+    }
+
+    /// Whether the entries that were found last are still the right ones.
+    #[inline]
+    pub(crate) fn is_current(&self) -> bool {
+        Seen::of(&self.shared, &self.watch) == self.seen
+    }
+
+    /// The entries that were found last, without looking for changes.
+    #[inline]
+    pub(crate) fn known(&self) -> &[T] {
+        &self.entries
+    }
+
+    /// Grows when other entries are found.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+}
+
+impl<T> Clone for RouteHandle<T> {
+    fn clone(&self) -> Self {
+        self.watch.handles.fetch_add(1, Ordering::Relaxed);
+        RouteHandle {
+            shared: self.shared.clone(),
+            topic: self.topic.clone(),
+            watch: self.watch.clone(),
+            seen: self.seen,
+            entries: self.entries.clone(),
+            version: self.version,
+        }
+    }
+}
+
+impl<T> Drop for RouteHandle<T> {
+    fn drop(&mut self) {
+        // Under the lock, so that the router makes no further handle of a watch that goes.
+        let mut patterns = self
+            .shared
+            .patterns
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.watch.handles.fetch_sub(1, Ordering::Relaxed) == 1 {
+            if let Some(literal) = patterns.literals.get_mut(&self.topic) {
+                literal.watch = None;
+            }
+            patterns.tidy(&self.topic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pattern(text: &str) -> TopicPattern {
+        TopicPattern::new(text).unwrap()
+    }
+
+    fn topic(text: &str) -> Topic {
+        Topic::new(text).unwrap()
+    }
+
+    #[test]
+    fn entries_come_in_the_order_of_insertion() {
+        let router = Router::new();
+        for (nth, text) in ["a.b", "a.*", ">", "a.b", "*.b", "a.>", "x"]
+            .iter()
+            .enumerate()
+        {
+            router.insert(&pattern(text), nth);
+        }
+        for _ in 0..3 {
+            assert_eq!(*router.route(&topic("a.b")), [0, 1, 2, 3, 4, 5]);
+            assert_eq!(*router.route(&topic("a")), [2]);
+        }
+        assert_eq!(router.len(), 7);
+    }
+
+    #[test]
+    fn a_kept_answer_follows_changes() {
+        let router = Router::new();
+        let at = topic("a.b");
+        let mut handle = router.handle(at.clone());
+        let mut check = |expected: &[u32]| {
+            assert_eq!(*router.route(&at), *expected);
+            assert_eq!(*router.route(&at), *expected);
+            assert_eq!(handle.route(), expected);
+        };
+        check(&[]);
+        let one = router.insert(&pattern("a.b"), 1);
+        check(&[1]);
+        let two = router.insert(&pattern("a.>"), 2);
+        check(&[1, 2]);
+        router.insert(&pattern("a.c"), 3);
+        check(&[1, 2]);
+        assert_eq!((router.remove(&one), router.remove(&one)), (Some(1), None));
+        check(&[2]);
+        assert_eq!((router.remove(&two), router.remove(&two)), (Some(2), None));
+        check(&[]);
+    }
+
+    #[test]
+    fn what_is_removed_is_freed_and_its_branches_too() {
+        let router = Router::new();
+        let value = Arc::new(());
+        let keys: Vec<RouteKey> = ["a.b", "a.*.c", ">", "a.b.>", "*.*.*"]
+            .iter()
+            .map(|text| router.insert(&pattern(text), value.clone()))
+            .collect();
+        for text in ["a.b", "a.b.c", "x"] {
+            drop(router.route(&topic(text)));
+            drop(router.route(&topic(text)));
+        }
+        let handle = router.handle(topic("a.b"));
+        for key in &keys {
+            assert!(router.remove(key).is_some());
+        }
+        // The handle holds what it found: `a.b` and `>`.
+        assert_eq!(Arc::strong_count(&value), 3);
+        drop(handle);
+        assert_eq!(Arc::strong_count(&value), 1);
+        let patterns = router.0.patterns.read().unwrap();
+        assert!(patterns.wildcards.is_empty() && patterns.literals.is_empty());
+        assert!(router.is_empty() || patterns.len == 0);
+    }
+
+    #[test]
+    fn the_cache_is_bounded_and_stays_right_when_it_is_full() {
+        for (topics, entries) in [(0, 100), (4, 100), (4, 0), (8, 3)] {
+            let router = Router::with_cache(topics, entries);
+            router.insert(&pattern("t.>"), 0);
+            for n in (0..400_usize).chain(0..400) {
+                assert_eq!(
+                    *router.route(&topic(&format!("t.{n}"))),
+                    [0],
+                    "{topics} {entries}"
+                );
+            }
+            router.insert(&pattern("t.*"), 1);
+            for n in 0..400_usize {
+                assert_eq!(*router.route(&topic(&format!("t.{n}"))), [0, 1]);
+            }
+        }
+    }
+}
