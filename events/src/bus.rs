@@ -26,8 +26,8 @@ use crate::metrics::{BusMetrics, SubscriptionMetrics};
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
-pub use drain::{DrainReport, Undelivered};
 use dispatch::{IfFull, Outgoing, Stopped};
+pub use drain::{DrainReport, Undelivered};
 use inner::Inner;
 pub use published::Published;
 pub use publisher::{Publication, Publisher};
@@ -141,7 +141,11 @@ impl EventBus {
     /// [`EventError::NoResponder`] at once, if nobody has got the request; [`NoReply`](EventError::NoReply) when
     /// the time is up; [`Closed`](EventError::Closed) if the bus is closed meanwhile; and those of
     /// [`publish`](EventBus::publish).
-    pub async fn request(&self, request: Event, timeout: Duration) -> Result<Arc<Event>, EventError> {
+    pub async fn request(
+        &self,
+        request: Event,
+        timeout: Duration,
+    ) -> Result<Arc<Event>, EventError> {
         crate::request::request(self, request, timeout).await
     }
 
@@ -305,9 +309,13 @@ impl Waits {
     async fn wait(&mut self, queues: &[Arc<Queued>]) {
         for queued in queues {
             let limit = queued.special.as_ref().and_then(|s| s.block_timeout);
-            let is_known = self.deadlines.iter().any(|(known, _)| Arc::ptr_eq(known, queued));
+            let is_known = self
+                .deadlines
+                .iter()
+                .any(|(known, _)| Arc::ptr_eq(known, queued));
             if let Some(limit) = limit.filter(|_| !is_known) {
-                self.deadlines.push((Arc::clone(queued), Instant::now() + limit));
+                self.deadlines
+                    .push((Arc::clone(queued), Instant::now() + limit));
             }
         }
         let room = any_room(queues);
@@ -330,7 +338,11 @@ async fn any_room(queues: &[Arc<Queued>]) {
         let is_ready = rooms
             .iter_mut()
             .any(|room| std::pin::Pin::new(room).poll(cx).is_ready());
-        if is_ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if is_ready {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }

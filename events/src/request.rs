@@ -122,7 +122,11 @@ where
 pub(crate) fn reply_error(inner: &Inner, request: &Event, message: &str) -> Result<(), EventError> {
     let reply = Event::without_data(reply_topic(request)?).caused_by(request);
     // Empty text is no attribute.
-    let message = if message.is_empty() { "no reason was given" } else { message };
+    let message = if message.is_empty() {
+        "no reason was given"
+    } else {
+        message
+    };
     send(inner, request, reply.with_extension(FAILED, message)?)
 }
 

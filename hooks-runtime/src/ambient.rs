@@ -370,12 +370,15 @@ pub(crate) fn count_caused(root: u64) -> u32 {
     *count
 }
 
-/// Forgets the count of a root call that ends.
+/// Forgets what is known of a call that is over: nothing that belongs to it runs any more, observers included,
+/// but for work that it spawned.
 #[inline(always)]
-pub(crate) fn end_root(root: u64) {
-    if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 {
+pub(crate) fn end_call(call: u64, root: u64) {
+    if call == root && CAUSED_ROOTS.load(Ordering::Relaxed) != 0 {
         forget_root(root);
     }
+    // Work that the body or hooks after it spawned may have been refused meanwhile.
+    take_spawned_refusal(call);
 }
 
 #[cold]
@@ -441,3 +444,6 @@ impl Drop for LeaveLink {
         }
     }
 }
+
+#[cfg(all(test, feature = "enabled"))]
+mod tests;

@@ -320,8 +320,8 @@ impl<'a> DecisionRecord<'a> {
     }
     /// From the first hook to the outcome; zero if nothing measured it.
     ///
-    /// The time of the outcome is taken when somebody first asks, so for the observers after the first it may
-    /// hold what those before them took.
+    /// Unless a sink takes every record of the point, the time of the outcome is taken when somebody first asks, so
+    /// for the observers after the first it may hold what those before them took.
     pub fn elapsed(&self) -> Duration {
         *self
             .total

@@ -61,21 +61,34 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Stage, HookError> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build();
         let topic = Topic::new("bench.event").map_err(HookError::other)?;
         Ok(Stage {
             runtime: runtime.map_err(HookError::other)?,
-            events: (0..EVENTS_MADE).map(|n| Arc::new(Event::new(&topic, n))).collect(),
+            events: (0..EVENTS_MADE)
+                .map(|n| Arc::new(Event::new(&topic, n)))
+                .collect(),
             topic,
         })
     }
 
     /// Nanoseconds for each delivery, of publishers and subscribers that run as tasks.
-    fn timed(&self, shape: Shape, events: u64, publishers: JoinSetOf, subscribers: JoinSetOf) -> f64 {
+    fn timed(
+        &self,
+        shape: Shape,
+        events: u64,
+        publishers: JoinSetOf,
+        subscribers: JoinSetOf,
+    ) -> f64 {
         let start = Instant::now();
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
-            publishers.into_iter().for_each(|task| drop(tasks.spawn(task)));
+            publishers
+                .into_iter()
+                .for_each(|task| drop(tasks.spawn(task)));
             // They have been waiting since they were made.
             for task in subscribers {
                 tasks.spawn(task);
@@ -121,7 +134,9 @@ impl Stage {
             let handler = |event: &Event| {
                 black_box(event);
             };
-            bus.subscribe("bench.event").inline(handler).expect("the pattern is one")
+            bus.subscribe("bench.event")
+                .inline(handler)
+                .expect("the pattern is one")
         };
         let guards = (0..shape.subscribers).map(handler).collect();
         (bus, guards)
@@ -155,7 +170,11 @@ impl Stage {
         let all = EVENTS * shape.publishers;
         let subscribers = (0..shape.subscribers).map(|_| {
             let builder = bus.subscribe("bench.event");
-            let builder = if takes_all { builder.capacity(all as usize) } else { builder };
+            let builder = if takes_all {
+                builder.capacity(all as usize)
+            } else {
+                builder
+            };
             let mut subscription = builder.stream().expect("the pattern is one");
             boxed(async move {
                 for _ in 0..all {
@@ -211,14 +230,22 @@ fn rounds(count: usize, variants: &[(&'static str, &dyn Fn() -> f64)]) -> Sample
         let mut times = vec![0.0; variants.len()];
         for i in 0..variants.len() {
             let at = (i + round) % variants.len();
-            let at = if round.is_multiple_of(2) { at } else { variants.len() - 1 - at };
+            let at = if round.is_multiple_of(2) {
+                at
+            } else {
+                variants.len() - 1 - at
+            };
             times[at] = variants[at].1();
         }
         times
     };
     once(0);
     let names = variants.iter().map(|(name, _)| *name).collect();
-    Samples::new(names, (0..count).map(once).collect(), vec![0.0; variants.len()])
+    Samples::new(
+        names,
+        (0..count).map(once).collect(),
+        vec![0.0; variants.len()],
+    )
 }
 
 fn ratio(name: &'static str, samples: &Samples, ours: &str, theirs: &str) -> Measured {
@@ -278,17 +305,27 @@ pub(super) const INLINE: Group = Group {
                 ("lent 4_4", &|| stage.inline(FOUR_TO_FOUR, Inline::Lent)),
                 ("shared", &|| stage.inline(ONE_TO_ONE, Inline::Shared)),
                 ("made", &|| stage.inline(ONE_TO_ONE, Inline::Made)),
-                ("no handle", &|| stage.inline(ONE_TO_ONE, Inline::WithoutHandle)),
+                ("no handle", &|| {
+                    stage.inline(ONE_TO_ONE, Inline::WithoutHandle)
+                }),
             ],
         );
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.inline.vs_broadcast", "lent 1_1", "broadcast 1_1"),
-            row("bus.inline.1_10.vs_broadcast", "lent 1_10", "broadcast 1_10"),
+            row(
+                "bus.inline.1_10.vs_broadcast",
+                "lent 1_10",
+                "broadcast 1_10",
+            ),
             row("bus.inline.4_4.vs_broadcast", "lent 4_4", "broadcast 4_4"),
             row("bus.inline_arc.vs_broadcast", "shared", "broadcast 1_1"),
             row("bus.inline_made.vs_broadcast", "made", "broadcast made"),
-            row("bus.inline_no_handle.vs_broadcast", "no handle", "broadcast made"),
+            row(
+                "bus.inline_no_handle.vs_broadcast",
+                "no handle",
+                "broadcast made",
+            ),
         ])
     },
 };
@@ -356,12 +393,32 @@ pub(super) const QUEUED: Group = Group {
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.queued.1_1.vs_broadcast", "queued 1_1", "broadcast 1_1"),
-            row("bus.queued.1_10.vs_broadcast", "queued 1_10", "broadcast 1_10"),
+            row(
+                "bus.queued.1_10.vs_broadcast",
+                "queued 1_10",
+                "broadcast 1_10",
+            ),
             row("bus.queued.4_4.vs_broadcast", "queued 4_4", "broadcast 4_4"),
-            row("bus.queued.made.1_10.vs_broadcast", "made", "broadcast made"),
-            row("bus.queued.bounded.1_1.vs_broadcast", "bounded 1_1", "broadcast 1_1"),
-            row("bus.queued.bounded.1_10.vs_broadcast", "bounded 1_10", "broadcast 1_10"),
-            row("bus.queued.bounded.4_4.vs_broadcast", "bounded 4_4", "broadcast 4_4"),
+            row(
+                "bus.queued.made.1_10.vs_broadcast",
+                "made",
+                "broadcast made",
+            ),
+            row(
+                "bus.queued.bounded.1_1.vs_broadcast",
+                "bounded 1_1",
+                "broadcast 1_1",
+            ),
+            row(
+                "bus.queued.bounded.1_10.vs_broadcast",
+                "bounded 1_10",
+                "broadcast 1_10",
+            ),
+            row(
+                "bus.queued.bounded.4_4.vs_broadcast",
+                "bounded 4_4",
+                "broadcast 4_4",
+            ),
         ])
     },
 };

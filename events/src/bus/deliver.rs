@@ -90,7 +90,11 @@ impl Inline {
         let _unheard = (!asks).then(UnheardGuard::enter);
         // Unwind safe: what a handler leaves half done is its own.
         let called = catch_unwind(AssertUnwindSafe(|| {
-            if asks { self.ask_and_call(event) } else { self.call(event) }
+            if asks {
+                self.ask_and_call(event)
+            } else {
+                self.call(event)
+            }
         }));
         match called {
             Ok(Ok(())) => Called::Well,

@@ -78,7 +78,10 @@ impl<T> Reader<T> {
                 return Poll::Ready(Some(entry));
             }
             let waker = self.lingered.then_some(cx.waker());
-            match self.lane.fill((self.key, &mut self.place), &mut self.batch, waker) {
+            match self
+                .lane
+                .fill((self.key, &mut self.place), &mut self.batch, waker)
+            {
                 Err(Ended) => return Poll::Ready(None),
                 Ok(true) => {
                     self.lingered = false;
@@ -106,7 +109,10 @@ impl<T> Reader<T> {
                 self.settle();
                 return Some(Some(entry));
             }
-            match self.lane.fill((self.key, &mut self.place), &mut self.batch, None) {
+            match self
+                .lane
+                .fill((self.key, &mut self.place), &mut self.batch, None)
+            {
                 Err(Ended) => return Some(None),
                 Ok(false) => return None,
                 Ok(true) => {

@@ -140,7 +140,10 @@ impl SubscriptionBuilder {
     pub fn stream(self) -> Result<Subscription, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         if self.strategy.is_some() || self.policy != DeliveryPolicy::default() {
-            return Err(self.bad("concurrency, timeout or retry", "they are for handlers; read the stream that way"));
+            return Err(self.bad(
+                "concurrency, timeout or retry",
+                "they are for handlers; read the stream that way",
+            ));
         }
         let is_once = self.is_once;
         Ok(Subscription::new(self.begin(pattern)?, is_once))
@@ -154,14 +157,20 @@ impl SubscriptionBuilder {
         self.handler_arc(Arc::new(handler))
     }
 
-    pub(crate) fn handler_arc(mut self, handler: Arc<dyn EventHandler>) -> Result<HandlerGuard, EventError> {
+    pub(crate) fn handler_arc(
+        mut self,
+        handler: Arc<dyn EventHandler>,
+    ) -> Result<HandlerGuard, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         let runtime = Handle::try_current().map_err(|_| EventError::NoRuntime {
             what: "a subscription with an asynchronous handler",
         })?;
         let strategy = self.strategy.take().unwrap_or_default();
         if self.is_once && strategy != Strategy::Sequential {
-            return Err(self.bad("`once` with concurrency", "there is only one event; leave one of them out"));
+            return Err(self.bad(
+                "`once` with concurrency",
+                "there is only one event; leave one of them out",
+            ));
         }
         let policy = DeliveryPolicy {
             max_attempts: self.policy.max_attempts.max(1),
@@ -218,7 +227,12 @@ impl SubscriptionBuilder {
             once: self.is_once.then(Once::default),
         };
         let limit = inner.settings.max_subscriptions;
-        inner.roster.add(&inner.router, &record, Target::Inline(Arc::new(target)), limit)?;
+        inner.roster.add(
+            &inner.router,
+            &record,
+            Target::Inline(Arc::new(target)),
+            limit,
+        )?;
         Ok(HandlerGuard::new(inner, record, None))
     }
 
@@ -235,16 +249,21 @@ impl SubscriptionBuilder {
         let overflow = self.overflow.unwrap_or_default();
         let capacity = self.checked_capacity()?;
         if self.block_timeout.is_some() && overflow != Overflow::Block {
-            return Err(self.bad("a `block_timeout`", "publishers wait only under `Overflow::Block`"));
+            return Err(self.bad(
+                "a `block_timeout`",
+                "publishers wait only under `Overflow::Block`",
+            ));
         }
         let id = inner.roster.next_id();
         let record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
         let record = Arc::new(record);
         let reader = if self.is_plain() {
             let limit = inner.settings.max_subscriptions;
-            inner.roster.add_plain(&inner.router, &record, limit, |lane| {
-                lane.reader(id, capacity, overflow)
-            })?
+            inner
+                .roster
+                .add_plain(&inner.router, &record, limit, |lane| {
+                    lane.reader(id, capacity, overflow)
+                })?
         } else {
             self.begin_special(&record, capacity, overflow)?
         };
@@ -274,7 +293,12 @@ impl SubscriptionBuilder {
         };
         let reader = queued.lane.reader(record.id, capacity, overflow);
         let target = Target::Queued(Arc::new(queued));
-        inner.roster.add(&inner.router, record, target, inner.settings.max_subscriptions)?;
+        inner.roster.add(
+            &inner.router,
+            record,
+            target,
+            inner.settings.max_subscriptions,
+        )?;
         Ok(reader)
     }
 

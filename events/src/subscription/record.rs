@@ -23,7 +23,12 @@ pub(crate) struct SubscriptionRecord {
 }
 
 impl SubscriptionRecord {
-    pub(crate) fn new(id: u64, name: Option<Box<str>>, pattern: TopicPattern, capacity: usize) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        name: Option<Box<str>>,
+        pattern: TopicPattern,
+        capacity: usize,
+    ) -> Self {
         SubscriptionRecord {
             id,
             name: name.unwrap_or_else(|| format!("{pattern}#{id}").into()),
@@ -41,7 +46,10 @@ impl SubscriptionRecord {
 
     /// Whether a handler's task reads the queue.
     pub(crate) fn is_handled(&self) -> bool {
-        self.task.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.task
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 
     pub(crate) fn abort(&self) {

@@ -4,13 +4,12 @@
 //! awaits that one and goes on. So there is one executor, and a call without asynchronous hooks never sees
 //! a future.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
+use super::panic::caught;
 use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
@@ -214,9 +213,9 @@ impl<'s> Call<'s> {
                     view,
                     locals: &mut self.locals,
                 };
-                caught(|| hook(&mut cx))
+                answer_of(|| hook(&mut cx))
             }
-            Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
+            Callee::Guard(hook) => answer_of(|| hook(&view)).map(Into::into),
             Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
                 Ok(HookResult::Continue)
             }
@@ -294,7 +293,7 @@ impl<'s> Call<'s> {
                 plan: &mut self.plan,
             };
             let holds =
-                caught(|| condition.holds(&view)).map_err(|error| HookError::Condition {
+                answer_of(|| condition.holds(&view)).map_err(|error| HookError::Condition {
                     condition: condition.describe().into(),
                     cause: error.to_string().into(),
                 })?;
@@ -309,8 +308,8 @@ impl<'s> Call<'s> {
 /// Asks the plain hooks from `from` on until one has something to say: where it stopped, with the answer in
 /// `said` if it is not the end of the row.
 ///
-/// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
-/// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
+/// Nearly every hook has nothing to say nearly always. So the context is made once for the row, catching panics
+/// once is enough for it, and an answer is looked at where the hook put it: moving one costs more
 /// than calling a hook.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn ask_row(
@@ -337,7 +336,7 @@ pub(super) fn ask_row(
         },
         locals,
     };
-    let row = catch_unwind(AssertUnwindSafe(|| {
+    let row = caught(|| {
         while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
             match &entry.callee {
                 Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
@@ -367,10 +366,10 @@ pub(super) fn ask_row(
             }
             at += 1;
         }
-    }));
+    });
     hooks.leave_row();
-    if let Err(payload) = row {
-        *said = Some(Err(HookError::Panicked(message(&*payload))));
+    if let Err(message) = row {
+        *said = Some(Err(HookError::Panicked(message)));
     }
     at
 }
@@ -383,23 +382,9 @@ fn late(entry: &Entry, answer: Answer, elapsed: Option<Duration>) -> Answer {
     }
 }
 
-/// Runs a hook and turns its panic into a failure.
-pub(crate) fn caught<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
-    // What the hook may have left inconsistent is its own; the values of the call are checked by `dirty`.
-    catch_unwind(AssertUnwindSafe(hook))
-        .unwrap_or_else(|payload| Err(HookError::Panicked(message(&*payload))))
-}
-
-/// The text of a panic.
-pub(crate) fn message(payload: &(dyn Any + Send)) -> Box<str> {
-    match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => (*text).into(),
-        (_, Some(text)) => text.as_str().into(),
-        _ => "(no message)".into(),
-    }
+/// Runs a hook and turns its panic into a failure. The values of the call are checked by `dirty`.
+pub(crate) fn answer_of<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
+    caught(hook).unwrap_or_else(|message| Err(HookError::Panicked(message)))
 }
 
 /// Copies of a call's values for a hook in Shadow mode, so that nothing it does can count.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::ledger::Ledger;
+use super::verdict::Said;
 use crate::ambient::{self, MAX_CAUSED, MAX_DEPTH};
 use crate::answer::{Replacement, Restriction};
 use crate::catalogue;
@@ -145,6 +146,7 @@ pub(crate) struct Call<'s> {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) executed: bool,
     pub(crate) cache_hit: bool,
+    /// Hooks that let it pass are noted too, because somebody may be told of it.
     pub(crate) recording: bool,
     /// Only hooks declared pure are asked, and nothing is recorded.
     pub(crate) rehearsal: bool,
@@ -190,7 +192,7 @@ impl<'s> Call<'s> {
             outcome: None,
             executed: false,
             cache_hit: false,
-            recording: set.record_all,
+            recording: set.is_told(),
             rehearsal: false,
             in_user_code: false,
             gated: false,
@@ -280,7 +282,7 @@ impl<'s> Call<'s> {
     /// What was decided; the arguments are as sealed.
     #[inline]
     pub(crate) fn act(&mut self, args: &[RawView]) -> Act {
-        if self.ledger.is_none() && !self.recording {
+        if self.ledger.is_none() && !self.set.record_all {
             // Nobody has said anything: there is no verdict and no plan.
             return Act::Run;
         }
@@ -289,7 +291,7 @@ impl<'s> Call<'s> {
 
     fn act_on_ledger(&mut self, args: &[RawView]) -> Act {
         let refused = self.restriction > Restriction::None;
-        if self.recording || refused || !matches!(self.plan, Plan::Run) {
+        if self.set.record_all || self.said().iter().any(Said::acted) {
             self.record_args(args);
         }
         if refused {

@@ -1,13 +1,11 @@
 //! Done: the outcome is fixed, the record complete, what hooks kept is dropped, observers are told.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::ask::message;
 use super::call::Call;
+use super::panic::caught;
 use super::violation::tell_sinks;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
@@ -27,14 +25,10 @@ impl Drop for Call<'_> {
             && self.locals.is_empty()
             && self.sample.is_none()
             && !self.set.record_all;
-        if uneventful {
-            if self.meta.id == self.meta.root {
-                ambient::end_root(self.meta.id);
-            }
-            ambient::take_spawned_refusal(self.meta.id);
-        } else {
+        if !uneventful {
             self.done();
         }
+        ambient::end_call(self.meta.id, self.meta.root);
     }
 }
 
@@ -49,9 +43,6 @@ impl Call<'_> {
                 Outcome::Cancelled
             }
         });
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
-        }
         if self.rehearsal {
             return;
         }
@@ -59,7 +50,7 @@ impl Call<'_> {
             // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is
             // not the call's.
             let running = ambient::enter_hook(self.meta.id, self.meta.root, serial);
-            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+            if caught(|| drop(value)).is_err() {
                 let point = self.meta.site.point;
                 tracing::error!(point, "a value kept by a hook panicked when it was dropped");
             }
@@ -76,7 +67,6 @@ impl Call<'_> {
             let waited = self.ledger.as_ref().map_or(Duration::ZERO, |l| l.waited);
             Sample::end(self.sample.take(), self.set, waited);
         }
-        ambient::take_spawned_refusal(self.meta.id);
         if let Some(ledger) = &mut self.ledger {
             std::mem::take(&mut ledger.spent)
                 .into_iter()
@@ -101,21 +91,18 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
     // Beyond the limit observers would cause calls that cause calls; sinks are still told.
     if ambient::depth() < MAX_DEPTH {
         let mut at = 0;
-        while let Some(panicked) = tell_from(set, &mut at, record) {
-            let (hook, point) = (set.observers[at].id(), record.point());
-            let message = message(&*panicked);
-            tracing::error!(hook, point, %message, "an observer panicked");
-            let failed = Signal::ObserverFailed {
-                hook,
-                message: &message,
-            };
-            tell_sinks(&set.all_sinks(), &failed);
+        while let Err(message) = tell_from(set, &mut at, record) {
+            let entry = &set.observers[at];
+            observer_failed(set, entry.id(), record.point(), &message);
+            if entry.meta.once {
+                retire(entry);
+            }
             at += 1;
         }
     }
     for listener in &set.sinks {
         let wanted = exceptional || listener.takes_every(record.point());
-        if wanted && catch_unwind(AssertUnwindSafe(|| listener.sink.record(record))).is_err() {
+        if wanted && caught(|| listener.sink.record(record)).is_err() {
             tracing::error!(point = record.point(), "a sink panicked on a record");
         }
     }
@@ -123,13 +110,9 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
 
 /// Tells the observers from `at` on, up to one that panics.
 #[inline]
-fn tell_from(
-    set: &HookSet,
-    at: &mut usize,
-    record: &DecisionRecord<'_>,
-) -> Option<Box<dyn Any + Send>> {
+fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Result<(), Box<str>> {
     let running = ambient::enter_hooks(record.brief.call_id, record.brief.root);
-    let told = catch_unwind(AssertUnwindSafe(|| {
+    let told = caught(|| {
         while let Some(entry) = set.observers.get(*at) {
             if let Callee::Observe(observer) = &entry.callee
                 && !running.runs(entry.serial)
@@ -143,9 +126,15 @@ fn tell_from(
             }
             *at += 1;
         }
-    }));
+    });
     running.leave_row();
-    told.err()
+    told
+}
+
+#[cold]
+fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
+    tracing::error!(hook, point, message, "an observer panicked");
+    tell_sinks(&set.all_sinks(), &Signal::ObserverFailed { hook, message });
 }
 
 /// Whether the observer is for that component, and has not been told before if it is told once.
@@ -190,7 +179,12 @@ impl Call<'_> {
             args: ledger.map_or(&[], |l| &l.args),
             refusal: ledger.and_then(|l| l.refusal.as_ref()),
         };
-        DecisionRecord::new(brief, lent)
+        let record = DecisionRecord::new(brief, lent);
+        if self.set.timed {
+            // What observers take is not the time of hooks.
+            record.elapsed();
+        }
+        record
     }
 
     /// The arguments for the record, at the highest level that a sink wants.

@@ -165,13 +165,11 @@ impl<'s> Quiet<'s> {
         args: &mut [RawView],
         said: &mut Option<Answer>,
     ) -> Option<By> {
-        self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
-        let mut parts = frame.value.parts();
+        let mut parts = self.take_result(frame);
         let parts = parts.as_mut().expect(VALUE);
         if !self.can.refuse() {
             parts.view_mut().restrict(Access::Read);
         }
-        self.failed = matches!(parts, Parts::Err(_));
         let list = self.after_body();
         if list.is_empty() {
             return None;
@@ -190,6 +188,34 @@ impl<'s> Quiet<'s> {
             };
             By::in_row(hook, intercepts, Step::Settle, Step::Release)
         })
+    }
+
+    /// The same at an asynchronous site, whose body may have been polled from anywhere.
+    #[inline(always)]
+    pub(super) fn after_polls(
+        &mut self,
+        frame: &mut Frame<'_>,
+        args: &mut [RawView],
+        said: &mut Option<Answer>,
+    ) -> Option<By> {
+        if ambient::is_nested() {
+            // In a hook, which is not asked about the call that it makes go on: it matters who is asked.
+            self.take_result(frame);
+            return Some(By {
+                step: Step::Settle,
+                next: 0,
+            });
+        }
+        self.after(&self.enter(), frame, args, said)
+    }
+
+    /// Looks at what the body gave.
+    #[inline(always)]
+    fn take_result(&mut self, frame: &mut Frame<'_>) -> Option<Parts> {
+        self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
+        let parts = frame.value.parts();
+        self.failed = matches!(parts, Some(Parts::Err(_)));
+        parts
     }
 
     #[inline(always)]
@@ -218,14 +244,10 @@ impl<'s> Quiet<'s> {
         if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
-        }
         if self.meta.started.is_some() {
             self.tell();
         }
-        // Work that hooks after the body spawned may have been refused meanwhile.
-        ambient::take_spawned_refusal(self.meta.id);
+        ambient::end_call(self.meta.id, self.meta.root);
         self.over = true;
     }
 

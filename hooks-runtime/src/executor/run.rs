@@ -317,7 +317,7 @@ pub(crate) async fn asynchronous(
             }
             .await;
             Sample::work_ends(&mut sample, &set);
-            by = call.after(&call.enter(), &mut frame, seen, &mut said);
+            by = call.after_polls(&mut frame, seen, &mut said);
         }
         let Some(by) = by else {
             call.end();

@@ -271,7 +271,7 @@ struct Waiting<'r, 's> {
 
 impl<'r, 's> Waiting<'r, 's> {
     fn of(call: &'r mut Call<'s>) -> Self {
-        let wanted = call.recording || call.sample.is_some();
+        let wanted = call.meta.started.is_some() || call.sample.is_some();
         let since = wanted.then(|| call.now());
         Waiting { call, since }
     }

@@ -1,8 +1,8 @@
 //! A rule that could not be kept is never silent: a signal, and the point `system.violation`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::caught;
 use crate::hooked;
 use crate::registry::HookSet;
 use crate::sink::{Signal, Sink};
@@ -36,7 +36,7 @@ pub(crate) fn violation(set: &HookSet, site: &SiteInfo, kind: &str, hook: &str, 
 /// Gives a signal; a sink that panics takes nothing from the call.
 pub(crate) fn tell_sinks(sinks: &[Arc<dyn Sink>], signal: &Signal<'_>) {
     for sink in sinks {
-        if catch_unwind(AssertUnwindSafe(|| sink.signal(signal))).is_err() {
+        if caught(|| sink.signal(signal)).is_err() {
             tracing::error!("a sink panicked on a signal");
         }
     }

@@ -154,7 +154,7 @@ impl HookSet {
         meter.sample(|| self.registry.clock.now())
     }
 
-    /// Whether somebody wants to know of a call that failed.
+    /// Whether somebody wants to know of a call that failed, or on which a hook acted.
     pub(crate) fn is_told(&self) -> bool {
         self.record_all || !self.sinks.is_empty()
     }
