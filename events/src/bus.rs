@@ -27,10 +27,11 @@ use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
 pub use drain::{DrainReport, Undelivered};
+use deliver::Inline;
 use dispatch::{IfFull, Outgoing, Stopped};
 use inner::Inner;
 pub use published::Published;
-pub use publisher::{Publication, Publisher};
+pub use publisher::{Publishable, Publisher};
 use target::{Queued, Target};
 
 /// Carries events from those who publish to those who subscribed to their topics, within this process.
@@ -328,5 +329,15 @@ async fn any_room(queues: &[Arc<Queued>]) {
 impl Target {
     fn is_inline(&self) -> bool {
         matches!(self, Target::Inline(_))
+    }
+
+    /// The inline handler, if it is one without options.
+    fn as_simple(&self) -> Option<Arc<Inline>> {
+        match self {
+            Target::Inline(inline) if inline.filter.is_none() && inline.once.is_none() => {
+                Some(Arc::clone(inline))
+            }
+            _ => None,
+        }
     }
 }

@@ -18,7 +18,7 @@ pub mod route;
 mod subscription;
 pub mod topic;
 
-pub use bus::{DrainReport, EventBus, EventBusBuilder, Publication, Published, Publisher, Undelivered};
+pub use bus::{DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered};
 pub use dead_letter::{DEAD_LETTER_TOPIC, DeadLetter, DeadLetterCause};
 pub use dispatcher::{EventDispatcher, EventDispatcherBuilder, Strategy};
 pub use error::EventError;

@@ -94,11 +94,10 @@ impl Inner {
             return Err(closed(event));
         }
         let limit_bytes = self.settings.max_payload_bytes;
-        let bytes = event.size_hint_bytes();
-        if bytes > limit_bytes {
+        if !event.is_within_bytes(limit_bytes) {
             return Err(EventError::TooLarge {
                 topic: event.topic().as_str().into(),
-                bytes,
+                bytes: event.size_hint_bytes(),
                 limit_bytes,
             });
         }
@@ -113,7 +112,7 @@ impl Inner {
     /// Whether `admit` takes that event, which is not one of hooks.
     #[inline]
     pub(crate) fn takes(&self, event: &Event) -> bool {
-        !self.is_closed() && event.size_hint_bytes() <= self.settings.max_payload_bytes
+        !self.is_closed() && event.is_within_bytes(self.settings.max_payload_bytes)
     }
 
     /// Counts that so many queues were closed while an event was on its way to them.

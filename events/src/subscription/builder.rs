@@ -143,7 +143,7 @@ impl SubscriptionBuilder {
             return Err(self.bad("concurrency, timeout or retry", "they are for handlers; read the stream that way"));
         }
         let is_once = self.is_once;
-        Ok(Subscription::new(self.begin(pattern)?, is_once))
+        Ok(Subscription::new(self.begin(pattern, false)?, is_once))
     }
 
     /// Begins a subscription whose events a task of its own gives to the handler, or to the asynchronous closure.
@@ -168,7 +168,7 @@ impl SubscriptionBuilder {
             ..std::mem::take(&mut self.policy)
         };
         let (inner, is_once) = (Arc::clone(&self.inner), self.is_once);
-        let feed = self.begin(pattern)?;
+        let feed = self.begin(pattern, true)?;
         let record = Arc::clone(feed.record());
         let worker = Worker {
             delivering: Arc::new(Delivering {
@@ -230,7 +230,7 @@ impl SubscriptionBuilder {
         }
     }
 
-    fn begin(mut self, pattern: TopicPattern) -> Result<Feed, EventError> {
+    fn begin(mut self, pattern: TopicPattern, is_handled: bool) -> Result<Feed, EventError> {
         let inner = Arc::clone(&self.inner);
         let overflow = self.overflow.unwrap_or_default();
         let capacity = self.checked_capacity()?;
@@ -238,7 +238,8 @@ impl SubscriptionBuilder {
             return Err(self.bad("a `block_timeout`", "publishers wait only under `Overflow::Block`"));
         }
         let id = inner.roster.next_id();
-        let record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
+        let mut record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
+        record.is_handled = is_handled;
         let record = Arc::new(record);
         let reader = if self.is_plain() {
             let limit = inner.settings.max_subscriptions;
@@ -280,7 +281,7 @@ impl SubscriptionBuilder {
 
     fn checked_capacity(&self) -> Result<NonZeroUsize, EventError> {
         let settings = &self.inner.settings;
-        let wanted = self.capacity.unwrap_or(settings.default_capacity);
+        let wanted = self.capacity.unwrap_or(settings.default_capacity.min(settings.max_capacity));
         let why = match NonZeroUsize::new(wanted) {
             None => "a queue takes at least one event".to_owned(),
             Some(capacity) if wanted <= settings.max_capacity => return Ok(capacity),

@@ -24,6 +24,7 @@ pub(crate) struct Feed {
     historic: VecDeque<Arc<Event>>,
     since_budget: u32,
     is_ended: bool,
+    is_out: bool,
 }
 
 impl Feed {
@@ -40,6 +41,7 @@ impl Feed {
             historic,
             since_budget: 0,
             is_ended: false,
+            is_out: false,
         }
     }
 
@@ -105,6 +107,8 @@ impl Feed {
             self.inner.tell_progress();
         }
         match &entry {
+            // A handler may still be busy: its subscription ends with its task.
+            None if self.record.is_handled => self.is_ended = true,
             None => self.end(),
             Some(Entry::Item(_, event))
                 if event.expires_at().is_some() && event.is_expired_at(SystemTime::now()) =>
@@ -119,7 +123,8 @@ impl Feed {
 
     /// Ends the subscription.
     pub(crate) fn end(&mut self) {
-        if std::mem::replace(&mut self.is_ended, true) {
+        self.is_ended = true;
+        if std::mem::replace(&mut self.is_out, true) {
             return;
         }
         let mut unread = std::mem::take(&mut self.historic);
