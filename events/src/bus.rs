@@ -23,6 +23,7 @@ use crate::dead_letter::DeadLetter;
 use crate::error::EventError;
 use crate::event::{Event, Origin};
 use crate::metrics::{BusMetrics, SubscriptionMetrics};
+use crate::store::EventStore;
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
@@ -179,6 +180,11 @@ impl EventBus {
     /// Takes the dead letters out, oldest first.
     pub fn take_dead_letters(&self) -> Vec<DeadLetter> {
         self.inner().dead_letters.take()
+    }
+
+    /// Where events are kept, if they are.
+    pub fn store(&self) -> Option<&Arc<dyn EventStore>> {
+        self.inner().settings.store.as_ref()
     }
 
     /// Closes the bus: it takes no more events and subscriptions. What is queued is still read and handled; then

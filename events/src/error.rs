@@ -181,6 +181,52 @@ pub enum EventError {
         /// What it said.
         message: Box<str>,
     },
+    /// A store did not take an event.
+    #[error("the event `{topic}` was not kept: {why}")]
+    NotKept {
+        /// The topic of the event.
+        topic: Box<str>,
+        /// What is in the way, and what to do.
+        why: Box<str>,
+    },
+    /// A store could not be read.
+    #[error("the store of events cannot be read: {why}")]
+    NotRead {
+        /// What is in the way, and what to do.
+        why: Box<str>,
+    },
+    /// More events than a limit lets pass.
+    #[error(
+        "the event `{topic}` is one too many for the rate limit on `{limit}`; try again in {retry_after:?}, or raise \
+         the limit"
+    )]
+    RateLimited {
+        /// The topic of the event.
+        topic: Box<str>,
+        /// The pattern of the limit.
+        limit: Box<str>,
+        /// When there will be room for one event.
+        retry_after: Duration,
+    },
+    /// A rate at which nothing or everything would pass.
+    #[error(
+        "{per_second} events per second with a burst of {burst} is no rate limit; write a rate between one event a day \
+         and 1e9 a second, and a burst of at least 1"
+    )]
+    BadRate {
+        /// Events per second.
+        per_second: f64,
+        /// Events at once.
+        burst: u32,
+    },
+    /// JSON that is no CloudEvent, or an event that cannot be one.
+    #[error("no CloudEvent: `{at}` {why}")]
+    NotCloudEvent {
+        /// The attribute.
+        at: Box<str>,
+        /// What is wrong with it, and what the specification demands.
+        why: Box<str>,
+    },
 }
 
 impl From<HookRefusal> for EventError {

@@ -17,6 +17,7 @@ use serde_json::Value;
 use crate::error::EventError;
 use crate::topic::Topic;
 use attributes::Attributes;
+pub(crate) use attributes::check_extension as check_extension_name;
 pub use attributes::{DEFAULT_SOURCE, Extension};
 use content::{Content, Payload};
 
@@ -92,7 +93,7 @@ impl Event {
     }
 
     /// An event whose payload stays in this process, because it has no JSON form: [`json`](Event::json) is an
-    /// error, and stores and bridges refuse the event.
+    /// error, and what keeps or sends events outside of the process refuses it.
     pub fn opaque<T>(topic: impl Into<Topic>, data: T) -> Event
     where
         T: Send + Sync + 'static,
@@ -255,13 +256,13 @@ impl Event {
         }
     }
 
-    /// Its place among all events of a bus, from 1; `None` before it is published.
+    /// Its place among all events of a store, from 1; `None` if none has taken it.
     #[inline]
     pub fn sequence(&self) -> Option<u64> {
         self.sequence.map(NonZeroU64::get)
     }
 
-    /// With its place among all events; buses and stores give it. Zero is none.
+    /// With its place among all events; stores give it. Zero is none.
     #[must_use]
     pub fn with_sequence(mut self, sequence: u64) -> Event {
         self.sequence = NonZeroU64::new(sequence);

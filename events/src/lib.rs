@@ -3,10 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod bus;
+pub mod cloud_event;
 mod dead_letter;
 mod dispatcher;
 pub mod error;
 pub mod event;
+pub mod flow;
 mod handler;
 mod metrics;
 mod overflow;
@@ -15,6 +17,7 @@ pub mod pattern;
 pub mod queue;
 mod request;
 pub mod route;
+pub mod store;
 mod subscription;
 pub mod topic;
 
@@ -30,3 +33,12 @@ pub use pattern::TopicPattern;
 pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
+
+/// The Rust blocks of the book compile and run as tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/reference/event.md")]
+    struct Event;
+    #[doc = include_str!("../../docs/reference/topics.md")]
+    struct Topics;
+}

@@ -1,6 +1,8 @@
 //! Which of many patterns cover a topic.
 
 mod cache;
+mod found;
+mod handle;
 mod trie;
 
 use std::collections::HashMap;
@@ -14,6 +16,9 @@ use crate::pattern::TopicPattern;
 use crate::topic::Topic;
 use crate::topic::hash::TokenHash;
 use cache::{Cache, Held, Line};
+use found::{Found, Own};
+pub use handle::RouteHandle;
+use handle::Watch;
 use trie::Trie;
 
 /// For how many topics a router keeps its answers, if nothing else is said.
@@ -49,26 +54,20 @@ struct Shared<T> {
     generation: AtomicU64,
     /// Grows when a pattern with wildcards comes or goes.
     changes: AtomicU64,
+    /// How many entries there are.
+    len: AtomicUsize,
 }
 
 struct Patterns<T> {
     literals: HashMap<Topic, Literal<T>, TokenHash>,
     wildcards: Trie<T>,
     last_order: u64,
-    len: usize,
 }
 
 struct Literal<T> {
     entries: Vec<Entry<T>>,
     /// If there are handles for the topic.
     watch: Option<Arc<Watch>>,
-}
-
-/// Tells the handles of a topic that entries under just that topic came or went.
-#[derive(Default)]
-struct Watch {
-    changes: AtomicU64,
-    handles: AtomicUsize,
 }
 
 /// What was inserted.
@@ -118,11 +117,11 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
                 literals: HashMap::default(),
                 wildcards: Trie::default(),
                 last_order: 0,
-                len: 0,
             }),
             cache: Cache::new(max_topics, max_entries),
             generation: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            len: AtomicUsize::new(0),
         }))
     }
 
@@ -134,16 +133,16 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         patterns.last_order += 1;
-        patterns.len += 1;
+        shared.len.fetch_add(1, Ordering::Relaxed);
         let order = patterns.last_order;
         let entry = Entry { order, value };
         let mut garbage = Vec::new();
         match pattern.as_topic() {
             Some(topic) => {
                 garbage = shared.cache.forget_topic(&topic);
-                let literal = patterns.literals.entry(topic).or_default();
+                let literal = patterns.literals.entry(topic.clone()).or_default();
                 literal.entries.push(entry);
-                literal.changed();
+                patterns.tell_handles(&topic);
             }
             None => {
                 patterns.wildcards.insert(pattern.as_str(), entry);
@@ -167,16 +166,21 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
             .patterns
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let removed = match key.pattern.as_topic() {
-            Some(topic) => patterns.remove_literal(&topic, key.order),
-            None => {
-                let removed = patterns.wildcards.remove(key.pattern.as_str(), key.order);
-                shared.changes.fetch_add(1, Ordering::Release);
-                removed
-            }
+        let topic = key.pattern.as_topic();
+        let removed = match &topic {
+            Some(topic) => patterns.remove_literal(topic, key.order),
+            None => patterns.wildcards.remove(key.pattern.as_str(), key.order),
         };
-        patterns.len -= usize::from(removed.is_some());
+        let gone = usize::from(removed.is_some());
+        shared.len.fetch_sub(gone, Ordering::Relaxed);
+        // Handles are told last: who is told looks into the cache, and takes what is there for news.
         let garbage = shared.cache.forget(key.order);
+        match &topic {
+            Some(topic) => patterns.tell_handles(topic),
+            None => {
+                shared.changes.fetch_add(1, Ordering::Release);
+            }
+        }
         drop(patterns);
         drop(garbage);
         removed.map(|entry| entry.value)
@@ -188,74 +192,68 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
         self.0.route(topic)
     }
 
-    /// A handle for one topic, for those who publish to it again and again.
-    pub fn handle(&self, topic: Topic) -> RouteHandle<T> {
-        let shared = self.0.clone();
-        let watch = {
-            let mut patterns = shared
-                .patterns
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            let literal = patterns.literals.entry(topic.clone()).or_default();
-            let watch = literal.watch.get_or_insert_default().clone();
-            watch.handles.fetch_add(1, Ordering::Relaxed);
-            watch
-        };
-        let seen = Seen::of(&shared, &watch);
-        let entries = shared
-            .patterns
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .line(&topic, 0)
-            .entries;
-        RouteHandle {
-            shared,
-            topic,
-            watch,
-            seen,
-            entries,
-            version: 0,
+    /// Calls with the entries whose patterns cover the topic, in the order in which they were inserted.
+    #[inline]
+    pub fn with<R>(&self, topic: &Topic, call: impl FnOnce(&[T]) -> R) -> R {
+        let shared = &*self.0;
+        let generation = shared.generation.load(Ordering::Acquire);
+        match shared.cache.with(topic, generation, call) {
+            Ok(result) => result,
+            Err(call) => call(&shared.walk(topic)),
         }
     }
 
+    /// A handle for one topic, for those who publish to it again and again.
+    pub fn handle(&self, topic: Topic) -> RouteHandle<T> {
+        RouteHandle::new(self.0.clone(), topic)
+    }
+
     /// How many entries there are.
+    #[inline]
     pub fn len(&self) -> usize {
-        self.0
-            .patterns
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len
+        self.0.len.load(Ordering::Relaxed)
     }
 
     /// Whether there are none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
 impl<T: Clone> Shared<T> {
-    #[inline]
+    #[inline(always)]
     fn route(&self, topic: &Topic) -> Route<'_, T> {
         match self
             .cache
             .get(topic, self.generation.load(Ordering::Acquire))
         {
-            Some(line) => Route(Found::Kept(line)),
+            Some(line) => Route(Answer::Kept(line)),
             None => self.walk(topic),
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn walk(&self, topic: &Topic) -> Route<'_, T> {
         // Held until the answer is kept, so that it is not kept after a change that it does not know of.
         let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner);
-        let line = patterns.line(topic, self.generation.load(Ordering::Acquire));
+        let found = patterns.find(topic);
+        let generation = self.generation.load(Ordering::Acquire);
+        if !self.cache.wants(topic, generation, found.len()) {
+            return Route(Answer::Own(Own::of(&found)));
+        }
+        let line = Line {
+            topic: topic.clone(),
+            generation,
+            entries: found.iter().map(|entry| entry.value.clone()).collect(),
+            orders: found.iter().map(|entry| entry.order).collect(),
+        };
         let (kept, garbage) = self.cache.put(line);
         drop(patterns);
         drop(garbage);
         Route(match kept {
-            Ok(line) => Found::Kept(line),
-            Err(line) => Found::Own(line.entries),
+            Ok(line) => Answer::Kept(line),
+            Err(line) => Answer::Own(Own::Many(line.entries)),
         })
     }
 }
@@ -270,12 +268,6 @@ impl<T> Default for Literal<T> {
 }
 
 impl<T> Literal<T> {
-    fn changed(&self) {
-        if let Some(watch) = &self.watch {
-            watch.changes.fetch_add(1, Ordering::Release);
-        }
-    }
-
     fn is_unused(&self) -> bool {
         self.entries.is_empty() && self.watch.is_none()
     }
@@ -285,9 +277,15 @@ impl<T> Patterns<T> {
     fn remove_literal(&mut self, topic: &Topic, order: u64) -> Option<Entry<T>> {
         let literal = self.literals.get_mut(topic)?;
         let removed = trie::take(&mut literal.entries, order);
-        literal.changed();
         self.tidy(topic);
         removed
+    }
+
+    /// Tells the handles of that topic, if there are any, that its entries changed.
+    fn tell_handles(&self, topic: &Topic) {
+        if let Some(watch) = self.literals.get(topic).and_then(|l| l.watch.as_deref()) {
+            watch.changed();
+        }
     }
 
     fn tidy(&mut self, topic: &Topic) {
@@ -298,45 +296,37 @@ impl<T> Patterns<T> {
     }
 }
 
-impl<T: Clone> Patterns<T> {
-    /// The answer for that topic.
-    fn line(&self, topic: &Topic, generation: u64) -> Line<T> {
-        let mut found = Vec::new();
+impl<T> Patterns<T> {
+    /// The entries whose patterns cover the topic, in order.
+    fn find(&self, topic: &Topic) -> Found<'_, T> {
+        let mut found = Found::new();
         if let Some(literal) = self.literals.get(topic) {
             found.extend(&literal.entries);
         }
-        let literals = found.len();
         self.wildcards.collect(topic.as_str(), &mut found);
-        if found.len() > literals {
-            found.sort_unstable_by_key(|entry| entry.order);
-        }
-        Line {
-            topic: topic.clone(),
-            generation,
-            entries: found.iter().map(|entry| entry.value.clone()).collect(),
-            orders: found.iter().map(|entry| entry.order).collect(),
-        }
+        found.sort();
+        found
     }
 }
 
 /// The entries that a topic leads to, for the time of a frame of this thread's stack.
 ///
 /// To hold them longer, or across an `await`, take them [shared](Route::to_shared).
-pub struct Route<'r, T>(Found<'r, T>);
+pub struct Route<'r, T>(Answer<'r, T>);
 
-enum Found<'r, T> {
+enum Answer<'r, T> {
     Kept(Snapshot<'r, Held<T>>),
-    Own(Arc<[T]>),
+    Own(Own<T>),
 }
 
-impl<T> Route<'_, T> {
+impl<T: Clone> Route<'_, T> {
     /// The same entries with an owner of their own.
     pub fn to_shared(&self) -> Arc<[T]> {
         match &self.0 {
-            Found::Kept(line) => line
+            Answer::Kept(line) => line
                 .as_ref()
                 .map_or_else(|| [].into(), |line| line.entries.clone()),
-            Found::Own(entries) => entries.clone(),
+            Answer::Own(entries) => entries.to_shared(),
         }
     }
 }
@@ -347,8 +337,8 @@ impl<T> Deref for Route<'_, T> {
     #[inline]
     fn deref(&self) -> &[T] {
         match &self.0 {
-            Found::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
-            Found::Own(entries) => entries,
+            Answer::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
+            Answer::Own(entries) => entries.as_slice(),
         }
     }
 }
@@ -356,111 +346,6 @@ impl<T> Deref for Route<'_, T> {
 impl<T: std::fmt::Debug> std::fmt::Debug for Route<'_, T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(&**self).finish()
-    }
-}
-
-/// The entries that one topic leads to, found again only after a change: two loads otherwise.
-///
-/// It holds the entries that it found last until it is asked again or dropped, also those that were removed
-/// meanwhile. [`Router::route`] holds nothing.
-pub struct RouteHandle<T> {
-    shared: Arc<Shared<T>>,
-    topic: Topic,
-    watch: Arc<Watch>,
-    seen: Seen,
-    entries: Arc<[T]>,
-    /// How often the entries were found again.
-    version: u64,
-}
-
-/// Up to which changes a handle's entries are right.
-#[derive(Clone, Copy, PartialEq)]
-struct Seen {
-    wildcards: u64,
-    literals: u64,
-}
-
-impl Seen {
-    #[inline]
-    fn of<T>(shared: &Shared<T>, watch: &Watch) -> Seen {
-        Seen {
-            wildcards: shared.changes.load(Ordering::Acquire),
-            literals: watch.changes.load(Ordering::Acquire),
-        }
-    }
-}
-
-impl<T: Clone> RouteHandle<T> {
-    /// The topic.
-    pub fn topic(&self) -> &Topic {
-        &self.topic
-    }
-
-    /// The entries whose patterns cover the topic, in the order in which they were inserted.
-    #[inline]
-    pub fn route(&mut self) -> &[T] {
-        let seen = Seen::of(&self.shared, &self.watch);
-        if seen != self.seen {
-            self.renew(seen);
-        }
-        &self.entries
-    }
-
-    #[cold]
-    fn renew(&mut self, seen: Seen) {
-        // What changes after `seen` was read is found again the next time.
-        self.entries = self.shared.route(&self.topic).to_shared();
-        self.seen = seen;
-        self.version += 1;
-    }
-
-    /// Whether the entries that were found last are still the right ones.
-    #[inline]
-    pub(crate) fn is_current(&self) -> bool {
-        Seen::of(&self.shared, &self.watch) == self.seen
-    }
-
-    /// The entries that were found last, without looking for changes.
-    #[inline]
-    pub(crate) fn known(&self) -> &[T] {
-        &self.entries
-    }
-
-    /// Grows when other entries are found.
-    #[inline]
-    pub(crate) fn version(&self) -> u64 {
-        self.version
-    }
-}
-
-impl<T> Clone for RouteHandle<T> {
-    fn clone(&self) -> Self {
-        self.watch.handles.fetch_add(1, Ordering::Relaxed);
-        RouteHandle {
-            shared: self.shared.clone(),
-            topic: self.topic.clone(),
-            watch: self.watch.clone(),
-            seen: self.seen,
-            entries: self.entries.clone(),
-            version: self.version,
-        }
-    }
-}
-
-impl<T> Drop for RouteHandle<T> {
-    fn drop(&mut self) {
-        // Under the lock, so that the router makes no further handle of a watch that goes.
-        let mut patterns = self
-            .shared
-            .patterns
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if self.watch.handles.fetch_sub(1, Ordering::Relaxed) == 1 {
-            if let Some(literal) = patterns.literals.get_mut(&self.topic) {
-                literal.watch = None;
-            }
-            patterns.tidy(&self.topic);
-        }
     }
 }
 
@@ -537,7 +422,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&value), 1);
         let patterns = router.0.patterns.read().unwrap();
         assert!(patterns.wildcards.is_empty() && patterns.literals.is_empty());
-        assert!(router.is_empty() || patterns.len == 0);
+        assert!(router.is_empty());
     }
 
     #[test]

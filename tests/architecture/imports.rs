@@ -15,6 +15,7 @@ const PICTURE: &[(&str, &[&str])] = &[
         &["hooks-runtime", "hooks-tools", "hooks-agents"],
     ),
     ("hooks-lua", &["hooks-runtime"]),
+    ("hooks-events", &["hooks-runtime"]),
     // All meet only here.
     (
         "hookpoint",
@@ -41,7 +42,10 @@ const PICTURE: &[(&str, &[&str])] = &[
     // A plugin is a user: it knows the facade and nothing behind it.
     ("hookpoint-example-plugin", &["hookpoint"]),
     // Programs that measure, as users would call.
-    ("hookpoint-bench", &["hookpoint", "hookpoint-regress"]),
+    (
+        "hookpoint-bench",
+        &["hookpoint", "hookpoint-regress", "hooks-events"],
+    ),
     ("hookpoint-regress", &["hookpoint"]),
 ];
 

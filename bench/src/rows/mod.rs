@@ -3,7 +3,9 @@
 mod active;
 mod bus;
 mod classic;
+mod event;
 mod idle;
+mod route;
 mod scale;
 mod telemetry;
 mod tool_call;
@@ -109,6 +111,8 @@ pub const GROUPS: &[Group] = &[
     scale::GROUP,
     bus::INLINE,
     bus::QUEUED,
+    route::GROUP,
+    event::GROUP,
 ];
 
 #[cfg(test)]

@@ -64,15 +64,15 @@ pub(super) const GROUP: Group = Group {
     },
 };
 
-struct Throughput {
+pub(super) struct Throughput {
     /// Of two threads each, over that of one.
-    kept: f64,
-    alone_ns: f64,
+    pub(super) kept: f64,
+    pub(super) alone_ns: f64,
 }
 
 /// CPU time is what a call costs the thread, contention for cache lines included, waiting for a core not: so it
 /// says the same on a machine with other work.
-fn throughput(rounds: usize, [ours, theirs]: [&(dyn Fn(u64) + Sync); 2]) -> Throughput {
+pub(super) fn throughput(rounds: usize, [ours, theirs]: [&(dyn Fn(u64) + Sync); 2]) -> Throughput {
     let timed = |calls: &dyn Fn(u64)| {
         let start = cpu_ns();
         calls(BATCH);

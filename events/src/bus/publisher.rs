@@ -295,7 +295,7 @@ impl Publisher {
 
     #[cold]
     fn renew(&mut self) {
-        let keeps_events = self.bus.inner().keeps_events();
+        let keeps_events = self.bus.inner().store_of(self.route.topic()).is_some();
         let targets = self.route.route();
         self.only_inline = !keeps_events && targets.iter().all(Target::is_inline);
         self.has_lane = !keeps_events;

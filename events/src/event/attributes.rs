@@ -209,13 +209,16 @@ impl Event {
         value: impl Into<Extension>,
     ) -> Result<Event, EventError> {
         check_extension(name)?;
-        self.attributes_mut()
-            .extensions
-            .insert(name.into(), value.into());
+        self.insert_extension(name, value.into());
         Ok(self)
     }
 
-    pub(crate) fn attributes_mut(&mut self) -> &mut Attributes {
+    /// Of a name that was checked.
+    pub(crate) fn insert_extension(&mut self, name: &str, value: Extension) {
+        self.attributes_mut().extensions.insert(name.into(), value);
+    }
+
+    fn attributes_mut(&mut self) -> &mut Attributes {
         self.attributes.get_or_insert_default()
     }
 }

@@ -51,7 +51,7 @@ type Encode<T> = fn(&T) -> serde_json::Result<Value>;
 /// A payload of a known type.
 pub(super) struct Content<T> {
     stamp: OnceLock<Stamp>,
-    json: OnceLock<Result<Value, Box<str>>>,
+    json: OnceLock<Box<Result<Value, Box<str>>>>,
     size_bytes: OnceLock<usize>,
     /// `None`: given without `Serialize`.
     encode: Option<Encode<T>>,
@@ -110,11 +110,13 @@ impl<T: Send + Sync + 'static> Payload for Content<T> {
         if let Some(json) = self.as_json() {
             return Ok(json);
         }
-        let made = self.json.get_or_init(|| match self.encode {
-            Some(encode) => encode(&self.data).map_err(|error| error.to_string().into()),
-            None => Err("it was given without `Serialize`".into()),
+        let made = self.json.get_or_init(|| {
+            Box::new(match self.encode {
+                Some(encode) => encode(&self.data).map_err(|error| error.to_string().into()),
+                None => Err("it was given without `Serialize`".into()),
+            })
         });
-        made.as_ref().map_err(|why| &**why)
+        (**made).as_ref().map_err(|why| &**why)
     }
 
     fn size_hint_bytes(&self) -> usize {

@@ -3,21 +3,23 @@
 //! Sets of four lines; a topic belongs to one set by its hash. A reader looks at the tags of the set and then at
 //! one line, which it notes by a hazard pointer, so readers write to nothing that they share.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hooks_runtime::registry::{Snapshot, SnapshotCell, Stale};
 
 use crate::topic::Topic;
-use crate::topic::hash::TokenHash;
 
 /// How many lines a set has.
 const WAYS: usize = 4;
 
 /// A topic that finds its set full takes the place of another at one of so many such misses: topics that are
 /// asked for once, or made up, hardly displace those that are asked for again and again.
-const MISSES_TO_DISPLACE: u32 = 16;
+const MISSES_TO_DISPLACE: u32 = 64;
+
+/// The tag of a line that holds nothing; the hash of no topic.
+const FREE: u64 = 0;
 
 /// What the router answered for a topic.
 pub(super) struct Line<T> {
@@ -37,27 +39,35 @@ pub(super) struct Cache<T> {
     sets: usize,
     max_entries: usize,
     table: OnceLock<Box<[Set<T>]>>,
+    /// Of all lines together; changes under the lock of the index.
+    entries: AtomicUsize,
     index: Mutex<Index>,
 }
 
 struct Set<T> {
     tags: [AtomicU64; WAYS],
     lines: [SnapshotCell<Held<T>>; WAYS],
+    /// How often a topic found no room.
     misses: AtomicU32,
+    /// The generation for which a line was found out of date.
+    outdated: AtomicU64,
 }
 
-/// Which lines hold an entry.
+/// Which lines hold which entries.
 #[derive(Default)]
 struct Index {
-    holders: HashMap<u64, Vec<Place>, TokenHash>,
-    /// Of all lines together.
-    entries: usize,
+    /// Orders of entries, each with the places of the lines that hold it.
+    holders: BTreeSet<(u64, Place)>,
 }
 
-#[derive(Clone, Copy, PartialEq)]
-struct Place {
-    set: u32,
-    way: u32,
+/// A line: the number of its set, times the ways, plus that of its way.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(usize);
+
+impl Place {
+    fn new(set: usize, way: usize) -> Self {
+        Place(set * WAYS + way)
+    }
 }
 
 /// The answer where it is kept, or as it was given if there is no place.
@@ -75,147 +85,167 @@ impl<T> Cache<T> {
             },
             max_entries,
             table: OnceLock::new(),
+            entries: AtomicUsize::new(0),
             index: Mutex::default(),
         }
     }
 
+    /// Calls with the entries of that topic, if they are of that generation; the call comes back otherwise.
+    // A snapshot that is moved goes through memory, which costs more than all else here.
+    #[inline(always)]
+    pub(super) fn with<R, F>(&self, topic: &Topic, generation: u64, call: F) -> Result<R, F>
+    where
+        F: FnOnce(&[T]) -> R,
+    {
+        let Some(cell) = self.find(topic) else {
+            return Err(call);
+        };
+        let line = cell.load(|| None);
+        match &*line {
+            Some(held) if held.generation == generation && held.topic == *topic => {
+                Ok(call(&held.entries))
+            }
+            _ => Err(call),
+        }
+    }
+
     /// The line of that topic, if it is of that generation.
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, topic: &Topic, generation: u64) -> Option<Snapshot<'_, Held<T>>> {
-        let table = self.table.get()?;
-        let hash = topic.hash_value();
-        let set = &table[hash as usize & (table.len() - 1)];
-        let way = set
-            .tags
-            .iter()
-            .position(|tag| tag.load(Ordering::Relaxed) == hash)?;
-        let line = set.lines[way].load(|| None);
+        let line = self.find(topic)?.load(|| None);
         match &*line {
             Some(held) if held.generation == generation && held.topic == *topic => Some(line),
             _ => None,
         }
     }
 
-    /// Whether an answer for that topic is to be kept, and where.
-    fn place(&self, topic: &Topic, index: &Index, len: usize) -> Option<Place> {
-        if self.sets == 0 {
-            return None;
+    /// The line that may be that topic's.
+    #[inline(always)]
+    fn find(&self, topic: &Topic) -> Option<&SnapshotCell<Held<T>>> {
+        let table = self.table.get()?;
+        let hash = topic.hash_value();
+        let set = &table[set_of(hash, table)];
+        Some(&set.lines[set.way_of(hash)?])
+    }
+
+    /// Whether an answer for that topic, of that generation, is worth to be kept.
+    ///
+    /// A line that is out of date is renewed at the second sight of that, so that patterns which come and go all
+    /// the time do not cost more than the walk.
+    pub(super) fn wants(&self, topic: &Topic, generation: u64, entries: usize) -> bool {
+        if self.sets == 0 || entries > self.max_entries {
+            return false;
         }
         let table = self
             .table
             .get_or_init(|| (0..self.sets).map(|_| Set::new()).collect());
         let hash = topic.hash_value();
-        let at = hash as usize & (table.len() - 1);
+        let set = &table[set_of(hash, table)];
+        if set.way_of(hash).is_some() {
+            return set.outdated.swap(generation, Ordering::Relaxed) == generation;
+        }
+        let has_room = self.entries.load(Ordering::Relaxed) + entries <= self.max_entries;
+        (has_room && set.way_of(FREE).is_some())
+            || set
+                .misses
+                .fetch_add(1, Ordering::Relaxed)
+                .is_multiple_of(MISSES_TO_DISPLACE)
+    }
+
+    /// Where the answer for that topic is, or is to be.
+    fn place(&self, topic: &Topic) -> Option<Place> {
+        let table = self.table.get()?;
+        let hash = topic.hash_value();
+        let at = set_of(hash, table);
         let set = &table[at];
-        let way = |wanted: u64| {
-            set.tags
-                .iter()
-                .position(|tag| tag.load(Ordering::Relaxed) == wanted)
-        };
-        let room = index.entries + len <= self.max_entries;
-        let way = match way(hash).or_else(|| way(0).filter(|_| room)) {
-            Some(way) => way,
-            None => {
-                let misses = set.misses.fetch_add(1, Ordering::Relaxed);
-                let turn = misses.is_multiple_of(MISSES_TO_DISPLACE);
-                turn.then_some((misses / MISSES_TO_DISPLACE) as usize % WAYS)?
-            }
-        };
-        Some(Place {
-            set: at as u32,
-            way: way as u32,
-        })
+        let turn = || (set.misses.load(Ordering::Relaxed) / MISSES_TO_DISPLACE) as usize % WAYS;
+        let way = set.way_of(hash).or_else(|| set.way_of(FREE));
+        Some(Place::new(at, way.unwrap_or_else(turn)))
     }
 
     /// Keeps an answer if there is a place for it. Whoever changes patterns must be kept out meanwhile.
     pub(super) fn put(&self, line: Line<T>) -> (Kept<'_, T>, Garbage<T>) {
-        let mut garbage = Vec::new();
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(place) = self.place(&line.topic, &index, line.orders.len()) else {
-            return (Err(line), garbage);
+        let mut index = self.lock();
+        let Some(place) = self.place(&line.topic) else {
+            return (Err(line), Vec::new());
         };
-        garbage.extend(self.clear(place, &mut index));
-        if index.entries + line.orders.len() > self.max_entries {
+        let garbage = vec![self.clear(place, &mut index)];
+        let len = line.orders.len();
+        if self.entries.load(Ordering::Relaxed) + len > self.max_entries {
             return (Err(line), garbage);
-        }
-        index.entries += line.orders.len();
-        for order in &line.orders {
-            index.holders.entry(*order).or_default().push(place);
         }
         let (tag, cell) = self.at(place);
-        tag.store(line.topic.hash_value(), Ordering::Relaxed);
+        let hash = line.topic.hash_value();
         let mut line = Some(line);
         let held = cell.load(|| line.take());
-        match line {
-            None => (Ok(held), garbage),
+        if let Some(line) = line {
             // A reader found the line empty first, and left the mark of that.
-            Some(line) => {
-                drop(held);
-                garbage.extend(self.clear(place, &mut index));
-                (Err(line), garbage)
-            }
+            return (Err(line), garbage);
         }
+        tag.store(hash, Ordering::Relaxed);
+        self.entries.fetch_add(len, Ordering::Relaxed);
+        if let Some(line) = &*held {
+            index
+                .holders
+                .extend(line.orders.iter().map(|order| (*order, place)));
+        }
+        (Ok(held), garbage)
     }
 
     /// Lets go of all answers that hold the entry with that order.
     pub(super) fn forget(&self, order: u64) -> Garbage<T> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = index.holders.get(&order).cloned().unwrap_or_default();
+        let mut index = self.lock();
+        let all = (order, Place(0))..=(order, Place(usize::MAX));
+        let places: Vec<Place> = index.holders.range(all).map(|(_, place)| *place).collect();
         places
             .into_iter()
-            .filter_map(|place| self.clear(place, &mut index))
+            .map(|place| self.clear(place, &mut index))
             .collect()
     }
 
     /// Lets go of the answer for that topic.
     pub(super) fn forget_topic(&self, topic: &Topic) -> Garbage<T> {
-        let mut index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut index = self.lock();
         let Some(table) = self.table.get() else {
             return Vec::new();
         };
         let hash = topic.hash_value();
-        let at = hash as usize & (table.len() - 1);
-        (0..WAYS)
-            .filter(|&way| table[at].tags[way].load(Ordering::Relaxed) == hash)
-            .filter_map(|way| {
-                self.clear(
-                    Place {
-                        set: at as u32,
-                        way: way as u32,
-                    },
-                    &mut index,
-                )
-            })
+        let at = set_of(hash, table);
+        let way = table[at].way_of(hash);
+        way.map(|way| self.clear(Place::new(at, way), &mut index))
+            .into_iter()
             .collect()
     }
 
-    fn clear(&self, place: Place, index: &mut Index) -> Option<Stale<Held<T>>> {
+    fn clear(&self, place: Place, index: &mut Index) -> Stale<Held<T>> {
         let (tag, cell) = self.at(place);
-        if tag.swap(0, Ordering::Relaxed) == 0 {
-            return None;
-        }
-        if let Some(line) = &*cell.load(|| None) {
-            index.entries -= line.orders.len();
+        if tag.swap(FREE, Ordering::Relaxed) != FREE
+            && let Some(line) = &*cell.load(|| None)
+        {
+            self.entries.fetch_sub(line.orders.len(), Ordering::Relaxed);
             for order in &line.orders {
-                if let Some(places) = index.holders.get_mut(order) {
-                    places.retain(|other| *other != place);
-                    if places.is_empty() {
-                        index.holders.remove(order);
-                    }
-                }
+                index.holders.remove(&(*order, place));
             }
         }
-        Some(cell.invalidate())
+        cell.invalidate()
     }
 
     fn at(&self, place: Place) -> (&AtomicU64, &SnapshotCell<Held<T>>) {
         let table = self.table.get().expect("a place is in the table");
-        let set = &table[place.set as usize];
-        (
-            &set.tags[place.way as usize],
-            &set.lines[place.way as usize],
-        )
+        let set = &table[place.0 / WAYS];
+        let way = place.0 % WAYS;
+        (&set.tags[way], &set.lines[way])
     }
+
+    fn lock(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The number of the set to which topics with that hash belong.
+#[inline(always)]
+fn set_of<T>(hash: u64, table: &[Set<T>]) -> usize {
+    hash as usize & (table.len() - 1)
 }
 
 impl<T> Set<T> {
@@ -224,6 +254,62 @@ impl<T> Set<T> {
             tags: Default::default(),
             lines: Default::default(),
             misses: AtomicU32::new(0),
+            outdated: AtomicU64::new(u64::MAX),
         }
+    }
+
+    #[inline(always)]
+    fn way_of(&self, tag: u64) -> Option<usize> {
+        self.tags
+            .iter()
+            .position(|other| other.load(Ordering::Relaxed) == tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(nth: usize, entries: usize) -> Line<usize> {
+        Line {
+            topic: Topic::new(&format!("t.{nth}")).unwrap(),
+            generation: 0,
+            entries: (0..entries).collect(),
+            orders: (0..entries as u64).collect(),
+        }
+    }
+
+    /// What was counted in is counted out: else a cache would believe to be full and keep nothing any more.
+    #[test]
+    fn a_cache_knows_what_it_holds() {
+        let cache = Cache::new(16, 100);
+        for nth in 0..200 {
+            let line = line(nth, 1 + nth % 5);
+            if cache.wants(&line.topic, 0, line.orders.len()) {
+                drop(cache.put(line));
+            }
+            let index = cache.lock();
+            let held = cache.entries.load(Ordering::Relaxed);
+            assert_eq!(index.holders.len(), held);
+            assert!(held <= 100);
+        }
+        assert!(cache.entries.load(Ordering::Relaxed) > 16);
+        // Every line holds the entry of order 0.
+        assert_eq!(cache.forget(0).len(), 16);
+        assert_eq!(cache.entries.load(Ordering::Relaxed), 0);
+        assert!(cache.lock().holders.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_is_not_kept_and_displaces_nothing_for_ever() {
+        let cache = Cache::new(4, 10);
+        assert!(cache.wants(&line(0, 3).topic, 0, 3) && cache.put(line(0, 3)).0.is_ok());
+        assert!(!cache.wants(&line(1, 11).topic, 0, 11));
+        assert!(cache.put(line(2, 8)).0.is_err());
+        assert!(cache.get(&line(0, 3).topic, 0).is_some());
+        assert!(
+            cache.get(&line(0, 3).topic, 1).is_none(),
+            "another generation"
+        );
     }
 }

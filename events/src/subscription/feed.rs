@@ -32,17 +32,21 @@ impl Feed {
         inner: Arc<Inner>,
         record: Arc<SubscriptionRecord>,
         reader: Reader<Arc<Event>>,
-        historic: VecDeque<Arc<Event>>,
     ) -> Self {
         Feed {
             inner,
             record,
             reader,
-            historic,
+            historic: VecDeque::new(),
             since_budget: 0,
             is_ended: false,
             is_out: false,
         }
+    }
+
+    /// Delivers these before what comes.
+    pub(crate) fn begin_with(&mut self, events: VecDeque<Arc<Event>>) {
+        self.historic = events;
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {

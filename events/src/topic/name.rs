@@ -7,34 +7,61 @@ use super::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, hash};
 /// Checked text with its hash.
 #[derive(Clone)]
 pub(crate) struct Name {
-    text: Arc<str>,
+    text: Text,
     hash: u64,
+}
+
+#[derive(Clone)]
+enum Text {
+    /// A clone touches no counter, so threads that clone it do not wait for each other.
+    Static(&'static str),
+    Shared(Arc<str>),
 }
 
 impl Name {
     /// Of text that was checked.
     pub(crate) fn new(text: &str) -> Name {
-        Name {
-            text: text.into(),
-            hash: hash::of(text.as_bytes()),
-        }
+        Name::of(Text::Shared(text.into()))
+    }
+
+    /// Of text that was checked.
+    pub(crate) fn from_static(text: &'static str) -> Name {
+        Name::of(Text::Static(text))
+    }
+
+    fn of(text: Text) -> Name {
+        // Zero marks places without a name.
+        let hash = hash::of(text.as_str().as_bytes()).max(1);
+        Name { text, hash }
     }
 
     #[inline]
     pub(crate) fn as_str(&self) -> &str {
-        &self.text
+        self.text.as_str()
     }
 
+    /// Never zero.
     #[inline]
     pub(crate) fn hash_value(&self) -> u64 {
         self.hash
     }
 }
 
+impl Text {
+    #[inline]
+    fn as_str(&self) -> &str {
+        match self {
+            Text::Static(text) => text,
+            Text::Shared(text) => text,
+        }
+    }
+}
+
 impl PartialEq for Name {
     #[inline]
     fn eq(&self, other: &Name) -> bool {
-        self.hash == other.hash && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+        let (text, other_text) = (self.as_str(), other.as_str());
+        self.hash == other.hash && (std::ptr::eq(text, other_text) || text == other_text)
     }
 }
 
