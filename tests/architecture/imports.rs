@@ -16,6 +16,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ),
     ("hooks-lua", &["hooks-runtime", "hooks-events"]),
     ("hooks-events", &["hooks-runtime"]),
+    ("hooks-builtin", &["hooks-runtime"]),
     // All meet only here.
     (
         "hookpoint",

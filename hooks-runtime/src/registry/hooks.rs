@@ -10,7 +10,7 @@ use super::guard::HookGuard;
 use super::inner::{Inner, Kind};
 use super::life::Life;
 use super::target::Target;
-use crate::answer::{IntoAnswer, Vote};
+use crate::answer::{HookResult, IntoAnswer, Vote};
 use crate::approve::Approver;
 use crate::catalogue;
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::discovery::HookRegistration;
 use crate::error::HookError;
 use crate::hook::{
-    Callee, Entry, Hook, HookMetadata, Mode, OnFailure, Priority, Role, Source, SyncHook,
+    BoxFuture, Callee, Entry, Hook, HookMetadata, Mode, OnFailure, Priority, Role, Source, SyncHook,
 };
 use crate::pattern::Pattern;
 use crate::point::Phase;
@@ -402,6 +402,35 @@ impl PreparedHook {
         PreparedHook {
             meta,
             callee: Callee::Guard(Box::new(hook)),
+        }
+    }
+    /// An asynchronous intercept that gets a clone of `state` for each call, see
+    /// [`HookBuilder::intercept_async_with`].
+    pub fn intercept_async_with<S, F>(meta: HookMetadata, state: S, hook: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: for<'a> Fn(S, &'a mut HookContext<'a>) -> BoxFuture<'a, Result<HookResult, HookError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        PreparedHook {
+            meta,
+            callee: Callee::InterceptAsync(Box::new(move |cx| hook(state.clone(), cx))),
+        }
+    }
+    /// An asynchronous guard that gets a clone of `state` for each call, see [`HookBuilder::guard_async_with`].
+    pub fn guard_async_with<S, F>(meta: HookMetadata, state: S, hook: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: for<'a> Fn(S, &'a mut crate::GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        PreparedHook {
+            meta,
+            callee: Callee::GuardAsync(Box::new(move |cx| hook(state.clone(), cx))),
         }
     }
     /// An observer.
