@@ -10,6 +10,7 @@ extern crate self as hooks_runtime;
 mod ambient;
 pub mod answer;
 pub mod approve;
+pub mod batch;
 mod catalogue;
 pub mod clock;
 pub mod condition;

@@ -1,6 +1,7 @@
 //! What hooks may do and what happens when several do, through really annotated functions.
 
 mod bad_input;
+mod batch;
 mod decisions;
 mod dynamic;
 mod failures;

@@ -72,13 +72,19 @@ impl Histogram {
     }
 
     pub(crate) fn timing(&self) -> Timing {
-        let counts: Vec<u64> = self
-            .buckets
-            .iter()
-            .map(|b| b.load(Ordering::Relaxed))
-            .collect();
+        Histogram::sum(std::iter::once(self))
+    }
+
+    /// What several counted.
+    pub(crate) fn sum<'a>(all: impl Iterator<Item = &'a Histogram>) -> Timing {
+        let (mut counts, mut max_ns) = ([0_u64; BUCKETS], 0);
+        for histogram in all {
+            for (count, bucket) in counts.iter_mut().zip(histogram.buckets.iter()) {
+                *count += bucket.load(Ordering::Relaxed);
+            }
+            max_ns = histogram.max_ns.load(Ordering::Relaxed).max(max_ns);
+        }
         let count: u64 = counts.iter().sum();
-        let max_ns = self.max_ns.load(Ordering::Relaxed);
         let quantile = |percent: u64| {
             let rank = (count * percent).div_ceil(100);
             let mut seen = 0;
