@@ -277,9 +277,16 @@ impl Event {
 
     /// Marks it as one that tells what hooks did.
     #[must_use]
-    #[expect(dead_code, reason = "the system of hooks and events makes such events")]
     pub(crate) fn made_by_hooks(mut self) -> Event {
         self.origin = Origin::Hooks;
+        self
+    }
+
+    /// Takes that mark away.
+    #[must_use]
+    #[inline]
+    pub(crate) fn made_by_program(mut self) -> Event {
+        self.origin = Origin::Program;
         self
     }
 }

@@ -120,13 +120,17 @@ async fn nothing_is_missing_and_nothing_comes_twice() {
 
 #[tokio::test]
 async fn what_the_store_does_not_take_is_not_published() {
-    let bus = keeping(10);
+    let retention = Retention {
+        max_bytes: 1000,
+        ..Retention::default()
+    };
+    let bus = EventBus::builder().keep(retention).build();
     let mut stream = bus.subscribe(">").stream().unwrap();
-    let opaque = Event::opaque(Topic::new("a").unwrap(), std::sync::Mutex::new(1));
-    match bus.publish(opaque).await {
-        Err(EventError::NotKept { .. }) => assert!(matches!(stream.try_recv(), Ok(None))),
-        other => assert!(other.unwrap().is_taken(), "a store that takes it has it delivered"),
-    }
+    let large = Event::try_new("a", "x".repeat(1001)).unwrap();
+    let error = bus.publish(large).await.unwrap_err();
+    assert!(matches!(error, EventError::NotKept { .. }), "{error}");
+    assert!(matches!(stream.try_recv(), Ok(None)));
+    assert_eq!(bus.metrics().published, 0);
     let store = Arc::new(MemoryStore::new(Retention::default()));
     let bus = EventBus::builder().store(store.clone()).build();
     bus.publish(event("a", 1)).await.unwrap();

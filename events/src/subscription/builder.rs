@@ -93,7 +93,8 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// How many events its queue takes, at least 1. What the reader has taken and not read counts.
+    /// How many events its queue takes, at least 1. An event counts until it is read, and may count a little longer:
+    /// the queue is told of each fourth part of its capacity that was read, or of 32 events.
     pub fn capacity(mut self, events: usize) -> Self {
         self.capacity = Some(events);
         self
