@@ -21,7 +21,9 @@ pub mod store;
 mod subscription;
 pub mod topic;
 
-pub use bus::{DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered};
+pub use bus::{
+    DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered,
+};
 pub use dead_letter::{DEAD_LETTER_TOPIC, DeadLetter, DeadLetterCause};
 pub use dispatcher::{EventDispatcher, EventDispatcherBuilder, Strategy};
 pub use error::EventError;
