@@ -27,9 +27,9 @@ use crate::store::EventStore;
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
-pub use drain::{DrainReport, Undelivered};
 use deliver::Inline;
 use dispatch::{IfFull, Outgoing, Stopped};
+pub use drain::{DrainReport, Undelivered};
 use inner::Inner;
 pub use published::Published;
 pub use publisher::{Publishable, Publisher};
@@ -123,7 +123,10 @@ impl EventBus {
     ///
     /// # Errors
     /// As [`try_publish`](EventBus::try_publish), but for `Full` and `Refused`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the system of hooks and events publishes them"))]
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the system of hooks and events publishes them")
+    )]
     pub(crate) fn publish_record(&self, event: Event) -> Result<Published, EventError> {
         self.inner().send_or_miss(event.made_by_hooks())
     }
@@ -147,7 +150,11 @@ impl EventBus {
     /// [`EventError::NoResponder`] at once, if nobody has got the request; [`NoReply`](EventError::NoReply) when
     /// the time is up; [`Closed`](EventError::Closed) if the bus is closed meanwhile; and those of
     /// [`publish`](EventBus::publish).
-    pub async fn request(&self, request: Event, timeout: Duration) -> Result<Arc<Event>, EventError> {
+    pub async fn request(
+        &self,
+        request: Event,
+        timeout: Duration,
+    ) -> Result<Arc<Event>, EventError> {
         crate::request::request(self, request, timeout).await
     }
 
@@ -244,15 +251,20 @@ impl Inner {
     #[inline]
     pub(crate) fn try_send(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Fail))
+        self.send_now(event, IfFull::Fail)
     }
 
     /// As `try_send`; queues that are full miss the event.
     pub(crate) fn send_or_miss(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Miss))
+        self.send_now(event, IfFull::Miss)
+    }
+
+    #[inline]
+    fn send_now(&self, event: Event, if_full: IfFull<'_>) -> Result<Published, EventError> {
+        // Not `with`, which would need a clone of the topic beside the event.
+        let targets = self.router.route(event.topic());
+        self.counted(self.attempt(&targets, Outgoing::Owned(event), if_full))
     }
 
     fn counted(&self, sent: Result<Published, Stopped<'_>>) -> Result<Published, EventError> {
@@ -274,12 +286,11 @@ impl Inner {
         loop {
             let (given_back, queues) = {
                 // Found again each time: the route is not held while it waits.
-                let topic = event.event().topic().clone();
-                let route = self.router.route(&topic);
+                let targets = self.router.route(event.event().topic());
                 let if_full = IfFull::Wait {
                     missing: &waits.missing,
                 };
-                match self.attempt(&route, event, if_full) {
+                match self.attempt(&targets, event, if_full) {
                     Err(Stopped::Full(event, queues)) => (event, queues),
                     sent => return self.counted(sent),
                 }
@@ -307,9 +318,13 @@ impl Waits {
     async fn wait(&mut self, queues: &[Arc<Queued>]) {
         for queued in queues {
             let limit = queued.special.as_ref().and_then(|s| s.block_timeout);
-            let is_known = self.deadlines.iter().any(|(known, _)| Arc::ptr_eq(known, queued));
+            let is_known = self
+                .deadlines
+                .iter()
+                .any(|(known, _)| Arc::ptr_eq(known, queued));
             if let Some(limit) = limit.filter(|_| !is_known) {
-                self.deadlines.push((Arc::clone(queued), Instant::now() + limit));
+                self.deadlines
+                    .push((Arc::clone(queued), Instant::now() + limit));
             }
         }
         let room = any_room(queues);
@@ -332,7 +347,11 @@ async fn any_room(queues: &[Arc<Queued>]) {
         let is_ready = rooms
             .iter_mut()
             .any(|room| std::pin::Pin::new(room).poll(cx).is_ready());
-        if is_ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if is_ready {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }
@@ -399,7 +418,8 @@ mod tests {
         let bus = EventBus::new();
         let mut slow = bus.subscribe("hook.>").capacity(1).stream().unwrap();
         for n in 1..=3 {
-            bus.publish_record(Event::try_new("hook.a", n).unwrap()).unwrap();
+            bus.publish_record(Event::try_new("hook.a", n).unwrap())
+                .unwrap();
         }
         assert!(slow.try_recv().unwrap().unwrap().event().is_some());
         assert_eq!(slow.try_recv().unwrap().unwrap().gap().unwrap().count(), 2);

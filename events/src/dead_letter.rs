@@ -103,7 +103,11 @@ impl DeadLetters {
         let mut kept = lock(&self.kept);
         kept.push_back(letter);
         // One at most, and dropped without the lock: what it holds is the user's.
-        let oldest = if kept.len() > self.limit { kept.pop_front() } else { None };
+        let oldest = if kept.len() > self.limit {
+            kept.pop_front()
+        } else {
+            None
+        };
         drop(kept);
         self.dropped.add(u64::from(oldest.is_some()));
     }
@@ -173,8 +177,9 @@ impl Inner {
     }
 
     fn bury(&self, letter: &DeadLetter) -> Result<(), EventError> {
-        static TOPIC: LazyLock<Topic> =
-            LazyLock::new(|| Topic::new(DEAD_LETTER_TOPIC).expect("it is written in the form of one"));
+        static TOPIC: LazyLock<Topic> = LazyLock::new(|| {
+            Topic::new(DEAD_LETTER_TOPIC).expect("it is written in the form of one")
+        });
         self.dead_letters.add(letter.clone());
         if letter.event.topic() == &*TOPIC || letter.event.is_of_hooks() || self.is_closed() {
             return Ok(());

@@ -106,7 +106,10 @@ impl EventDispatcher {
             policy,
             capacity,
         } = &self.settings;
-        let mut subscription = bus.subscribe(pattern).strategy(*strategy).policy(policy.clone());
+        let mut subscription = bus
+            .subscribe(pattern)
+            .strategy(*strategy)
+            .policy(policy.clone());
         if let Some(capacity) = capacity {
             subscription = subscription.capacity(*capacity);
         }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::Serialize;
 
-pub use histogram::LatencyMetrics;
 pub(crate) use histogram::LatencyHistogram;
+pub use histogram::LatencyMetrics;
 
 /// The figures of a bus since it was built.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

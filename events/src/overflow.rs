@@ -76,7 +76,13 @@ impl fmt::Display for Gap {
             GapReason::Full => "the queue was full",
             GapReason::TimedOut => "a publisher had waited long enough",
         };
-        write!(f, "{} events are missing ({} to {}): {why}", self.count(), self.from, self.to)
+        write!(
+            f,
+            "{} events are missing ({} to {}): {why}",
+            self.count(),
+            self.from,
+            self.to
+        )
     }
 }
 

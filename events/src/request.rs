@@ -111,7 +111,9 @@ where
         why,
     };
     let Some(Extension::Text(to)) = request.extension(REPLY_TO) else {
-        return Err(not_awaited("the event is no request; publish the answer under a topic instead"));
+        return Err(not_awaited(
+            "the event is no request; publish the answer under a topic instead",
+        ));
     };
     let reply = Event::new(Topic::new(to)?, data).caused_by(request);
     match inner.ask_and_reply(reply) {

@@ -23,7 +23,9 @@ fn event(topic: &str, n: u32) -> Event {
 async fn read_all(mut subscription: Subscription) -> Vec<u32> {
     let mut numbers = Vec::new();
     while let Some(delivery) = subscription.recv().await {
-        let Delivery::Event(event) = delivery else { panic!("a gap: {delivery:?}") };
+        let Delivery::Event(event) = delivery else {
+            panic!("a gap: {delivery:?}")
+        };
         numbers.push(*event.data::<u32>().unwrap());
     }
     numbers
@@ -36,7 +38,9 @@ async fn the_last_events_come_first() {
         bus.publish(event("a.b", n)).await.unwrap();
         bus.publish(event("x", 100)).await.unwrap();
     }
-    bus.publish(event("a.b", 6).with_ttl(Duration::ZERO)).await.unwrap();
+    bus.publish(event("a.b", 6).with_ttl(Duration::ZERO))
+        .await
+        .unwrap();
     let late = bus.subscribe("a.*").historic(3).stream().unwrap();
     let odd = bus
         .subscribe("a.*")
@@ -57,12 +61,22 @@ async fn the_last_events_come_first() {
 async fn the_past_needs_a_store_and_a_queue() {
     let bus = EventBus::new();
     let error = bus.subscribe("a").historic(1).stream().unwrap_err();
-    assert!(matches!(error, EventError::BadOption { .. }) && error.to_string().contains("keep"), "{error}");
+    assert!(
+        matches!(error, EventError::BadOption { .. }) && error.to_string().contains("keep"),
+        "{error}"
+    );
     assert_eq!(bus.metrics().subscriptions, 0);
     let bus = keeping(1);
     for error in [
-        bus.subscribe("a").historic(1).inline(|_: &Event| ()).unwrap_err(),
-        bus.subscribe("a").historic(1).group("g").stream().unwrap_err(),
+        bus.subscribe("a")
+            .historic(1)
+            .inline(|_: &Event| ())
+            .unwrap_err(),
+        bus.subscribe("a")
+            .historic(1)
+            .group("g")
+            .stream()
+            .unwrap_err(),
     ] {
         assert!(matches!(error, EventError::BadOption { .. }), "{error}");
     }
@@ -95,7 +109,12 @@ async fn nothing_is_missing_and_nothing_comes_twice() {
         .collect();
     let mut readers = Vec::new();
     while publishers.iter().any(|publisher| !publisher.is_finished()) {
-        let late = bus.subscribe("a.*").historic(usize::MAX).capacity(1 << 16).stream().unwrap();
+        let late = bus
+            .subscribe("a.*")
+            .historic(usize::MAX)
+            .capacity(1 << 16)
+            .stream()
+            .unwrap();
         readers.push(tokio::spawn(read_all(late)));
         tokio::task::yield_now().await;
         if readers.len() >= 100 {
@@ -142,14 +161,18 @@ async fn what_the_store_does_not_take_is_not_published() {
 #[tokio::test]
 async fn rates_are_limited_where_that_was_said() {
     let flow = FlowController::new();
-    flow.limit(&TopicPattern::new("log.>").unwrap(), Rate::per_second(0.001).burst(2)).unwrap();
+    flow.limit(
+        &TopicPattern::new("log.>").unwrap(),
+        Rate::per_second(0.001).burst(2),
+    )
+    .unwrap();
     let bus = EventBus::builder().flow(flow).build();
     let mut handle = bus.publisher(Topic::new("log.line").unwrap());
     bus.publish(event("log.line", 1)).await.unwrap();
     handle.publish(event("log.line", 2)).await.unwrap();
     for error in [
         bus.publish(event("log.line", 3)).await.unwrap_err(),
-        handle.try_publish(&event("log.line", 3)).unwrap_err(),
+        handle.try_publish(event("log.line", 3)).unwrap_err(),
     ] {
         assert!(matches!(error, EventError::RateLimited { .. }), "{error}");
     }

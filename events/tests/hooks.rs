@@ -33,7 +33,10 @@ async fn hooks_change_and_redirect_what_is_published() {
         .intercept(|cx| {
             let event = cx.arg_mut::<Event>("event")?;
             let more = event.data::<u32>().copied().unwrap_or_default() + 10;
-            *event = event.clone().with_data(more).with_topic(Topic::new("change.that").unwrap());
+            *event = event
+                .clone()
+                .with_data(more)
+                .with_topic(Topic::new("change.that").unwrap());
             Ok::<_, HookError>(HookResult::Continue)
         })
         .unwrap();
@@ -43,8 +46,18 @@ async fn hooks_change_and_redirect_what_is_published() {
     handle.try_publish(&lent).unwrap();
     drop(guard);
     handle.try_publish(&lent).unwrap();
-    let topics = ["change.this", "change.that", "change.that", "change.that", "change.that", "change.this"];
-    let expected = topics.map(String::from).into_iter().zip([1, 12, 13, 14, 11, 1]);
+    let topics = [
+        "change.this",
+        "change.that",
+        "change.that",
+        "change.that",
+        "change.that",
+        "change.this",
+    ];
+    let expected = topics
+        .map(String::from)
+        .into_iter()
+        .zip([1, 12, 13, 14, 11, 1]);
     assert!(read(&mut all).into_iter().eq(expected));
     assert_eq!(lent.data::<u32>(), Some(&1));
 }
@@ -67,10 +80,15 @@ async fn hooks_refuse_publishing() {
         bus.publish(event("refuse.a", 1)).await.unwrap_err(),
         bus.try_publish(event("refuse.a", 3)).unwrap_err(),
         handle.publish(event("refuse.a", 5)).await.unwrap_err(),
-        handle.try_publish(&event("refuse.a", 7)).unwrap_err(),
-        bus.request(event("refuse.a", 9), Duration::from_secs(1)).await.unwrap_err(),
+        handle.try_publish(event("refuse.a", 7)).unwrap_err(),
+        bus.request(event("refuse.a", 9), Duration::from_secs(1))
+            .await
+            .unwrap_err(),
     ] {
-        assert!(matches!(&error, EventError::Refused(refusal) if refusal.reason() == "odd"), "{error}");
+        assert!(
+            matches!(&error, EventError::Refused(refusal) if refusal.reason() == "odd"),
+            "{error}"
+        );
     }
     bus.publish(event("refuse.a", 2)).await.unwrap();
     assert_eq!(read(&mut all), [("refuse.a".to_owned(), 2)]);
@@ -84,8 +102,16 @@ async fn hooks_refuse_publishing() {
 #[tokio::test]
 async fn hooks_refuse_a_delivery_to_one_and_not_to_others() {
     let bus = EventBus::new();
-    let mut stream = bus.subscribe("deliver.a").name("deliver-stream").stream().unwrap();
-    let mut free = bus.subscribe("deliver.a").name("deliver-free").stream().unwrap();
+    let mut stream = bus
+        .subscribe("deliver.a")
+        .name("deliver-stream")
+        .stream()
+        .unwrap();
+    let mut free = bus
+        .subscribe("deliver.a")
+        .name("deliver-free")
+        .stream()
+        .unwrap();
     let calls = Arc::new(AtomicU32::new(0));
     let count = {
         let calls = calls.clone();
@@ -95,7 +121,10 @@ async fn hooks_refuse_a_delivery_to_one_and_not_to_others() {
     };
     let inline = {
         let count = count.clone();
-        bus.subscribe("deliver.a").name("deliver-inline").inline(move |_: &Event| count()).unwrap()
+        bus.subscribe("deliver.a")
+            .name("deliver-inline")
+            .inline(move |_: &Event| count())
+            .unwrap()
     };
     let handler = bus
         .subscribe("deliver.a")
@@ -106,7 +135,10 @@ async fn hooks_refuse_a_delivery_to_one_and_not_to_others() {
         })
         .unwrap();
     let guards = ["deliver-stream", "deliver-inline", "deliver-handler"].map(|name| {
-        let hook = hooks().on(format!("no-{name}")).point("event.deliver").for_component(name);
+        let hook = hooks()
+            .on(format!("no-{name}"))
+            .point("event.deliver")
+            .for_component(name);
         hook.guard(|cx| {
             let number = *cx.arg::<Event>("event")?.data::<u32>().unwrap();
             Ok(Vote::cancel_if(number == 1, "not one"))
@@ -121,7 +153,10 @@ async fn hooks_refuse_a_delivery_to_one_and_not_to_others() {
     assert!(bus.drain(Duration::from_secs(5)).await.is_complete());
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     for metrics in [stream.metrics(), inline.metrics()] {
-        assert_eq!((metrics.deliveries.refused, metrics.deliveries.delivered), (1, 1));
+        assert_eq!(
+            (metrics.deliveries.refused, metrics.deliveries.delivered),
+            (1, 1)
+        );
     }
     drop((guards, handler));
     assert_eq!(bus.metrics().totals.refused, 3);
@@ -146,7 +181,12 @@ async fn a_refused_delivery_does_not_use_up_once() {
         .on("once-not-one")
         .point("event.deliver")
         .for_component("once-inline")
-        .guard(|cx| Ok(Vote::cancel_if(cx.arg::<Event>("event")?.data() == Some(&1_u32), "not one")))
+        .guard(|cx| {
+            Ok(Vote::cancel_if(
+                cx.arg::<Event>("event")?.data() == Some(&1_u32),
+                "not one",
+            ))
+        })
         .unwrap();
     for n in 1..=3 {
         bus.publish(event("once.a", n)).await.unwrap();
@@ -178,7 +218,10 @@ async fn the_failure_of_a_handler_is_the_error_phase() {
     bus.publish(event("error.a", 1)).await.unwrap();
     assert!(bus.drain(Duration::from_secs(5)).await.is_complete());
     assert_eq!(seen.load(Ordering::Relaxed), 1);
-    assert_eq!(bus.dead_letters()[0].cause, DeadLetterCause::Failed("it fails".into()));
+    assert_eq!(
+        bus.dead_letters()[0].cause,
+        DeadLetterCause::Failed("it fails".into())
+    );
 }
 
 #[tokio::test]

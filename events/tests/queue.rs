@@ -41,7 +41,10 @@ fn a_reader_sleeps_after_it_came_twice_and_is_woken_once() {
     }
     assert_eq!(woken(), 1, "only the first item wakes it");
     for n in 1..=3 {
-        assert_eq!(reader.poll_next(&mut cx), Poll::Ready(Some(Entry::Item(n, n))));
+        assert_eq!(
+            reader.poll_next(&mut cx),
+            Poll::Ready(Some(Entry::Item(n, n)))
+        );
     }
     lane.seal();
     assert_eq!(reader.poll_next(&mut cx), Poll::Ready(None));
@@ -86,7 +89,11 @@ impl Model {
         match self.overflow {
             Overflow::DropOldest if full => drop(self.kept.remove(0)),
             Overflow::DropNewest if full => return,
-            Overflow::Sample(every) if full || half && !self.last.is_multiple_of(u64::from(every.get())) => return,
+            Overflow::Sample(every)
+                if full || half && !self.last.is_multiple_of(u64::from(every.get())) =>
+            {
+                return;
+            }
             _ => {}
         }
         self.kept.push(self.last);

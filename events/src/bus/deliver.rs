@@ -100,7 +100,11 @@ impl Inline {
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
         // Unwind safe: what a handler leaves half done is its own.
         let called = catch_unwind(AssertUnwindSafe(|| {
-            if asks { self.ask_and_call(event) } else { self.call(event) }
+            if asks {
+                self.ask_and_call(event)
+            } else {
+                self.call(event)
+            }
         }));
         match called {
             Ok(Ok(())) => Called::Well,

@@ -137,8 +137,12 @@ impl Inner {
         event: Outgoing<'e>,
         if_full: IfFull<'_>,
     ) -> Result<Published, Stopped<'e>> {
-        let has_queue = targets.iter().any(|target| matches!(target, Target::Queued(_)));
-        let has_inline = targets.iter().any(|target| matches!(target, Target::Inline(_)));
+        let has_queue = targets
+            .iter()
+            .any(|target| matches!(target, Target::Queued(_)));
+        let has_inline = targets
+            .iter()
+            .any(|target| matches!(target, Target::Inline(_)));
         // Before anything is done, so that all or nothing is.
         let _depth = match has_inline {
             true => Some(self.enter(event.event())?),
@@ -158,7 +162,13 @@ impl Inner {
         published.sequence = event.sequence().and_then(NonZeroU64::new);
         // Queues first: what a handler publishes is an effect of this event and comes after it everywhere.
         if has_inline {
-            self.queue(targets, &members, Arc::clone(&event), if_full, &mut published);
+            self.queue(
+                targets,
+                &members,
+                Arc::clone(&event),
+                if_full,
+                &mut published,
+            );
             self.call_inline(targets, &event, &mut published);
         } else {
             self.queue(targets, &members, event, if_full, &mut published);
@@ -176,7 +186,10 @@ impl Inner {
 
     /// The store, if it keeps events of that topic.
     pub(crate) fn store_of(&self, topic: &Topic) -> Option<&Arc<dyn EventStore>> {
-        self.settings.store.as_ref().filter(|store| store.wants(topic))
+        self.settings
+            .store
+            .as_ref()
+            .filter(|store| store.wants(topic))
     }
 
     /// Puts the event into the store, if it is kept, which gives it its place.
@@ -207,7 +220,10 @@ impl Inner {
                 }
                 continue;
             }
-            if queued.lane.has_room() || if_full.misses(queued).is_some() || !may_want(queued, event) {
+            if queued.lane.has_room()
+                || if_full.misses(queued).is_some()
+                || !may_want(queued, event)
+            {
                 continue;
             }
             self.full(std::slice::from_ref(&queued), event, if_full)?;
@@ -226,7 +242,9 @@ impl Inner {
         let members = self.members(targets, group, event);
         let turns: Vec<&Arc<Queued>> = group.turns(&members).collect();
         let free = turns.iter().find(|member| member.lane.has_room());
-        if let Some(member) = free.or_else(|| turns.iter().find(|member| if_full.misses(member).is_some())) {
+        if let Some(member) =
+            free.or_else(|| turns.iter().find(|member| if_full.misses(member).is_some()))
+        {
             return Ok(Some(member));
         }
         self.full(&turns, event, if_full)?;
@@ -241,7 +259,9 @@ impl Inner {
         event: &Event,
     ) -> Vec<&'t Arc<Queued>> {
         let of = |target: &'t Target| match target {
-            Target::Queued(queued) if queued.group().is_some_and(|g| Arc::ptr_eq(g, group)) => Some(queued),
+            Target::Queued(queued) if queued.group().is_some_and(|g| Arc::ptr_eq(g, group)) => {
+                Some(queued)
+            }
             _ => None,
         };
         targets
@@ -253,7 +273,12 @@ impl Inner {
 
     /// All of these are said to be full: whether they are, and what that means. Nothing: there is room after all.
     #[cold]
-    fn full(&self, queues: &[&Arc<Queued>], event: &Event, if_full: IfFull<'_>) -> Result<(), Stop> {
+    fn full(
+        &self,
+        queues: &[&Arc<Queued>],
+        event: &Event,
+        if_full: IfFull<'_>,
+    ) -> Result<(), Stop> {
         let mut waits = Vec::new();
         let mut failing = None;
         for queued in queues {
@@ -277,7 +302,9 @@ impl Inner {
         let record = self.roster.record(id);
         EventError::Full {
             topic: event.topic().as_str().into(),
-            subscription: record.as_ref().map_or("?".into(), |record| record.name.clone()),
+            subscription: record
+                .as_ref()
+                .map_or("?".into(), |record| record.name.clone()),
             capacity: record.map_or(0, |record| record.capacity),
         }
     }
@@ -299,7 +326,11 @@ impl Inner {
         let mut event = Some(event);
         while let Some(queued) = queues.next() {
             // The last one gets the reference itself.
-            let next = if queues.peek().is_some() { event.clone() } else { event.take() };
+            let next = if queues.peek().is_some() {
+                event.clone()
+            } else {
+                event.take()
+            };
             let Some(next) = next.filter(|event| self.is_wanted(queued, event)) else {
                 continue;
             };
@@ -341,9 +372,7 @@ enum Stop {
 /// Whether the filter lets it pass, without counting; a panic is looked at where it counts.
 fn may_want(queued: &Queued, event: &Event) -> bool {
     let filter = queued.special.as_ref().and_then(|s| s.filter.as_ref());
-    filter.is_none_or(|filter| {
-        catch_unwind(AssertUnwindSafe(|| filter(event))).unwrap_or(false)
-    })
+    filter.is_none_or(|filter| catch_unwind(AssertUnwindSafe(|| filter(event))).unwrap_or(false))
 }
 
 pub(crate) fn closed(event: &Event) -> EventError {

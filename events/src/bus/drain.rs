@@ -39,7 +39,12 @@ pub(super) async fn drain(inner: &Inner, timeout: Duration) -> DrainReport {
             // Asked for before looking, so that nothing that happens meanwhile is missed.
             let mut progress = std::pin::pin!(inner.progress.notified());
             progress.as_mut().enable();
-            if inner.roster.records().iter().all(|record| is_done(inner, record)) {
+            if inner
+                .roster
+                .records()
+                .iter()
+                .all(|record| is_done(inner, record))
+            {
                 return;
             }
             progress.await;

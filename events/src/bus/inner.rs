@@ -13,9 +13,7 @@ use super::tally::Tallies;
 use super::target::{Queued, Target};
 use crate::dead_letter::DeadLetters;
 use crate::event::Event;
-use crate::metrics::{
-    BusMetrics, Counter, DeliveryMetrics, LatencyHistogram, SubscriptionMetrics,
-};
+use crate::metrics::{BusMetrics, Counter, DeliveryMetrics, LatencyHistogram, SubscriptionMetrics};
 use crate::request::Requests;
 use crate::route::Router;
 use crate::subscription::record::SubscriptionRecord;
@@ -88,7 +86,10 @@ impl Inner {
         ended.record.finish();
         let mut abandoned = 0;
         for event in ended.left {
-            let heir = ended.queue.as_deref().and_then(|queue| self.heir(queue, &event));
+            let heir = ended
+                .queue
+                .as_deref()
+                .and_then(|queue| self.heir(queue, &event));
             match heir {
                 Some(heir) if heir.push(Arc::clone(&event), None).queued > 0 => {}
                 _ => abandoned += 1,
@@ -108,12 +109,19 @@ impl Inner {
         let members: Vec<&Arc<Queued>> = self.members(&route, group, event);
         let mut turns = group.turns(&members);
         let first = turns.next()?;
-        let with_room = std::iter::once(first).chain(turns).find(|m| m.lane.has_room());
+        let with_room = std::iter::once(first)
+            .chain(turns)
+            .find(|m| m.lane.has_room());
         Some(Arc::clone(with_room.unwrap_or(first)))
     }
 
     /// Whether the filter lets it pass. A filter that panics does not.
-    pub(crate) fn wants(&self, filter: Option<&Filter>, record: &SubscriptionRecord, event: &Event) -> bool {
+    pub(crate) fn wants(
+        &self,
+        filter: Option<&Filter>,
+        record: &SubscriptionRecord,
+        event: &Event,
+    ) -> bool {
         let Some(filter) = filter else { return true };
         let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| filter(event)));
         let counters = &record.counters;
@@ -142,7 +150,10 @@ impl Inner {
 
     pub(crate) fn subscriptions(&self) -> Vec<SubscriptionMetrics> {
         let records = self.roster.records();
-        records.iter().map(|record| self.metrics_of(record)).collect()
+        records
+            .iter()
+            .map(|record| self.metrics_of(record))
+            .collect()
     }
 
     pub(crate) fn metrics(&self) -> BusMetrics {

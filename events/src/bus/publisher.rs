@@ -4,12 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use hooks_runtime::HookSite;
 
+use super::EventBus;
 use super::deliver::Inline;
 use super::dispatch::{IfFull, Outgoing, Stopped};
 use super::published::Published;
 use super::tally::Tally;
 use super::target::Target;
-use super::EventBus;
 use crate::error::EventError;
 use crate::event::Event;
 use crate::route::RouteHandle;
@@ -234,7 +234,10 @@ impl Publisher {
                     ..Published::default()
                 }));
             }
-            return Ok(Err(self.bus.inner().closed_during(pushed.closed, self.topic())));
+            return Ok(Err(self
+                .bus
+                .inner()
+                .closed_during(pushed.closed, self.topic())));
         }
         self.attempt(event)
     }

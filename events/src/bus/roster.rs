@@ -125,7 +125,9 @@ impl Roster {
         let mut state = self.lock();
         Roster::admit(&state, record, limit)?;
         let lanes = state.shared.entry(record.pattern.clone()).or_default();
-        let at = lanes.iter().position(|lane| lane.readers < READERS_PER_LANE);
+        let at = lanes
+            .iter()
+            .position(|lane| lane.readers < READERS_PER_LANE);
         let lane = match at {
             Some(at) => &mut lanes[at],
             None => {
@@ -203,19 +205,30 @@ impl Roster {
 
     /// The figures of a queue.
     pub(crate) fn counts(&self, id: u64) -> QueueCounts {
-        let queue = self.lock().by_id.get(&id).and_then(|seat| seat.queue.clone());
+        let queue = self
+            .lock()
+            .by_id
+            .get(&id)
+            .and_then(|seat| seat.queue.clone());
         queue.map_or_else(QueueCounts::default, |queued| queued.lane.counts(id))
     }
 
     pub(crate) fn record(&self, id: u64) -> Option<Arc<SubscriptionRecord>> {
-        self.lock().by_id.get(&id).map(|seat| Arc::clone(&seat.record))
+        self.lock()
+            .by_id
+            .get(&id)
+            .map(|seat| Arc::clone(&seat.record))
     }
 
     /// All that there are, in the order in which they came.
     pub(crate) fn records(&self) -> Vec<Arc<SubscriptionRecord>> {
         let mut records: Vec<_> = {
             let state = self.lock();
-            state.by_id.values().map(|seat| Arc::clone(&seat.record)).collect()
+            state
+                .by_id
+                .values()
+                .map(|seat| Arc::clone(&seat.record))
+                .collect()
         };
         records.sort_unstable_by_key(|record| record.id);
         records
@@ -230,7 +243,11 @@ impl Roster {
         let queues: Vec<_> = {
             let mut state = self.lock();
             state.closed = true;
-            state.by_id.values().filter_map(|seat| seat.queue.clone()).collect()
+            state
+                .by_id
+                .values()
+                .filter_map(|seat| seat.queue.clone())
+                .collect()
         };
         queues.iter().for_each(|queued| queued.lane.seal());
     }
@@ -240,7 +257,9 @@ impl State {
     fn leave_shared(&mut self, router: &Router<Target>, seat: &Seat) -> Option<Target> {
         let lanes = self.shared.get_mut(&seat.record.pattern)?;
         let queue = seat.queue.as_ref()?;
-        let at = lanes.iter().position(|lane| Arc::ptr_eq(&lane.queued, queue))?;
+        let at = lanes
+            .iter()
+            .position(|lane| Arc::ptr_eq(&lane.queued, queue))?;
         lanes[at].readers -= 1;
         if lanes[at].readers > 0 {
             return None;

@@ -66,6 +66,8 @@ impl Tallies {
     /// Events and deliveries that were not passed on.
     pub(crate) fn sums(&self) -> (u64, u64) {
         let open = self.live().into_iter().map(|tally| tally.open(|_| true));
-        open.fold((0, 0), |(events, deliveries), (e, d)| (events + e, deliveries + d))
+        open.fold((0, 0), |(events, deliveries), (e, d)| {
+            (events + e, deliveries + d)
+        })
     }
 }

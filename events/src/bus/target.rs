@@ -111,7 +111,10 @@ pub(crate) struct Group {
 
 impl Group {
     /// The members in the order in which they are asked to take the next event.
-    pub(crate) fn turns<'m>(&self, members: &[&'m Arc<Queued>]) -> impl Iterator<Item = &'m Arc<Queued>> {
+    pub(crate) fn turns<'m>(
+        &self,
+        members: &[&'m Arc<Queued>],
+    ) -> impl Iterator<Item = &'m Arc<Queued>> {
         let first = self.turn.fetch_add(1, Ordering::Relaxed) % members.len().max(1);
         let (before, from) = members.split_at(first);
         let turns: Vec<_> = from.iter().chain(before).copied().collect();

@@ -72,7 +72,9 @@ impl Delivering {
         };
         match ended {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(EventError::Refused(refusal))) => Err(DeadLetterCause::Refused(refusal.reason().into())),
+            Ok(Err(EventError::Refused(refusal))) => {
+                Err(DeadLetterCause::Refused(refusal.reason().into()))
+            }
             Ok(Err(EventError::Handler { message, .. })) => Err(DeadLetterCause::Failed(message)),
             Ok(Err(other)) => Err(DeadLetterCause::Failed(other.to_string().into())),
             Err(panic) => Err(DeadLetterCause::Panicked(panic_message(&*panic))),

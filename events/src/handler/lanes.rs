@@ -142,8 +142,14 @@ mod tests {
         };
         assert!(matches!(lanes.enter(&event("t", "a"), 2), Turn::Later));
         assert!(matches!(lanes.enter(&event("t", "a"), 3), Turn::Later));
-        assert!(matches!(lanes.enter(&event("t", "b"), 4), Turn::Now(4, Some(_))));
-        assert!(matches!(lanes.enter(&event("t", ""), 5), Turn::Now(5, None)));
+        assert!(matches!(
+            lanes.enter(&event("t", "b"), 4),
+            Turn::Now(4, Some(_))
+        ));
+        assert!(matches!(
+            lanes.enter(&event("t", ""), 5),
+            Turn::Now(5, None)
+        ));
         assert_eq!(lanes.leave(lane), Some(2));
         assert_eq!(lanes.leave(lane), Some(3));
         assert_eq!(lanes.leave(lane), None);

@@ -74,7 +74,12 @@ impl Running {
         }
     }
 
-    fn poll(&mut self, feed: &mut Feed, delivering: &Arc<Delivering>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(
+        &mut self,
+        feed: &mut Feed,
+        delivering: &Arc<Delivering>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         loop {
             while let Poll::Ready(Some(done)) = self.tasks.poll_join_next_with_id(cx) {
                 // A delivery catches panics; one that ends in an error was stopped with the runtime.
@@ -86,7 +91,11 @@ impl Running {
                 }
             }
             if self.is_ended {
-                return if self.tasks.is_empty() { Poll::Ready(()) } else { Poll::Pending };
+                return if self.tasks.is_empty() {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                };
             }
             if self.tasks.len() >= self.limit || self.lanes.is_crowded() {
                 return Poll::Pending;

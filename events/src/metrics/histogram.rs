@@ -72,7 +72,11 @@ impl LatencyHistogram {
     }
 
     pub(crate) fn metrics(&self) -> LatencyMetrics {
-        let counts: Vec<u64> = self.buckets.iter().map(|b| b.load(Ordering::Relaxed)).collect();
+        let counts: Vec<u64> = self
+            .buckets
+            .iter()
+            .map(|b| b.load(Ordering::Relaxed))
+            .collect();
         let count: u64 = counts.iter().sum();
         let max_ns = self.max_ns.load(Ordering::Relaxed);
         let quantile = |percent: u64| {
@@ -112,7 +116,10 @@ mod tests {
         }
         for ns in values {
             let end = upper_end_ns(bucket(ns));
-            assert!(end >= ns && end - ns <= ns / STEPS, "{ns} is in a bucket up to {end}");
+            assert!(
+                end >= ns && end - ns <= ns / STEPS,
+                "{ns} is in a bucket up to {end}"
+            );
             assert!(end == u64::MAX || bucket(end + 1) == bucket(ns) + 1);
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
@@ -127,8 +134,15 @@ mod tests {
         }
         let metrics = histogram.metrics();
         assert_eq!((metrics.count, metrics.max_ns), (1000, 1000));
-        for (quantile, exact) in [(metrics.p50_ns, 500), (metrics.p90_ns, 900), (metrics.p99_ns, 990)] {
-            assert!((exact..=exact + exact / 4).contains(&quantile), "{metrics:?}");
+        for (quantile, exact) in [
+            (metrics.p50_ns, 500),
+            (metrics.p90_ns, 900),
+            (metrics.p99_ns, 990),
+        ] {
+            assert!(
+                (exact..=exact + exact / 4).contains(&quantile),
+                "{metrics:?}"
+            );
         }
     }
 }

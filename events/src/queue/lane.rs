@@ -115,7 +115,10 @@ impl<T> Lane<T> {
         state.sealed = true;
         self.full.store(0, Ordering::Relaxed);
         let mut wakes = AfterLock::default();
-        state.slots.iter_mut().for_each(|slot| wakes.add(slot.reader.take()));
+        state
+            .slots
+            .iter_mut()
+            .for_each(|slot| wakes.add(slot.reader.take()));
         let writers = state.writers.take();
         drop(state);
         wakes.each(Waker::wake);
@@ -153,7 +156,10 @@ impl<T> Lane<T> {
         };
         let was_full = slot.is_full() || slot.holds_up;
         let filled = slot.fill(batch);
-        if !filled && !sealed && let Some(waker) = waker {
+        if !filled
+            && !sealed
+            && let Some(waker) = waker
+        {
             match &mut slot.reader {
                 Some(known) => known.clone_from(waker),
                 none => *none = Some(waker.clone()),
@@ -162,7 +168,11 @@ impl<T> Lane<T> {
         if was_full {
             self.let_writers_go_on(state);
         }
-        if filled || !sealed { Ok(filled) } else { Err(Ended) }
+        if filled || !sealed {
+            Ok(filled)
+        } else {
+            Err(Ended)
+        }
     }
 
     /// A reader has read `count` of the items that it took.

@@ -76,7 +76,10 @@ impl<T> Reader<T> {
                 return Poll::Ready(Some(entry));
             }
             let waker = self.lingered.then_some(cx.waker());
-            match self.lane.fill((self.key, &mut self.place), &mut self.batch, waker) {
+            match self
+                .lane
+                .fill((self.key, &mut self.place), &mut self.batch, waker)
+            {
                 Err(Ended) => return Poll::Ready(None),
                 Ok(true) => {
                     self.lingered = false;
@@ -104,7 +107,10 @@ impl<T> Reader<T> {
                 self.settle();
                 return Some(Some(entry));
             }
-            match self.lane.fill((self.key, &mut self.place), &mut self.batch, None) {
+            match self
+                .lane
+                .fill((self.key, &mut self.place), &mut self.batch, None)
+            {
                 Err(Ended) => return Some(None),
                 Ok(false) => return None,
                 Ok(true) => {

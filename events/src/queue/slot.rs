@@ -183,7 +183,10 @@ impl<T> Slot<T> {
         let taken = self.last - self.items.len() as u64;
         batch.stamp = self.stamp.take_if(|(at, _)| *at <= taken);
         // What is read at once needs no place any more: the first item, if no gap comes before it.
-        let gap_first = batch.gaps.front().is_some_and(|gap| gap.from == batch.at + 1);
+        let gap_first = batch
+            .gaps
+            .front()
+            .is_some_and(|gap| gap.from == batch.at + 1);
         let at_once = usize::from(!gap_first);
         self.handed = batch.items.len().saturating_sub(at_once);
         true

@@ -25,7 +25,12 @@ pub(crate) struct SubscriptionRecord {
 }
 
 impl SubscriptionRecord {
-    pub(crate) fn new(id: u64, name: Option<Box<str>>, pattern: TopicPattern, capacity: usize) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        name: Option<Box<str>>,
+        pattern: TopicPattern,
+        capacity: usize,
+    ) -> Self {
         SubscriptionRecord {
             id,
             name: name.unwrap_or_else(|| format!("{pattern}#{id}").into()),
