@@ -251,15 +251,20 @@ impl Inner {
     #[inline]
     pub(crate) fn try_send(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Fail))
+        self.send_now(event, IfFull::Fail)
     }
 
     /// As `try_send`; queues that are full miss the event.
     pub(crate) fn send_or_miss(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Miss))
+        self.send_now(event, IfFull::Miss)
+    }
+
+    #[inline]
+    fn send_now(&self, event: Event, if_full: IfFull<'_>) -> Result<Published, EventError> {
+        // Not `with`, which would need a clone of the topic beside the event.
+        let targets = self.router.route(event.topic());
+        self.counted(self.attempt(&targets, Outgoing::Owned(event), if_full))
     }
 
     fn counted(&self, sent: Result<Published, Stopped<'_>>) -> Result<Published, EventError> {
@@ -281,12 +286,11 @@ impl Inner {
         loop {
             let (given_back, queues) = {
                 // Found again each time: the route is not held while it waits.
-                let topic = event.event().topic().clone();
-                let route = self.router.route(&topic);
+                let targets = self.router.route(event.event().topic());
                 let if_full = IfFull::Wait {
                     missing: &waits.missing,
                 };
-                match self.attempt(&route, event, if_full) {
+                match self.attempt(&targets, event, if_full) {
                     Err(Stopped::Full(event, queues)) => (event, queues),
                     sent => return self.counted(sent),
                 }

@@ -39,6 +39,8 @@ pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 /// The Rust blocks of the book compile and run as tests.
 #[cfg(doctest)]
 mod book {
+    #[doc = include_str!("../../docs/guide/events.md")]
+    struct Guide;
     #[doc = include_str!("../../docs/reference/event.md")]
     struct Event;
     #[doc = include_str!("../../docs/reference/topics.md")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_events::flow::{FlowController, Rate};
-use hooks_events::store::{MemoryStore, Retention};
+use hooks_events::store::{EventStore, MemoryStore, Query, Retention, Snapshot, Usage};
 use hooks_events::{Delivery, Event, EventBus, EventError, Subscription, Topic, TopicPattern};
 
 fn keeping(max_events: usize) -> EventBus {
@@ -172,10 +172,67 @@ async fn rates_are_limited_where_that_was_said() {
     handle.publish(event("log.line", 2)).await.unwrap();
     for error in [
         bus.publish(event("log.line", 3)).await.unwrap_err(),
-        handle.try_publish(&event("log.line", 3)).unwrap_err(),
+        handle.try_publish(event("log.line", 3)).unwrap_err(),
     ] {
         assert!(matches!(error, EventError::RateLimited { .. }), "{error}");
     }
     bus.publish(event("other", 4)).await.unwrap();
     assert_eq!(bus.metrics().published, 3);
+}
+
+/// A store that lets something happen just before it takes an event.
+struct Before {
+    store: MemoryStore,
+    action: std::sync::Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl EventStore for Before {
+    fn append(&self, event: Event) -> Result<Arc<Event>, EventError> {
+        let action = self.action.lock().unwrap().take();
+        if let Some(action) = action {
+            action();
+        }
+        self.store.append(event)
+    }
+    fn read(&self, query: &Query) -> Result<Vec<Arc<Event>>, EventError> {
+        self.store.read(query)
+    }
+    fn snapshot(&self, pattern: &TopicPattern, count: usize) -> Result<Snapshot, EventError> {
+        self.store.snapshot(pattern, count)
+    }
+    fn last_sequence(&self) -> u64 {
+        self.store.last_sequence()
+    }
+    fn usage(&self) -> Usage {
+        self.store.usage()
+    }
+}
+
+/// The publisher knows where its event goes, and then somebody subscribes who does not find it in the store.
+#[tokio::test]
+async fn who_subscribes_just_before_the_store_takes_an_event_gets_it() {
+    let store = Arc::new(Before {
+        store: MemoryStore::new(Retention::default()),
+        action: std::sync::Mutex::default(),
+    });
+    let bus = EventBus::builder().store(store.clone()).build();
+    let mut handle = bus.publisher(Topic::new("a").unwrap());
+    let mut late = Vec::new();
+    for n in 0..4 {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let subscribes = bus.clone();
+        *store.action.lock().unwrap() = Some(Box::new(move || {
+            let stream = subscribes.subscribe("a").historic(10).stream();
+            sender.send(stream.unwrap()).unwrap();
+        }));
+        match n % 2 {
+            0 => bus.publish(event("a", n)).await.unwrap(),
+            _ => handle.publish(event("a", n)).await.unwrap(),
+        };
+        late.push(receiver.recv().unwrap());
+    }
+    bus.close();
+    for stream in late {
+        assert_eq!(read_all(stream).await, [0, 1, 2, 3]);
+    }
 }

@@ -80,7 +80,7 @@ async fn hooks_refuse_publishing() {
         bus.publish(event("refuse.a", 1)).await.unwrap_err(),
         bus.try_publish(event("refuse.a", 3)).unwrap_err(),
         handle.publish(event("refuse.a", 5)).await.unwrap_err(),
-        handle.try_publish(&event("refuse.a", 7)).unwrap_err(),
+        handle.try_publish(event("refuse.a", 7)).unwrap_err(),
         bus.request(event("refuse.a", 9), Duration::from_secs(1))
             .await
             .unwrap_err(),

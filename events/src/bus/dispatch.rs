@@ -140,9 +140,7 @@ impl Inner {
         let has_queue = targets
             .iter()
             .any(|target| matches!(target, Target::Queued(_)));
-        let has_inline = targets
-            .iter()
-            .any(|target| matches!(target, Target::Inline(_)));
+        let has_inline = targets.iter().any(Target::is_inline);
         // Before anything is done, so that all or nothing is.
         let _depth = match has_inline {
             true => Some(self.enter(event.event())?),
@@ -158,21 +156,17 @@ impl Inner {
             Err(Stop::Failed(error)) => return Err(error.into()),
             Err(Stop::Full(queues)) => return Err(Stopped::Full(event, queues)),
         };
-        let event = self.keep(event)?;
+        let Some(store) = self.store_of(event.event().topic()) else {
+            let event = event.into_shared();
+            self.give(targets, targets, &members, event, if_full, &mut published);
+            return Ok(published);
+        };
+        let event = store.append(event.into_owned())?;
         published.sequence = event.sequence().and_then(NonZeroU64::new);
-        // Queues first: what a handler publishes is an effect of this event and comes after it everywhere.
-        if has_inline {
-            self.queue(
-                targets,
-                &members,
-                Arc::clone(&event),
-                if_full,
-                &mut published,
-            );
-            self.call_inline(targets, &event, &mut published);
-        } else {
-            self.queue(targets, &members, event, if_full, &mut published);
-        }
+        // Looked up again, after the store has it: a subscription that asked the store just before, and does not
+        // have it from there, is found now.
+        let now = self.router.route(event.topic());
+        self.give(&now, targets, &members, event, if_full, &mut published);
         Ok(published)
     }
 
@@ -192,12 +186,23 @@ impl Inner {
             .filter(|store| store.wants(topic))
     }
 
-    /// Puts the event into the store, if it is kept, which gives it its place.
-    fn keep(&self, event: Outgoing<'_>) -> Result<Arc<Event>, EventError> {
-        match self.store_of(event.event().topic()) {
-            None => Ok(event.into_shared()),
-            Some(store) => store.append(event.into_owned()),
+    /// Puts the event into the queues of some targets and the chosen members of groups, and calls the inline
+    /// handlers of others.
+    fn give(
+        &self,
+        queues: &[Target],
+        handlers: &[Target],
+        members: &[&Arc<Queued>],
+        event: Arc<Event>,
+        if_full: IfFull<'_>,
+        published: &mut Published,
+    ) {
+        if !handlers.iter().any(Target::is_inline) {
+            return self.queue(queues, members, event, if_full, published);
         }
+        // Queues first: what a handler publishes is an effect of this event and comes after it everywhere.
+        self.queue(queues, members, Arc::clone(&event), if_full, published);
+        self.call_inline(handlers, &event, published);
     }
 
     /// Looks for room wherever publishers have to wait or fail, and chooses a member of each group.
