@@ -8,7 +8,7 @@ mod trie;
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hooks_runtime::registry::Snapshot;
 
@@ -128,10 +128,7 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
     /// Adds an entry under that pattern. Every [`route`](Router::route) that begins later finds it.
     pub fn insert(&self, pattern: &TopicPattern, value: T) -> RouteKey {
         let shared = &*self.0;
-        let mut patterns = shared
-            .patterns
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut patterns = shared.write();
         patterns.last_order += 1;
         shared.len.fetch_add(1, Ordering::Relaxed);
         let order = patterns.last_order;
@@ -162,27 +159,26 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
     /// it, and nothing of it is kept but by those who are using it.
     pub fn remove(&self, key: &RouteKey) -> Option<T> {
         let shared = &*self.0;
-        let mut patterns = shared
-            .patterns
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
         let topic = key.pattern.as_topic();
-        let removed = match &topic {
-            Some(topic) => patterns.remove_literal(topic, key.order),
-            None => patterns.wildcards.remove(key.pattern.as_str(), key.order),
+        let removed = {
+            let mut patterns = shared.write();
+            match &topic {
+                Some(topic) => patterns.remove_literal(topic, key.order),
+                None => patterns.wildcards.remove(key.pattern.as_str(), key.order),
+            }
         };
         let gone = usize::from(removed.is_some());
         shared.len.fetch_sub(gone, Ordering::Relaxed);
+        // Without the lock, because there may be many answers to let go of. No new one has the entry: who makes one
+        // holds the lock until it is kept, and finds the entry gone from now on.
+        drop(shared.cache.forget(key.order));
         // Handles are told last: who is told looks into the cache, and takes what is there for news.
-        let garbage = shared.cache.forget(key.order);
         match &topic {
-            Some(topic) => patterns.tell_handles(topic),
+            Some(topic) => shared.read().tell_handles(topic),
             None => {
                 shared.changes.fetch_add(1, Ordering::Release);
             }
         }
-        drop(patterns);
-        drop(garbage);
         removed.map(|entry| entry.value)
     }
 
@@ -221,6 +217,18 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
     }
 }
 
+impl<T> Shared<T> {
+    fn read(&self) -> RwLockReadGuard<'_, Patterns<T>> {
+        self.patterns.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Patterns<T>> {
+        self.patterns
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl<T: Clone> Shared<T> {
     #[inline(always)]
     fn route(&self, topic: &Topic) -> Route<'_, T> {
@@ -236,7 +244,7 @@ impl<T: Clone> Shared<T> {
     #[inline(never)]
     fn walk(&self, topic: &Topic) -> Route<'_, T> {
         // Held until the answer is kept, so that it is not kept after a change that it does not know of.
-        let patterns = self.patterns.read().unwrap_or_else(PoisonError::into_inner);
+        let patterns = self.read();
         let found = patterns.find(topic);
         let generation = self.generation.load(Ordering::Acquire);
         if !self.cache.wants(topic, generation, found.len()) {
