@@ -120,9 +120,9 @@ proptest! {
     #[test]
     fn a_queue_does_what_its_strategy_says(
         overflow in overflow(),
-        // From 8 on, a reader tells of what it has read for several items at once.
-        capacity in 1_usize..8,
-        steps in prop::collection::vec((0_usize..12, 0_usize..12), 1..20),
+        // From 64 on, a reader tells of what it has read for several items at once.
+        capacity in 1_usize..16,
+        steps in prop::collection::vec((0_usize..24, 0_usize..24), 1..20),
     ) {
         let lane = Arc::default();
         let mut reader = reader(&lane, 1, capacity, overflow);

@@ -112,7 +112,7 @@ impl Stage {
                     let event = match sent {
                         Sent::Made => Arc::new(Event::new(&topic, n)),
                         Sent::Shared => made(&events, n).clone(),
-                        Sent::Lent => Arc::new(Event::clone(black_box(&events[0]))),
+                        Sent::Lent => Arc::new(Event::clone(&events[0])),
                     };
                     sender.send(event).expect("the receivers live");
                 }
@@ -222,9 +222,7 @@ struct Inline {
 
 impl Inline {
     fn lend(&mut self, _: u64) -> bool {
-        self.publisher
-            .try_publish(black_box(&*self.events[0]))
-            .is_ok()
+        self.publisher.try_publish(&*self.events[0]).is_ok()
     }
 
     fn share(&mut self, n: u64) -> bool {

@@ -113,12 +113,10 @@ impl Inner {
         }
     }
 
-    /// Whether `admit` takes that event, which is not one of hooks.
+    /// Whether `admit` takes that event, which is not one of hooks, if no rate is limited.
     #[inline]
     pub(crate) fn takes(&self, event: &Event) -> bool {
-        !self.is_closed()
-            && self.settings.flow.is_none()
-            && event.is_within_bytes(self.settings.max_payload_bytes)
+        !self.is_closed() && event.is_within_bytes(self.settings.max_payload_bytes)
     }
 
     /// Counts that so many queues were closed while an event was on its way to them.

@@ -10,8 +10,10 @@ use super::slot::{Batch, QueueCounts};
 use super::sync::Arc;
 use crate::overflow::Gap;
 
-/// The most items after which a reader tells its queue that it has read them.
-const LARGEST_CHUNK: usize = 32;
+/// A reader tells its queue of each such part of the capacity that it has read.
+const CHUNKS: usize = 32;
+/// The most items after which it does.
+const LARGEST_CHUNK: usize = 256;
 
 /// Reads one queue of a lane. Dropping it takes the queue out.
 pub struct Reader<T> {
@@ -49,7 +51,7 @@ impl<T> Reader<T> {
                 at: 0,
             },
             owed: 0,
-            chunk: (capacity.get() / 4).clamp(1, LARGEST_CHUNK),
+            chunk: (capacity.get() / CHUNKS).clamp(1, LARGEST_CHUNK),
             lingered: false,
         }
     }

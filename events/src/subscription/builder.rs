@@ -93,8 +93,8 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// How many events its queue takes, at least 1. An event counts until it is read, and may count a little longer:
-    /// the queue is told of each fourth part of its capacity that was read, or of 32 events.
+    /// How many events its queue takes, at least 1. An event counts until it is read, and may count a little
+    /// longer: the queue is told of each 32nd part of its capacity that was read, and of 256 events at most.
     pub fn capacity(mut self, events: usize) -> Self {
         self.capacity = Some(events);
         self
