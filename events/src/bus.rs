@@ -21,15 +21,15 @@ use tokio::time::Instant;
 
 use crate::dead_letter::DeadLetter;
 use crate::error::EventError;
-use crate::event::{Event, Origin};
+use crate::event::Event;
 use crate::metrics::{BusMetrics, SubscriptionMetrics};
 use crate::store::EventStore;
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
-pub use drain::{DrainReport, Undelivered};
 use deliver::Inline;
 use dispatch::{IfFull, Outgoing, Stopped};
+pub use drain::{DrainReport, Undelivered};
 use inner::Inner;
 pub use published::Published;
 pub use publisher::{Publishable, Publisher};
@@ -105,9 +105,6 @@ impl EventBus {
     /// [`ReservedTopic`](EventError::ReservedTopic), [`Closed`](EventError::Closed). Nobody has got the event.
     pub async fn publish(&self, event: Event) -> Result<Published, EventError> {
         let inner = self.inner();
-        if event.origin() == Origin::Hooks {
-            return inner.send(event).await;
-        }
         inner.count_refusals(inner.ask_and_send(event).await)
     }
 
@@ -118,10 +115,20 @@ impl EventBus {
     /// it would have had to wait.
     pub fn try_publish(&self, event: Event) -> Result<Published, EventError> {
         let inner = self.inner();
-        if event.origin() == Origin::Hooks {
-            return inner.try_send(event);
-        }
         inner.count_refusals(inner.ask_and_try_send(event))
+    }
+
+    /// Publishes a record of what hooks did, under a topic that begins with `hook.`. Hooks are not asked, because
+    /// that would make a further record; queues that are full miss it, because the hooked call does not wait.
+    ///
+    /// # Errors
+    /// As [`try_publish`](EventBus::try_publish), but for `Full` and `Refused`.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the system of hooks and events publishes them")
+    )]
+    pub(crate) fn publish_record(&self, event: Event) -> Result<Published, EventError> {
+        self.inner().send_or_miss(event.made_by_hooks())
     }
 
     /// A handle that knows where events of that topic go, for those who publish many.
@@ -143,7 +150,11 @@ impl EventBus {
     /// [`EventError::NoResponder`] at once, if nobody has got the request; [`NoReply`](EventError::NoReply) when
     /// the time is up; [`Closed`](EventError::Closed) if the bus is closed meanwhile; and those of
     /// [`publish`](EventBus::publish).
-    pub async fn request(&self, request: Event, timeout: Duration) -> Result<Arc<Event>, EventError> {
+    pub async fn request(
+        &self,
+        request: Event,
+        timeout: Duration,
+    ) -> Result<Arc<Event>, EventError> {
         crate::request::request(self, request, timeout).await
     }
 
@@ -228,13 +239,14 @@ impl fmt::Debug for EventBus {
 impl Inner {
     #[hooked(point = "event.publish", component = event.topic().as_str())]
     async fn ask_and_send(&self, event: Event) -> Result<Published, EventError> {
-        self.send(event).await
+        // Whatever hooks made of it: it is not theirs.
+        self.send(event.made_by_program()).await
     }
 
     #[inline]
     #[hooked(point = "event.publish", component = event.topic().as_str())]
     fn ask_and_try_send(&self, event: Event) -> Result<Published, EventError> {
-        self.try_send(event)
+        self.try_send(event.made_by_program())
     }
 
     #[inline]
@@ -249,15 +261,20 @@ impl Inner {
     #[inline]
     pub(crate) fn try_send(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Fail))
+        self.send_now(event, IfFull::Fail)
     }
 
     /// As `try_send`; queues that are full miss the event.
     pub(crate) fn send_or_miss(&self, event: Event) -> Result<Published, EventError> {
         self.admit(&event)?;
-        let route = self.router.route(event.topic());
-        self.counted(self.attempt(&route, Outgoing::Owned(event), IfFull::Miss))
+        self.send_now(event, IfFull::Miss)
+    }
+
+    #[inline]
+    fn send_now(&self, event: Event, if_full: IfFull<'_>) -> Result<Published, EventError> {
+        // Not `with`, which would need a clone of the topic beside the event.
+        let targets = self.router.route(event.topic());
+        self.counted(self.attempt(&targets, Outgoing::Owned(event), if_full))
     }
 
     fn counted(&self, sent: Result<Published, Stopped<'_>>) -> Result<Published, EventError> {
@@ -279,12 +296,11 @@ impl Inner {
         loop {
             let (given_back, queues) = {
                 // Found again each time: the route is not held while it waits.
-                let topic = event.event().topic().clone();
-                let route = self.router.route(&topic);
+                let targets = self.router.route(event.event().topic());
                 let if_full = IfFull::Wait {
                     missing: &waits.missing,
                 };
-                match self.attempt(&route, event, if_full) {
+                match self.attempt(&targets, event, if_full) {
                     Err(Stopped::Full(event, queues)) => (event, queues),
                     sent => return self.counted(sent),
                 }
@@ -312,9 +328,13 @@ impl Waits {
     async fn wait(&mut self, queues: &[Arc<Queued>]) {
         for queued in queues {
             let limit = queued.special.as_ref().and_then(|s| s.block_timeout);
-            let is_known = self.deadlines.iter().any(|(known, _)| Arc::ptr_eq(known, queued));
+            let is_known = self
+                .deadlines
+                .iter()
+                .any(|(known, _)| Arc::ptr_eq(known, queued));
             if let Some(limit) = limit.filter(|_| !is_known) {
-                self.deadlines.push((Arc::clone(queued), Instant::now() + limit));
+                self.deadlines
+                    .push((Arc::clone(queued), Instant::now() + limit));
             }
         }
         let room = any_room(queues);
@@ -337,7 +357,11 @@ async fn any_room(queues: &[Arc<Queued>]) {
         let is_ready = rooms
             .iter_mut()
             .any(|room| std::pin::Pin::new(room).poll(cx).is_ready());
-        if is_ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+        if is_ready {
+            std::task::Poll::Ready(())
+        } else {
+            std::task::Poll::Pending
+        }
     })
     .await;
 }
@@ -355,5 +379,59 @@ impl Target {
             }
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use hooks_runtime::{HookError, HookResult, hooks};
+
+    use super::*;
+
+    /// By construction: what hooks did makes no further records.
+    #[test]
+    fn hooks_are_not_asked_about_records() {
+        let asked = Arc::new(AtomicU32::new(0));
+        let _hooks = ["event.publish", "event.deliver"].map(|point| {
+            let asked = asked.clone();
+            let hook = hooks().on(format!("records.{point}")).point(point);
+            hook.intercept(move |cx| {
+                let event = cx.arg::<Event>("event")?;
+                if event.topic().as_str().starts_with("hook.") {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok::<_, HookError>(HookResult::Continue)
+            })
+            .unwrap()
+        });
+        let bus = EventBus::new();
+        let mut stream = bus.subscribe("hook.>").stream().unwrap();
+        let _inline = bus.subscribe(">").inline(|_: &Event| ()).unwrap();
+        let record = Event::try_new("hook.tool.execute.refused", 1).unwrap();
+        let published = bus.publish_record(record.clone()).unwrap();
+        assert_eq!((published.queued, published.handled), (1, 1));
+        let Ok(Some(crate::Delivery::Event(got))) = stream.try_recv() else {
+            panic!("no record");
+        };
+        assert_eq!(asked.load(Ordering::Relaxed), 0);
+        // Whoever got a record cannot publish another one with it.
+        let forged = Event::clone(&got).with_data("nothing was refused");
+        let error = bus.try_publish(forged).unwrap_err();
+        assert!(matches!(error, EventError::ReservedTopic { .. }), "{error}");
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn a_record_waits_for_nobody() {
+        let bus = EventBus::new();
+        let mut slow = bus.subscribe("hook.>").capacity(1).stream().unwrap();
+        for n in 1..=3 {
+            bus.publish_record(Event::try_new("hook.a", n).unwrap())
+                .unwrap();
+        }
+        assert!(slow.try_recv().unwrap().unwrap().event().is_some());
+        assert_eq!(slow.try_recv().unwrap().unwrap().gap().unwrap().count(), 2);
     }
 }

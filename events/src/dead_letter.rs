@@ -48,10 +48,6 @@ pub enum DeadLetterCause {
     Panicked(Box<str>),
     /// The handler took longer than this.
     TimedOut(Duration),
-    /// Hooks refused.
-    #[serde(skip)]
-    #[doc(hidden)]
-    Refused(Box<str>),
 }
 
 impl fmt::Display for DeadLetterCause {
@@ -60,7 +56,6 @@ impl fmt::Display for DeadLetterCause {
             DeadLetterCause::Failed(why) => write!(f, "the handler failed: {why}"),
             DeadLetterCause::Panicked(why) => write!(f, "the handler panicked: {why}"),
             DeadLetterCause::TimedOut(limit) => write!(f, "the handler took longer than {limit:?}"),
-            DeadLetterCause::Refused(why) => write!(f, "hooks refused: {why}"),
         }
     }
 }

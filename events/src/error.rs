@@ -86,7 +86,9 @@ pub enum EventError {
         capacity: usize,
     },
     /// The bus takes no more events and no more subscriptions.
-    #[error("the bus is closed: {what} came after `close` or `drain`, or after the last `EventBus` was dropped")]
+    #[error(
+        "the bus is closed: {what} came after `close` or `drain`, or after the last `EventBus` was dropped"
+    )]
     Closed {
         /// What was refused.
         what: Box<str>,
@@ -131,13 +133,17 @@ pub enum EventError {
     #[error("{0}")]
     Hook(HookError),
     /// Nobody listens to the topic of a request.
-    #[error("nobody answers requests to `{topic}`: no subscription covers it; subscribe a handler that calls `EventBus::reply`")]
+    #[error(
+        "nobody answers requests to `{topic}`: no subscription covers it; subscribe a handler that calls `EventBus::reply`"
+    )]
     NoResponder {
         /// The topic of the request.
         topic: Box<str>,
     },
     /// A request was not answered in time.
-    #[error("no reply to the request to `{topic}` within {after:?}; give it more time, or look why its handler does not reply")]
+    #[error(
+        "no reply to the request to `{topic}` within {after:?}; give it more time, or look why its handler does not reply"
+    )]
     NoReply {
         /// The topic of the request.
         topic: Box<str>,
@@ -161,7 +167,9 @@ pub enum EventError {
         why: &'static str,
     },
     /// There are as many subscriptions as the bus allows.
-    #[error("the bus has {limit} subscriptions, as many as it allows; drop some, or raise `EventBusBuilder::max_subscriptions`")]
+    #[error(
+        "the bus has {limit} subscriptions, as many as it allows; drop some, or raise `EventBusBuilder::max_subscriptions`"
+    )]
     TooManySubscriptions {
         /// The limit.
         limit: usize,
@@ -177,7 +185,9 @@ pub enum EventError {
         why: Box<str>,
     },
     /// Something needs a tokio runtime, and there is none.
-    #[error("{what} needs a tokio runtime: call it inside of one, for example in a function under `#[tokio::main]`")]
+    #[error(
+        "{what} needs a tokio runtime: call it inside of one, for example in a function under `#[tokio::main]`"
+    )]
     NoRuntime {
         /// What needs it.
         what: &'static str,

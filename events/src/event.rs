@@ -281,6 +281,14 @@ impl Event {
         self.origin = Origin::Hooks;
         self
     }
+
+    /// Takes that mark away.
+    #[must_use]
+    #[inline]
+    pub(crate) fn made_by_program(mut self) -> Event {
+        self.origin = Origin::Program;
+        self
+    }
 }
 
 #[inline]

@@ -22,7 +22,9 @@ mod subscription;
 mod system;
 pub mod topic;
 
-pub use bus::{DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered};
+pub use bus::{
+    DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered,
+};
 pub use dead_letter::{DEAD_LETTER_TOPIC, DeadLetter, DeadLetterCause};
 pub use dispatcher::{EventDispatcher, EventDispatcherBuilder, Strategy};
 pub use error::EventError;
@@ -39,6 +41,8 @@ pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 /// The Rust blocks of the book compile and run as tests.
 #[cfg(doctest)]
 mod book {
+    #[doc = include_str!("../../docs/guide/events.md")]
+    struct Guide;
     #[doc = include_str!("../../docs/reference/event.md")]
     struct Event;
     #[doc = include_str!("../../docs/reference/topics.md")]

@@ -38,15 +38,28 @@ const STEADY: Backoff = Backoff {
 async fn a_healthy_handler_gets_everything_in_time() {
     let bus = EventBus::new();
     let dispatcher = EventDispatcher::builder(&bus).capacity(1000).build();
-    dispatcher.on("a", |_: Arc<Event>| std::future::pending::<()>()).unwrap();
-    dispatcher.on("a", async |_: Arc<Event>| Err::<(), _>("it always fails")).unwrap();
-    dispatcher.on("a", async |_: Arc<Event>| -> () { panic!("it always panics") }).unwrap();
     dispatcher
-        .on("a", async |_: Arc<Event>| tokio::time::sleep(Duration::from_secs(1)).await)
+        .on("a", |_: Arc<Event>| std::future::pending::<()>())
+        .unwrap();
+    dispatcher
+        .on("a", async |_: Arc<Event>| Err::<(), _>("it always fails"))
+        .unwrap();
+    dispatcher
+        .on("a", async |_: Arc<Event>| -> () {
+            panic!("it always panics")
+        })
+        .unwrap();
+    dispatcher
+        .on("a", async |_: Arc<Event>| {
+            tokio::time::sleep(Duration::from_secs(1)).await
+        })
         .unwrap();
     let (sender, mut healthy) = mpsc::unbounded_channel();
     dispatcher.on("a", sends(sender)).unwrap();
-    let inline = bus.subscribe("a").inline(|_: &Event| -> () { panic!("inline, too") }).unwrap();
+    let inline = bus
+        .subscribe("a")
+        .inline(|_: &Event| -> () { panic!("inline, too") })
+        .unwrap();
 
     let start = tokio::time::Instant::now();
     for n in 0..1000 {
@@ -93,8 +106,14 @@ async fn what_fails_is_tried_again_and_then_put_aside() {
     let second_id = second.id().into_owned();
     bus.publish(first).await.unwrap();
     bus.publish(second).await.unwrap();
-    let Some(Delivery::Event(notice)) = notices.recv().await else { panic!("no notice") };
-    assert_eq!(start.elapsed(), Duration::from_secs(6), "1 + 2 s for each of them");
+    let Some(Delivery::Event(notice)) = notices.recv().await else {
+        panic!("no notice")
+    };
+    assert_eq!(
+        start.elapsed(),
+        Duration::from_secs(6),
+        "1 + 2 s for each of them"
+    );
     assert_eq!(attempts.load(Ordering::Relaxed), 6);
     let letter = notice.data::<DeadLetter>().unwrap();
     assert_eq!((number(&letter.event), letter.attempts), (2, 3));
@@ -120,7 +139,10 @@ async fn what_takes_too_long_is_stopped() {
     }
     let dropped = Arc::new(AtomicU32::new(0));
     let limit = Duration::from_secs(5);
-    let dispatcher = EventDispatcher::builder(&bus).timeout(limit).retry(2, STEADY).build();
+    let dispatcher = EventDispatcher::builder(&bus)
+        .timeout(limit)
+        .retry(2, STEADY)
+        .build();
     dispatcher
         .on("a", {
             let dropped = dropped.clone();
@@ -158,31 +180,46 @@ async fn panics_are_caught_and_become_dead_letters() {
             assert_ne!(number(&event), 1, "one is too few");
         })
         .unwrap();
-    let inline = bus.subscribe("a").inline(|_: &Event| Err::<(), _>("inline fails")).unwrap();
+    let inline = bus
+        .subscribe("a")
+        .inline(|_: &Event| Err::<(), _>("inline fails"))
+        .unwrap();
     for n in 1..=2 {
         bus.publish(event("a", n)).await.unwrap();
     }
     assert!(bus.drain(Duration::from_secs(60)).await.is_complete());
     let letters = bus.dead_letters();
     assert_eq!(letters.len(), 3, "{letters:?}");
-    let panicked = letters.iter().find(|l| &*l.subscription == "panics").unwrap();
+    let panicked = letters
+        .iter()
+        .find(|l| &*l.subscription == "panics")
+        .unwrap();
     assert!(
         matches!(&panicked.cause, DeadLetterCause::Panicked(said) if said.contains("one is too few")),
         "{panicked:?}"
     );
     drop((guard, inline));
     let totals = bus.metrics().totals;
-    assert_eq!((totals.panicked, totals.failed, totals.delivered), (1, 2, 4));
+    assert_eq!(
+        (totals.panicked, totals.failed, totals.delivered),
+        (1, 2, 4)
+    );
 }
 
 /// A handler of dead letters that fails makes no further ones without end.
 #[tokio::test]
 async fn dead_letters_of_dead_letters_are_not_published() {
     let bus = EventBus::new();
-    let _fails = bus.subscribe(">").inline(|_: &Event| Err::<(), _>("always")).unwrap();
+    let _fails = bus
+        .subscribe(">")
+        .inline(|_: &Event| Err::<(), _>("always"))
+        .unwrap();
     bus.publish(event("a", 1)).await.unwrap();
-    let topics: Vec<String> =
-        bus.dead_letters().iter().map(|letter| letter.event.topic().to_string()).collect();
+    let topics: Vec<String> = bus
+        .dead_letters()
+        .iter()
+        .map(|letter| letter.event.topic().to_string())
+        .collect();
     // The inner one is put aside first, while the outer one is told of.
     assert_eq!(topics.len(), 2);
     assert!(topics.contains(&"a".to_owned()) && topics.contains(&DEAD_LETTER_TOPIC.to_owned()));
@@ -194,8 +231,15 @@ async fn dead_letters_of_dead_letters_are_not_published() {
 #[tokio::test]
 async fn nobody_waits_for_readers_of_dead_letters() {
     let bus = EventBus::new();
-    let mut notices = bus.subscribe(DEAD_LETTER_TOPIC).capacity(1).stream().unwrap();
-    let _fails = bus.subscribe("a").inline(|_: &Event| Err::<(), _>("always")).unwrap();
+    let mut notices = bus
+        .subscribe(DEAD_LETTER_TOPIC)
+        .capacity(1)
+        .stream()
+        .unwrap();
+    let _fails = bus
+        .subscribe("a")
+        .inline(|_: &Event| Err::<(), _>("always"))
+        .unwrap();
     for n in 0..3 {
         bus.publish(event("a", n)).await.unwrap();
     }
@@ -219,7 +263,11 @@ async fn a_handler_is_told_of_gaps() {
     }
     let bus = EventBus::new();
     let (sender, mut told) = mpsc::unbounded_channel();
-    let handler = bus.subscribe("a").name("told").capacity(2).overflow(Overflow::DropOldest);
+    let handler = bus
+        .subscribe("a")
+        .name("told")
+        .capacity(2)
+        .overflow(Overflow::DropOldest);
     let _guard = handler.handler(Told(sender)).unwrap();
     // The task has not run yet.
     for n in 1..=5 {
@@ -299,7 +347,11 @@ async fn a_guard_ends_its_handler_and_a_detached_one_stays() {
     bus.publish(event("a", 1)).await.unwrap();
     assert_eq!(got.recv().await, Some(1));
     guard.stop().await;
-    assert_eq!(got.recv().await, None, "the handler and what it holds are gone");
+    assert_eq!(
+        got.recv().await,
+        None,
+        "the handler and what it holds are gone"
+    );
     assert!(!bus.publish(event("a", 2)).await.unwrap().is_taken());
     let (sender, mut got) = mpsc::unbounded_channel();
     bus.subscribe("a").handler(sends(sender)).unwrap().detach();

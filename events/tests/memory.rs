@@ -36,7 +36,9 @@ fn live() -> isize {
 /// The only test of this program: nothing else allocates meanwhile.
 #[test]
 fn a_thousand_subscriptions_leave_nothing() {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
     let bus = EventBus::new();
     let topic = Topic::new("a.b").unwrap();
     let mut handle = bus.publisher(&topic);
@@ -73,8 +75,12 @@ fn a_thousand_subscriptions_leave_nothing() {
             }
             handler.stop().await;
             // In another order each time, with events that nobody has read.
-            let mut all: Vec<Box<dyn std::any::Any>> =
-                vec![Box::new(plain), Box::new(another), Box::new(special), Box::new(inline)];
+            let mut all: Vec<Box<dyn std::any::Any>> = vec![
+                Box::new(plain),
+                Box::new(another),
+                Box::new(special),
+                Box::new(inline),
+            ];
             all.rotate_left(nth % 4);
             drop(all);
         });

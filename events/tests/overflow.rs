@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hooks_events::{Delivery, Event, EventBus, EventError, GapReason, Overflow, Subscription, Topic};
+use hooks_events::{
+    Delivery, Event, EventBus, EventError, GapReason, Overflow, Subscription, Topic,
+};
 
 fn topic() -> Topic {
     Topic::new("load.event").unwrap()
@@ -27,7 +29,12 @@ async fn read_all(mut subscription: Subscription) -> (Vec<u32>, Vec<(u64, u64)>)
 /// Ten events into a queue of four that nobody reads yet.
 async fn ten_into_four(overflow: Overflow) -> (Vec<u32>, Vec<(u64, u64)>) {
     let bus = EventBus::new();
-    let subscription = bus.subscribe("load.*").capacity(4).overflow(overflow).stream().unwrap();
+    let subscription = bus
+        .subscribe("load.*")
+        .capacity(4)
+        .overflow(overflow)
+        .stream()
+        .unwrap();
     let mut lost = 0;
     for n in 1..=10_u32 {
         lost += bus.publish(Event::new(topic(), n)).await.unwrap().lost;
@@ -38,9 +45,15 @@ async fn ten_into_four(overflow: Overflow) -> (Vec<u32>, Vec<(u64, u64)>) {
     let (events, gaps) = read_all(subscription).await;
     let missing: u64 = gaps.iter().map(|(from, to)| to - from + 1).sum();
     assert_eq!(events.len() as u64 + missing, 10);
-    assert_eq!((metrics.dropped, metrics.gaps), (missing, gaps.len() as u64));
+    assert_eq!(
+        (metrics.dropped, metrics.gaps),
+        (missing, gaps.len() as u64)
+    );
     let totals = bus.metrics().totals;
-    assert_eq!((totals.delivered, totals.dropped), (events.len() as u64, missing));
+    assert_eq!(
+        (totals.delivered, totals.dropped),
+        (events.len() as u64, missing)
+    );
     (events, gaps)
 }
 
@@ -75,7 +88,12 @@ async fn under_error_publishing_fails_and_nobody_gets_the_event() {
     }
     for _ in 0..3 {
         let full = bus.publish(Event::new(topic(), 3_u32)).await.unwrap_err();
-        let EventError::Full { subscription, capacity, .. } = &full else {
+        let EventError::Full {
+            subscription,
+            capacity,
+            ..
+        } = &full
+        else {
             panic!("{full}");
         };
         assert_eq!((&**subscription, *capacity), ("strict", 2));
@@ -92,10 +110,18 @@ async fn under_error_publishing_fails_and_nobody_gets_the_event() {
 async fn try_publish_does_not_wait_and_says_where_it_is_full() {
     let bus = EventBus::new();
     let all = bus.subscribe(">").stream().unwrap();
-    let slow = bus.subscribe("load.event").name("slow").capacity(1).stream().unwrap();
+    let slow = bus
+        .subscribe("load.event")
+        .name("slow")
+        .capacity(1)
+        .stream()
+        .unwrap();
     bus.try_publish(Event::new(topic(), 1_u32)).unwrap();
     let error = bus.try_publish(Event::new(topic(), 2_u32)).unwrap_err();
-    assert!(matches!(&error, EventError::Full { subscription, .. } if &**subscription == "slow"), "{error}");
+    assert!(
+        matches!(&error, EventError::Full { subscription, .. } if &**subscription == "slow"),
+        "{error}"
+    );
     bus.close();
     assert_eq!(read_all(all).await, (vec![1], vec![]));
     assert_eq!(read_all(slow).await, (vec![1], vec![]));
@@ -134,7 +160,12 @@ async fn a_publisher_that_gives_up_has_not_published() {
 async fn a_publisher_waits_no_longer_than_the_subscription_says() {
     let bus = EventBus::new();
     let wait = Duration::from_secs(3);
-    let slow = bus.subscribe("load.event").capacity(1).block_timeout(wait).stream().unwrap();
+    let slow = bus
+        .subscribe("load.event")
+        .capacity(1)
+        .block_timeout(wait)
+        .stream()
+        .unwrap();
     let other = bus.subscribe("load.event").stream().unwrap();
     let start = tokio::time::Instant::now();
     for n in 1..=3_u32 {
@@ -215,7 +246,12 @@ async fn a_hundred_thousand_events_of_eight_publishers_are_all_there() {
         .into_iter()
         .map(|subscription| tokio::spawn(count_in_order(subscription)))
         .collect();
-    let filtered = bus.subscribe(">").filter(|_| true).capacity(5).stream().unwrap();
+    let filtered = bus
+        .subscribe(">")
+        .filter(|_| true)
+        .capacity(5)
+        .stream()
+        .unwrap();
     let filtered = tokio::spawn(count_in_order(filtered));
     publish_all(&bus).await;
     bus.close();
@@ -224,7 +260,10 @@ async fn a_hundred_thousand_events_of_eight_publishers_are_all_there() {
     }
     assert_eq!(filtered.await.unwrap(), (100_000, 0));
     let metrics = bus.metrics();
-    assert_eq!((metrics.published, metrics.totals.delivered), (100_000, 600_000));
+    assert_eq!(
+        (metrics.published, metrics.totals.delivered),
+        (100_000, 600_000)
+    );
     assert_eq!((metrics.totals.dropped, metrics.totals.abandoned), (0, 0));
     assert!(metrics.latency.count > 0 && metrics.latency.p50_ns <= metrics.latency.max_ns);
 }
@@ -235,7 +274,12 @@ async fn every_loss_of_a_hundred_thousand_is_in_a_gap() {
     let sample = Overflow::Sample(NonZeroU32::new(4).unwrap());
     let readers: Vec<_> = [Overflow::DropOldest, Overflow::DropNewest, sample]
         .map(|overflow| {
-            let subscription = bus.subscribe("load.*").capacity(32).overflow(overflow).stream().unwrap();
+            let subscription = bus
+                .subscribe("load.*")
+                .capacity(32)
+                .overflow(overflow)
+                .stream()
+                .unwrap();
             (overflow, tokio::spawn(count_in_order(subscription)))
         })
         .into_iter()
@@ -268,11 +312,17 @@ async fn order_is_kept_for_each_key_where_several_are_handled() {
                 tokio::task::yield_now().await;
                 let key = (event.partition_key().unwrap().to_owned(), *publisher);
                 let before = seen.lock().unwrap().insert(key, *number);
-                sender.send(before.is_none_or(|before| before < *number)).unwrap();
+                sender
+                    .send(before.is_none_or(|before| before < *number))
+                    .unwrap();
             }
         }
     };
-    let guard = bus.subscribe("load.*").concurrency(8).handler(handler).unwrap();
+    let guard = bus
+        .subscribe("load.*")
+        .concurrency(8)
+        .handler(handler)
+        .unwrap();
     publish_all(&bus).await;
     let report = bus.drain(Duration::from_secs(60)).await;
     assert!(report.is_complete(), "{report:?}");

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hooks_events::route::{RouteHandle, RouteKey, Router};
-use hooks_events::{Topic, TopicPattern};
+use hooks_events::{EventError, MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic, TopicPattern};
 use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
@@ -110,6 +110,37 @@ proptest! {
                 checked.router.remove(&key);
             }
             prop_assert!(checked.router.is_empty());
+        }
+    }
+}
+
+/// The rules once more, rule by rule.
+fn keeps_the_rules(text: &str, is_pattern: bool) -> bool {
+    let tokens: Vec<&str> = text.split('.').collect();
+    let is_wildcard = |token: &str| is_pattern && matches!(token, "*" | ">");
+    let has_wildcard = |token: &str| token.contains(['*', '>']);
+    text.len() <= MAX_TOPIC_BYTES
+        && tokens.len() <= MAX_TOPIC_TOKENS
+        && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+        && tokens
+            .iter()
+            .all(|token| !token.is_empty() && (is_wildcard(token) || !has_wildcard(token)))
+        && tokens.iter().rev().skip(1).all(|token| *token != ">")
+}
+
+proptest! {
+    #[test]
+    fn text_is_a_topic_or_a_pattern_exactly_if_it_keeps_the_rules(
+        text in prop_oneof!["[ab.*> ]{0,12}", "[a.]{0,80}", "a{500,520}", any::<String>()],
+    ) {
+        for is_pattern in [false, true] {
+            let error = if is_pattern { TopicPattern::new(&text).err() } else { Topic::new(&text).err() };
+            prop_assert_eq!(error.is_none(), keeps_the_rules(&text, is_pattern), "{:?} {}", text, is_pattern);
+            // Who wrote it finds the place, and can read the message.
+            if let Some(EventError::BadTopic { at_bytes, .. } | EventError::BadPattern { at_bytes, .. }) = &error {
+                prop_assert!(text.is_char_boundary(*at_bytes));
+                prop_assert!(error.is_some_and(|error| error.to_string().len() < 400));
+            }
         }
     }
 }

@@ -61,11 +61,16 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Stage, HookError> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_time()
+            .build();
         let topic = Topic::new("bench.event").map_err(HookError::other)?;
         Ok(Stage {
             runtime: runtime.map_err(HookError::other)?,
-            events: (0..EVENTS_MADE).map(|n| Arc::new(Event::new(&topic, n))).collect(),
+            events: (0..EVENTS_MADE)
+                .map(|n| Arc::new(Event::new(&topic, n)))
+                .collect(),
             topic,
         })
     }
@@ -75,7 +80,9 @@ impl Stage {
         let start = Instant::now();
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
-            publishers.into_iter().for_each(|task| drop(tasks.spawn(task)));
+            publishers
+                .into_iter()
+                .for_each(|task| drop(tasks.spawn(task)));
             // They have been waiting since they were made.
             for task in subscribers {
                 tasks.spawn(task);
@@ -105,7 +112,7 @@ impl Stage {
                     let event = match sent {
                         Sent::Made => Arc::new(Event::new(&topic, n)),
                         Sent::Shared => made(&events, n).clone(),
-                        Sent::Lent => Arc::new(Event::clone(black_box(&events[0]))),
+                        Sent::Lent => Arc::new(Event::clone(&events[0])),
                     };
                     sender.send(event).expect("the receivers live");
                 }
@@ -121,14 +128,20 @@ impl Stage {
             let handler = |event: &Event| {
                 black_box(event);
             };
-            bus.subscribe("bench.event").inline(handler).expect("the pattern is one")
+            bus.subscribe("bench.event")
+                .inline(handler)
+                .expect("the pattern is one")
         };
         let guards = (0..shape.subscribers).map(handler).collect();
         (bus, guards)
     }
 
     /// A loop of its own for each way to publish. `publish` says whether it went well.
-    fn inline(&self, shape: Shape, publish: impl Fn(&mut Inline, u64) -> bool + Copy + Send + 'static) -> f64 {
+    fn inline(
+        &self,
+        shape: Shape,
+        publish: impl Fn(&mut Inline, u64) -> bool + Copy + Send + 'static,
+    ) -> f64 {
         let (bus, _guards) = Stage::inline_bus(shape);
         let events = EVENTS * INLINE_TIMES;
         let publishers = (0..shape.publishers).map(|_| {
@@ -154,7 +167,11 @@ impl Stage {
         let all = EVENTS * shape.publishers;
         let subscribers = (0..shape.subscribers).map(|_| {
             let builder = bus.subscribe("bench.event");
-            let builder = if takes_all { builder.capacity(all as usize) } else { builder };
+            let builder = if takes_all {
+                builder.capacity(all as usize)
+            } else {
+                builder
+            };
             let mut subscription = builder.stream().expect("the pattern is one");
             boxed(async move {
                 for _ in 0..all {
@@ -205,7 +222,7 @@ struct Inline {
 
 impl Inline {
     fn lend(&mut self, _: u64) -> bool {
-        self.publisher.try_publish(black_box(&*self.events[0])).is_ok()
+        self.publisher.try_publish(&*self.events[0]).is_ok()
     }
 
     fn share(&mut self, n: u64) -> bool {
@@ -214,7 +231,9 @@ impl Inline {
     }
 
     fn make(&mut self, n: u64) -> bool {
-        self.publisher.try_publish(Event::new(&self.topic, n)).is_ok()
+        self.publisher
+            .try_publish(Event::new(&self.topic, n))
+            .is_ok()
     }
 
     fn without_handle(&mut self, n: u64) -> bool {
@@ -239,14 +258,22 @@ fn rounds(count: usize, variants: &[(&'static str, &dyn Fn() -> f64)]) -> Sample
         let mut times = vec![0.0; variants.len()];
         for i in 0..variants.len() {
             let at = (i + round) % variants.len();
-            let at = if round.is_multiple_of(2) { at } else { variants.len() - 1 - at };
+            let at = if round.is_multiple_of(2) {
+                at
+            } else {
+                variants.len() - 1 - at
+            };
             times[at] = variants[at].1();
         }
         times
     };
     once(0);
     let names = variants.iter().map(|(name, _)| *name).collect();
-    Samples::new(names, (0..count).map(once).collect(), vec![0.0; variants.len()])
+    Samples::new(
+        names,
+        (0..count).map(once).collect(),
+        vec![0.0; variants.len()],
+    )
 }
 
 fn ratio(name: &'static str, samples: &Samples, ours: &str, theirs: &str) -> Measured {
@@ -298,26 +325,44 @@ pub(super) const INLINE: Group = Group {
             plan.rounds,
             &[
                 ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, Sent::Lent)),
-                ("broadcast shared", &|| stage.broadcast(ONE_TO_ONE, Sent::Shared)),
-                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, Sent::Lent)),
-                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, Sent::Lent)),
-                ("broadcast made", &|| stage.broadcast(ONE_TO_ONE, Sent::Made)),
+                ("broadcast shared", &|| {
+                    stage.broadcast(ONE_TO_ONE, Sent::Shared)
+                }),
+                ("broadcast 1_10", &|| {
+                    stage.broadcast(ONE_TO_TEN, Sent::Lent)
+                }),
+                ("broadcast 4_4", &|| {
+                    stage.broadcast(FOUR_TO_FOUR, Sent::Lent)
+                }),
+                ("broadcast made", &|| {
+                    stage.broadcast(ONE_TO_ONE, Sent::Made)
+                }),
                 ("lent 1_1", &|| stage.inline(ONE_TO_ONE, Inline::lend)),
                 ("lent 1_10", &|| stage.inline(ONE_TO_TEN, Inline::lend)),
                 ("lent 4_4", &|| stage.inline(FOUR_TO_FOUR, Inline::lend)),
                 ("shared", &|| stage.inline(ONE_TO_ONE, Inline::share)),
                 ("made", &|| stage.inline(ONE_TO_ONE, Inline::make)),
-                ("no handle", &|| stage.inline(ONE_TO_ONE, Inline::without_handle)),
+                ("no handle", &|| {
+                    stage.inline(ONE_TO_ONE, Inline::without_handle)
+                }),
             ],
         );
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.inline.vs_broadcast", "lent 1_1", "broadcast 1_1"),
-            row("bus.inline.1_10.vs_broadcast", "lent 1_10", "broadcast 1_10"),
+            row(
+                "bus.inline.1_10.vs_broadcast",
+                "lent 1_10",
+                "broadcast 1_10",
+            ),
             row("bus.inline.4_4.vs_broadcast", "lent 4_4", "broadcast 4_4"),
             row("bus.inline_arc.vs_broadcast", "shared", "broadcast shared"),
             row("bus.inline_made.vs_broadcast", "made", "broadcast made"),
-            row("bus.inline_no_handle.vs_broadcast", "no handle", "broadcast made"),
+            row(
+                "bus.inline_no_handle.vs_broadcast",
+                "no handle",
+                "broadcast made",
+            ),
         ])
     },
 };
@@ -369,10 +414,18 @@ pub(super) const QUEUED: Group = Group {
         let samples = rounds(
             plan.rounds,
             &[
-                ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, Sent::Shared)),
-                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, Sent::Shared)),
-                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, Sent::Shared)),
-                ("broadcast made", &|| stage.broadcast(ONE_TO_TEN, Sent::Made)),
+                ("broadcast 1_1", &|| {
+                    stage.broadcast(ONE_TO_ONE, Sent::Shared)
+                }),
+                ("broadcast 1_10", &|| {
+                    stage.broadcast(ONE_TO_TEN, Sent::Shared)
+                }),
+                ("broadcast 4_4", &|| {
+                    stage.broadcast(FOUR_TO_FOUR, Sent::Shared)
+                }),
+                ("broadcast made", &|| {
+                    stage.broadcast(ONE_TO_TEN, Sent::Made)
+                }),
                 ("made", &|| stage.queued(ONE_TO_TEN, true, true)),
                 ("queued 1_1", &|| stage.queued(ONE_TO_ONE, true, false)),
                 ("queued 1_10", &|| stage.queued(ONE_TO_TEN, true, false)),
@@ -385,12 +438,32 @@ pub(super) const QUEUED: Group = Group {
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.queued.1_1.vs_broadcast", "queued 1_1", "broadcast 1_1"),
-            row("bus.queued.1_10.vs_broadcast", "queued 1_10", "broadcast 1_10"),
+            row(
+                "bus.queued.1_10.vs_broadcast",
+                "queued 1_10",
+                "broadcast 1_10",
+            ),
             row("bus.queued.4_4.vs_broadcast", "queued 4_4", "broadcast 4_4"),
-            row("bus.queued.made.1_10.vs_broadcast", "made", "broadcast made"),
-            row("bus.queued.bounded.1_1.vs_broadcast", "bounded 1_1", "broadcast 1_1"),
-            row("bus.queued.bounded.1_10.vs_broadcast", "bounded 1_10", "broadcast 1_10"),
-            row("bus.queued.bounded.4_4.vs_broadcast", "bounded 4_4", "broadcast 4_4"),
+            row(
+                "bus.queued.made.1_10.vs_broadcast",
+                "made",
+                "broadcast made",
+            ),
+            row(
+                "bus.queued.bounded.1_1.vs_broadcast",
+                "bounded 1_1",
+                "broadcast 1_1",
+            ),
+            row(
+                "bus.queued.bounded.1_10.vs_broadcast",
+                "bounded 1_10",
+                "broadcast 1_10",
+            ),
+            row(
+                "bus.queued.bounded.4_4.vs_broadcast",
+                "bounded 4_4",
+                "broadcast 4_4",
+            ),
         ])
     },
 };

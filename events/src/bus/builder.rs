@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::EventBus;
 use crate::flow::FlowController;
-use crate::store::{EventStore, MemoryStore, Retention};
 use crate::route::{DEFAULT_CACHED_ENTRIES, DEFAULT_CACHED_TOPICS};
+use crate::store::{EventStore, MemoryStore, Retention};
 
 /// The settings of an [`EventBus`], each with a default.
 #[derive(Clone)]

@@ -184,7 +184,10 @@ thread_local! {
 }
 
 /// Calls of inline handlers: while it lives, publishing from a handler is one deeper.
-pub(crate) struct DepthGuard(());
+pub(crate) struct DepthGuard {
+    /// What it was before; kept here so that leaving does not wait for what entering wrote.
+    before: usize,
+}
 
 impl DepthGuard {
     /// `Err`: so deep already.
@@ -196,7 +199,7 @@ impl DepthGuard {
                 return Err(now);
             }
             depth.set(now + 1);
-            Ok(DepthGuard(()))
+            Ok(DepthGuard { before: now })
         })
     }
 }
@@ -204,6 +207,6 @@ impl DepthGuard {
 impl Drop for DepthGuard {
     #[inline]
     fn drop(&mut self) {
-        DEPTH.with(|depth| depth.set(depth.get() - 1));
+        DEPTH.with(|depth| depth.set(self.before));
     }
 }

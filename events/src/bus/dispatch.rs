@@ -113,12 +113,10 @@ impl Inner {
         }
     }
 
-    /// Whether `admit` takes that event, which is not one of hooks.
+    /// Whether `admit` takes that event, which is not one of hooks, if no rate is limited.
     #[inline]
     pub(crate) fn takes(&self, event: &Event) -> bool {
-        !self.is_closed()
-            && self.settings.flow.is_none()
-            && event.is_within_bytes(self.settings.max_payload_bytes)
+        !self.is_closed() && event.is_within_bytes(self.settings.max_payload_bytes)
     }
 
     /// Counts that so many queues were closed while an event was on its way to them.
@@ -140,9 +138,7 @@ impl Inner {
         let has_queue = targets
             .iter()
             .any(|target| matches!(target, Target::Queued(_)));
-        let has_inline = targets
-            .iter()
-            .any(|target| matches!(target, Target::Inline(_)));
+        let has_inline = targets.iter().any(Target::is_inline);
         // Before anything is done, so that all or nothing is.
         let _depth = match has_inline {
             true => Some(self.enter(event.event())?),
@@ -158,21 +154,17 @@ impl Inner {
             Err(Stop::Failed(error)) => return Err(error.into()),
             Err(Stop::Full(queues)) => return Err(Stopped::Full(event, queues)),
         };
-        let event = self.keep(event)?;
+        let Some(store) = self.store_of(event.event().topic()) else {
+            let event = event.into_shared();
+            self.give(targets, targets, &members, event, if_full, &mut published);
+            return Ok(published);
+        };
+        let event = store.append(event.into_owned())?;
         published.sequence = event.sequence().and_then(NonZeroU64::new);
-        // Queues first: what a handler publishes is an effect of this event and comes after it everywhere.
-        if has_inline {
-            self.queue(
-                targets,
-                &members,
-                Arc::clone(&event),
-                if_full,
-                &mut published,
-            );
-            self.call_inline(targets, &event, &mut published);
-        } else {
-            self.queue(targets, &members, event, if_full, &mut published);
-        }
+        // Looked up again, after the store has it: a subscription that asked the store just before, and does not
+        // have it from there, is found now.
+        let now = self.router.route(event.topic());
+        self.give(&now, targets, &members, event, if_full, &mut published);
         Ok(published)
     }
 
@@ -186,15 +178,29 @@ impl Inner {
 
     /// The store, if it keeps events of that topic.
     pub(crate) fn store_of(&self, topic: &Topic) -> Option<&Arc<dyn EventStore>> {
-        self.settings.store.as_ref().filter(|store| store.wants(topic))
+        self.settings
+            .store
+            .as_ref()
+            .filter(|store| store.wants(topic))
     }
 
-    /// Puts the event into the store, if it is kept, which gives it its place.
-    fn keep(&self, event: Outgoing<'_>) -> Result<Arc<Event>, EventError> {
-        match self.store_of(event.event().topic()) {
-            None => Ok(event.into_shared()),
-            Some(store) => store.append(event.into_owned()),
+    /// Puts the event into the queues of some targets and the chosen members of groups, and calls the inline
+    /// handlers of others.
+    fn give(
+        &self,
+        queues: &[Target],
+        handlers: &[Target],
+        members: &[&Arc<Queued>],
+        event: Arc<Event>,
+        if_full: IfFull<'_>,
+        published: &mut Published,
+    ) {
+        if !handlers.iter().any(Target::is_inline) {
+            return self.queue(queues, members, event, if_full, published);
         }
+        // Queues first: what a handler publishes is an effect of this event and comes after it everywhere.
+        self.queue(queues, members, Arc::clone(&event), if_full, published);
+        self.call_inline(handlers, &event, published);
     }
 
     /// Looks for room wherever publishers have to wait or fail, and chooses a member of each group.

@@ -142,7 +142,10 @@ impl Inner {
     pub(crate) fn metrics_of(&self, record: &SubscriptionRecord) -> SubscriptionMetrics {
         let mut deliveries = record.counters.metrics();
         deliveries.delivered += self.tallies.delivered(record);
-        let counts = self.roster.counts(record.id);
+        let counts = match record.last_counts.get() {
+            Some(last) => *last,
+            None => self.roster.counts(record.id),
+        };
         deliveries.dropped = counts.lost;
         deliveries.gaps = counts.gaps;
         deliveries.lag = counts.length as u64;

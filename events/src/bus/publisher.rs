@@ -4,12 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use hooks_runtime::HookSite;
 
+use super::EventBus;
 use super::deliver::Inline;
 use super::dispatch::{IfFull, Outgoing, Stopped};
 use super::published::Published;
 use super::tally::Tally;
 use super::target::Target;
-use super::EventBus;
 use crate::error::EventError;
 use crate::event::Event;
 use crate::route::RouteHandle;
@@ -31,8 +31,8 @@ pub struct Publisher {
     simple: Option<Box<[Arc<Inline>]>>,
     /// Only queues of plain subscriptions are there, behind one lock, and nothing keeps the event.
     has_lane: bool,
-    /// Hooks are not asked about events of this topic.
-    is_of_hooks: bool,
+    /// Events of this topic need not go through the bus: no rate is limited, and it is not one of hooks.
+    is_direct: bool,
     tally: Arc<Tally>,
     sites: Sites,
 }
@@ -115,13 +115,13 @@ fn is_idle(site: Option<&'static HookSite>) -> bool {
 impl Publisher {
     pub(super) fn new(bus: EventBus, topic: Topic) -> Self {
         let inner = bus.inner();
-        let is_of_hooks = topic.as_str().starts_with("hook.");
+        let is_direct = inner.settings.flow.is_none() && !topic.as_str().starts_with("hook.");
         let mut publisher = Publisher {
             route: inner.router.handle(topic),
             version: u64::MAX,
             only_inline: false,
             has_lane: false,
-            is_of_hooks,
+            is_direct,
             tally: inner.tallies.begin(),
             sites: *SITES,
             simple: None,
@@ -195,12 +195,12 @@ impl Publisher {
     }
 
     /// Whether the event goes where the last one went, no hook is to be asked about it, and the bus takes it.
-    #[inline]
+    #[inline(always)]
     fn knows_the_way_of(&self, event: &Event) -> bool {
-        is_idle(self.sites.publish)
+        self.is_direct
+            && is_idle(self.sites.publish)
             && self.route.is_current()
             && event.topic() == self.route.topic()
-            && !self.is_of_hooks
             && self.bus.inner().takes(event)
     }
 
@@ -234,7 +234,10 @@ impl Publisher {
                     ..Published::default()
                 }));
             }
-            return Ok(Err(self.bus.inner().closed_during(pushed.closed, self.topic())));
+            return Ok(Err(self
+                .bus
+                .inner()
+                .closed_during(pushed.closed, self.topic())));
         }
         self.attempt(event)
     }
@@ -299,7 +302,7 @@ impl Publisher {
         let targets = self.route.route();
         self.only_inline = !keeps_events && targets.iter().all(Target::is_inline);
         self.has_lane = !keeps_events;
-        self.simple = match self.only_inline && !self.is_of_hooks {
+        self.simple = match self.only_inline {
             true => targets.iter().map(Target::as_simple).collect(),
             false => None,
         };

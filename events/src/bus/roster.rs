@@ -175,6 +175,11 @@ impl Roster {
             unread.extend(left);
             sums.dropped = counts.lost;
             sums.gaps = counts.gaps;
+            // It ends once: nothing was set before.
+            let _first = seat.record.last_counts.set(QueueCounts {
+                length: 0,
+                ..counts
+            });
         }
         sums.add(&seat.record.counters.metrics());
         state.gone.add(&sums);

@@ -26,21 +26,32 @@ pub(crate) struct Delivering {
     pub(crate) policy: DeliveryPolicy,
 }
 
+/// How an attempt ended.
+enum Attempt {
+    Well,
+    /// By hooks: it was not the handler's.
+    Refused,
+    Badly(DeadLetterCause),
+}
+
 impl Delivering {
     /// Gives the event to the handler, again if it fails, and puts it aside in the end. `false`: hooks refused.
     pub(crate) async fn deliver(&self, event: Arc<Event>) -> bool {
         let counters = &self.record.counters;
         let mut attempt = 1;
         loop {
-            let Err(cause) = self.attempt(&event, attempt).await else {
-                counters.delivered.add(1);
-                return true;
-            };
-            match &cause {
-                DeadLetterCause::Refused(_) => {
+            let cause = match self.attempt(&event, attempt).await {
+                Attempt::Well => {
+                    counters.delivered.add(1);
+                    return true;
+                }
+                Attempt::Refused => {
                     counters.refused.add(1);
                     return false;
                 }
+                Attempt::Badly(cause) => cause,
+            };
+            match &cause {
                 DeadLetterCause::Failed(_) => counters.failed.add(1),
                 DeadLetterCause::Panicked(_) => counters.panicked.add(1),
                 DeadLetterCause::TimedOut(_) => counters.timed_out.add(1),
@@ -56,7 +67,7 @@ impl Delivering {
         }
     }
 
-    async fn attempt(&self, event: &Arc<Event>, attempt: u32) -> Result<(), DeadLetterCause> {
+    async fn attempt(&self, event: &Arc<Event>, attempt: u32) -> Attempt {
         let delivery = caught(Box::pin(async {
             if event.is_of_hooks() {
                 return unheard(self.handle(event)).await;
@@ -68,18 +79,16 @@ impl Delivering {
             None => delivery.await,
             Some(limit) => match tokio::time::timeout(limit, delivery).await {
                 Ok(ended) => ended,
-                Err(_) => return Err(DeadLetterCause::TimedOut(limit)),
+                Err(_) => return Attempt::Badly(DeadLetterCause::TimedOut(limit)),
             },
         };
-        match ended {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(EventError::Refused(refusal))) => {
-                Err(DeadLetterCause::Refused(refusal.reason().into()))
-            }
-            Ok(Err(EventError::Handler { message, .. })) => Err(DeadLetterCause::Failed(message)),
-            Ok(Err(other)) => Err(DeadLetterCause::Failed(other.to_string().into())),
-            Err(panic) => Err(DeadLetterCause::Panicked(panic_message(&*panic))),
-        }
+        Attempt::Badly(match ended {
+            Ok(Ok(())) => return Attempt::Well,
+            Ok(Err(EventError::Refused(_))) => return Attempt::Refused,
+            Ok(Err(EventError::Handler { message, .. })) => DeadLetterCause::Failed(message),
+            Ok(Err(other)) => DeadLetterCause::Failed(other.to_string().into()),
+            Err(panic) => DeadLetterCause::Panicked(panic_message(&*panic)),
+        })
     }
 
     /// One attempt. The error phase of the point is the failure of the handler.

@@ -44,7 +44,9 @@ mod tests {
     #[test]
     fn nothing_is_left_out_and_the_order_is_kept() {
         let mut later = AfterLock::default();
-        [Some(1), None, Some(2), Some(3)].map(|value| later.add(value));
+        for value in [Some(1), None, Some(2), Some(3)] {
+            later.add(value);
+        }
         let seen = RefCell::new(Vec::new());
         later.each(|value| seen.borrow_mut().push(value));
         assert_eq!(seen.into_inner(), [1, 2, 3]);

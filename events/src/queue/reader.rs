@@ -10,7 +10,9 @@ use super::slot::{Batch, QueueCounts};
 use super::sync::Arc;
 use crate::overflow::Gap;
 
-/// The most items after which a reader tells its queue that it has read them.
+/// A reader tells its queue of each such part of the capacity that it has read.
+const CHUNKS: usize = 32;
+/// The most items after which it does.
 const LARGEST_CHUNK: usize = 256;
 
 /// Reads one queue of a lane. Dropping it takes the queue out.
@@ -20,8 +22,6 @@ pub struct Reader<T> {
     /// Where the queue was last.
     place: usize,
     batch: Batch<T>,
-    /// The number of the last item or gap that was read.
-    at: u64,
     /// How many items were read since the queue was told so.
     owed: usize,
     chunk: usize,
@@ -48,10 +48,10 @@ impl<T> Reader<T> {
                 items: VecDeque::new(),
                 gaps: VecDeque::new(),
                 stamp: None,
+                at: 0,
             },
-            at: 0,
             owed: 0,
-            chunk: (capacity.get() / 4).clamp(1, LARGEST_CHUNK),
+            chunk: (capacity.get() / CHUNKS).clamp(1, LARGEST_CHUNK),
             lingered: false,
         }
     }
@@ -129,16 +129,16 @@ impl<T> Reader<T> {
     /// The next of what was taken.
     #[inline]
     fn read(&mut self) -> Option<Entry<T>> {
-        let number = self.at + 1;
+        let number = self.batch.at + 1;
         // Gaps are in order: if there is one at this number, it is the first.
         if !self.batch.gaps.is_empty()
             && let Some(gap) = self.batch.gaps.pop_front_if(|gap| gap.from == number)
         {
-            self.at = gap.to;
+            self.batch.at = gap.to;
             return Some(Entry::Gap(gap));
         }
         let item = self.batch.items.pop_front()?;
-        self.at = number;
+        self.batch.at = number;
         self.owed += 1;
         Some(Entry::Item(number, item))
     }
@@ -155,7 +155,7 @@ impl<T> Reader<T> {
     /// How long the item that was read last had waited, if that was noted for it.
     #[inline]
     pub fn waited(&mut self) -> Option<Duration> {
-        let (_, since) = self.batch.stamp.take_if(|(at, _)| *at <= self.at)?;
+        let (_, since) = self.batch.stamp.take_if(|(at, _)| *at <= self.batch.at)?;
         Some(since.elapsed())
     }
 

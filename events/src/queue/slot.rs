@@ -59,6 +59,8 @@ pub(super) struct Batch<T> {
     pub(super) items: VecDeque<T>,
     pub(super) gaps: VecDeque<Gap>,
     pub(super) stamp: Option<(u64, Instant)>,
+    /// The number of the last item or gap that was read.
+    pub(super) at: u64,
 }
 
 impl<T> Slot<T> {
@@ -181,7 +183,11 @@ impl<T> Slot<T> {
         let taken = self.last - self.items.len() as u64;
         batch.stamp = self.stamp.take_if(|(at, _)| *at <= taken);
         // What is read at once needs no place any more: the first item, if no gap comes before it.
-        let at_once = usize::from(batch.gaps.is_empty());
+        let gap_first = batch
+            .gaps
+            .front()
+            .is_some_and(|gap| gap.from == batch.at + 1);
+        let at_once = usize::from(!gap_first);
         self.handed = batch.items.len().saturating_sub(at_once);
         true
     }

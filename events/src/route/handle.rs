@@ -1,7 +1,7 @@
 //! A route that is looked up only when it changes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
 
 use super::Shared;
 use crate::topic::Topic;
@@ -55,10 +55,7 @@ impl Seen {
 impl<T: Clone> RouteHandle<T> {
     pub(super) fn new(shared: Arc<Shared<T>>, topic: Topic) -> Self {
         let watch = {
-            let mut patterns = shared
-                .patterns
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut patterns = shared.write();
             let literal = patterns.literals.entry(topic.clone()).or_default();
             let watch = literal.watch.get_or_insert_default().clone();
             watch.handles.fetch_add(1, Ordering::Relaxed);
@@ -136,11 +133,7 @@ impl<T> Clone for RouteHandle<T> {
 impl<T> Drop for RouteHandle<T> {
     fn drop(&mut self) {
         // Under the lock, so that the router makes no further handle of a watch that goes.
-        let mut patterns = self
-            .shared
-            .patterns
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut patterns = self.shared.write();
         if self.watch.handles.fetch_sub(1, Ordering::Relaxed) == 1 {
             if let Some(literal) = patterns.literals.get_mut(&self.topic) {
                 literal.watch = None;

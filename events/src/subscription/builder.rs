@@ -93,7 +93,8 @@ impl SubscriptionBuilder {
         self
     }
 
-    /// How many events its queue takes, at least 1. What the reader has taken and not read counts.
+    /// How many events its queue takes, at least 1. An event counts until it is read, and may count a little
+    /// longer: the queue is told of each 32nd part of its capacity that was read, and of 256 events at most.
     pub fn capacity(mut self, events: usize) -> Self {
         self.capacity = Some(events);
         self
@@ -150,7 +151,10 @@ impl SubscriptionBuilder {
     pub fn stream(self) -> Result<Subscription, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         if self.strategy.is_some() || self.policy != DeliveryPolicy::default() {
-            return Err(self.bad("concurrency, timeout or retry", "they are for handlers; read the stream that way"));
+            return Err(self.bad(
+                "concurrency, timeout or retry",
+                "they are for handlers; read the stream that way",
+            ));
         }
         let is_once = self.is_once;
         Ok(Subscription::new(self.begin(pattern, false)?, is_once))
@@ -164,14 +168,20 @@ impl SubscriptionBuilder {
         self.handler_arc(Arc::new(handler))
     }
 
-    pub(crate) fn handler_arc(mut self, handler: Arc<dyn EventHandler>) -> Result<HandlerGuard, EventError> {
+    pub(crate) fn handler_arc(
+        mut self,
+        handler: Arc<dyn EventHandler>,
+    ) -> Result<HandlerGuard, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         let runtime = Handle::try_current().map_err(|_| EventError::NoRuntime {
             what: "a subscription with an asynchronous handler",
         })?;
         let strategy = self.strategy.take().unwrap_or_default();
         if self.is_once && strategy != Strategy::Sequential {
-            return Err(self.bad("`once` with concurrency", "there is only one event; leave one of them out"));
+            return Err(self.bad(
+                "`once` with concurrency",
+                "there is only one event; leave one of them out",
+            ));
         }
         let policy = DeliveryPolicy {
             max_attempts: self.policy.max_attempts.max(1),
@@ -209,7 +219,10 @@ impl SubscriptionBuilder {
         handler: impl Fn(&Event) -> R + Send + Sync + 'static,
     ) -> Result<HandlerGuard, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
-        let has_queue = self.historic.is_some() || self.group.is_some() || self.capacity.is_some() || self.overflow.is_some();
+        let has_queue = self.historic.is_some()
+            || self.group.is_some()
+            || self.capacity.is_some()
+            || self.overflow.is_some();
         if has_queue || self.block_timeout.is_some() || self.strategy.is_some() {
             let why = "an inline handler has no queue; use `handler` for `historic`, groups, capacity, overflow and concurrency";
             return Err(self.bad("options of a queue", why));
@@ -228,7 +241,12 @@ impl SubscriptionBuilder {
             once: self.is_once.then(Once::default),
         };
         let limit = inner.settings.max_subscriptions;
-        inner.roster.add(&inner.router, &record, Target::Inline(Arc::new(target)), limit)?;
+        inner.roster.add(
+            &inner.router,
+            &record,
+            Target::Inline(Arc::new(target)),
+            limit,
+        )?;
         Ok(HandlerGuard::new(inner, record, None))
     }
 
@@ -245,10 +263,16 @@ impl SubscriptionBuilder {
         let overflow = self.overflow.unwrap_or_default();
         let capacity = self.checked_capacity()?;
         if self.block_timeout.is_some() && overflow != Overflow::Block {
-            return Err(self.bad("a `block_timeout`", "publishers wait only under `Overflow::Block`"));
+            return Err(self.bad(
+                "a `block_timeout`",
+                "publishers wait only under `Overflow::Block`",
+            ));
         }
         if self.historic.is_some() && self.group.is_some() {
-            return Err(self.bad("`historic` in a group", "every member would get the same; subscribe to the past apart"));
+            return Err(self.bad(
+                "`historic` in a group",
+                "every member would get the same; subscribe to the past apart",
+            ));
         }
         let id = inner.roster.next_id();
         let mut record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
@@ -256,9 +280,11 @@ impl SubscriptionBuilder {
         let record = Arc::new(record);
         if self.is_plain() {
             let limit = inner.settings.max_subscriptions;
-            let reader = inner.roster.add_plain(&inner.router, &record, limit, |lane| {
-                lane.reader(id, capacity, overflow)
-            })?;
+            let reader = inner
+                .roster
+                .add_plain(&inner.router, &record, limit, |lane| {
+                    lane.reader(id, capacity, overflow)
+                })?;
             return Ok(Feed::new(inner, record, reader));
         }
         let (queued, reader) = self.begin_special(&record, capacity, overflow)?;
@@ -284,13 +310,19 @@ impl SubscriptionBuilder {
         };
         let snapshot = store.snapshot(&record.pattern, count)?;
         queued.begin_after(snapshot.up_to);
-        let filter = queued.special.as_ref().and_then(|special| special.filter.as_ref());
+        let filter = queued
+            .special
+            .as_ref()
+            .and_then(|special| special.filter.as_ref());
         let wanted = |event: &Arc<Event>| self.inner.wants(filter, record, event);
         Ok(snapshot.events.into_iter().filter(wanted).collect())
     }
 
     fn is_plain(&self) -> bool {
-        self.historic.is_none() && self.filter.is_none() && self.group.is_none() && self.block_timeout.is_none()
+        self.historic.is_none()
+            && self.filter.is_none()
+            && self.group.is_none()
+            && self.block_timeout.is_none()
     }
 
     fn begin_special(
@@ -307,18 +339,27 @@ impl SubscriptionBuilder {
                 filter: self.filter.take(),
                 group: self.group.as_deref().map(|name| inner.roster.group(name)),
                 block_timeout: self.block_timeout,
-                since: self.historic.map(|_| Mutex::new(Since::Unknown(Vec::new()))),
+                since: self
+                    .historic
+                    .map(|_| Mutex::new(Since::Unknown(Vec::new()))),
             }),
         });
         let reader = queued.lane.reader(record.id, capacity, overflow);
         let target = Target::Queued(Arc::clone(&queued));
-        inner.roster.add(&inner.router, record, target, inner.settings.max_subscriptions)?;
+        inner.roster.add(
+            &inner.router,
+            record,
+            target,
+            inner.settings.max_subscriptions,
+        )?;
         Ok((queued, reader))
     }
 
     fn checked_capacity(&self) -> Result<NonZeroUsize, EventError> {
         let settings = &self.inner.settings;
-        let wanted = self.capacity.unwrap_or(settings.default_capacity.min(settings.max_capacity));
+        let wanted = self
+            .capacity
+            .unwrap_or(settings.default_capacity.min(settings.max_capacity));
         let why = match NonZeroUsize::new(wanted) {
             None => "a queue takes at least one event".to_owned(),
             Some(capacity) if wanted <= settings.max_capacity => return Ok(capacity),

@@ -1,12 +1,13 @@
 //! What the bus knows of a subscription.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tokio::task::AbortHandle;
 
 use crate::metrics::Counters;
 use crate::pattern::TopicPattern;
+use crate::queue::QueueCounts;
 
 /// A subscription as its reader, its publishers and the figures see it.
 pub(crate) struct SubscriptionRecord {
@@ -16,6 +17,8 @@ pub(crate) struct SubscriptionRecord {
     /// How many events its queue takes; 0 if it has none.
     pub(crate) capacity: usize,
     pub(crate) counters: Counters,
+    /// The last figures of its queue, when that is gone.
+    pub(crate) last_counts: OnceLock<QueueCounts>,
     /// Everything that it got is read, or handled, and nothing more comes.
     finished: AtomicBool,
     /// A handler's task reads its queue.
@@ -25,13 +28,19 @@ pub(crate) struct SubscriptionRecord {
 }
 
 impl SubscriptionRecord {
-    pub(crate) fn new(id: u64, name: Option<Box<str>>, pattern: TopicPattern, capacity: usize) -> Self {
+    pub(crate) fn new(
+        id: u64,
+        name: Option<Box<str>>,
+        pattern: TopicPattern,
+        capacity: usize,
+    ) -> Self {
         SubscriptionRecord {
             id,
             name: name.unwrap_or_else(|| format!("{pattern}#{id}").into()),
             pattern,
             capacity,
             counters: Counters::default(),
+            last_counts: OnceLock::new(),
             finished: AtomicBool::new(false),
             is_handled: false,
             task: Mutex::new(None),
