@@ -2,6 +2,7 @@
 
 mod bucket;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::clock::Clock;
@@ -11,7 +12,6 @@ use crate::pattern::TopicPattern;
 use crate::route::{RouteKey, Router};
 use crate::topic::Topic;
 use bucket::Bucket;
-use std::sync::Arc;
 
 /// Limits how fast events may be published, by pattern. Without a limit, which is the default, nothing is looked at.
 ///
@@ -119,12 +119,12 @@ impl FlowController {
     /// # Errors
     /// [`EventError::RateLimited`] says which limit does not, and when it would.
     pub fn admit(&self, topic: &Topic) -> Result<(), EventError> {
-        self.limits.with(topic, |limits| {
-            if limits.is_empty() {
-                Ok(())
-            } else {
-                self.admit_all(topic, limits)
-            }
+        if self.limits.is_empty() {
+            return Ok(());
+        }
+        self.limits.with(topic, |limits| match limits {
+            [] => Ok(()),
+            limits => self.admit_all(topic, limits),
         })
     }
 

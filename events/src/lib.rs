@@ -39,3 +39,12 @@ pub use system::{
     EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem,
 };
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
+
+/// The Rust blocks of the book compile and run as tests.
+#[cfg(doctest)]
+mod book {
+    #[doc = include_str!("../../docs/reference/event.md")]
+    struct Event;
+    #[doc = include_str!("../../docs/reference/topics.md")]
+    struct Topics;
+}

@@ -14,7 +14,7 @@ const PICTURE: &[(&str, &[&str])] = &[
         "hooks-workflows",
         &["hooks-runtime", "hooks-tools", "hooks-agents"],
     ),
-    ("hooks-lua", &["hooks-runtime"]),
+    ("hooks-lua", &["hooks-runtime", "hooks-events"]),
     ("hooks-events", &["hooks-runtime"]),
     // All meet only here.
     (
@@ -25,6 +25,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-tools",
             "hooks-agents",
             "hooks-workflows",
+            "hooks-events",
             "hooks-lua",
         ],
     ),
@@ -36,6 +37,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-tools",
             "hooks-agents",
             "hooks-workflows",
+            "hooks-events",
             "hooks-lua",
         ],
     ),

@@ -265,3 +265,50 @@ impl<T> Set<T> {
             .position(|other| other.load(Ordering::Relaxed) == tag)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(nth: usize, entries: usize) -> Line<usize> {
+        Line {
+            topic: Topic::new(&format!("t.{nth}")).unwrap(),
+            generation: 0,
+            entries: (0..entries).collect(),
+            orders: (0..entries as u64).collect(),
+        }
+    }
+
+    /// What was counted in is counted out: else a cache would believe to be full and keep nothing any more.
+    #[test]
+    fn a_cache_knows_what_it_holds() {
+        let cache = Cache::new(16, 100);
+        for nth in 0..200 {
+            let line = line(nth, 1 + nth % 5);
+            if cache.wants(&line.topic, 0, line.orders.len()) {
+                drop(cache.put(line));
+            }
+            let index = cache.lock();
+            let held = cache.entries.load(Ordering::Relaxed);
+            assert_eq!(index.holders.len(), held);
+            assert!(held <= 100);
+        }
+        assert!(cache.entries.load(Ordering::Relaxed) > 16);
+        // Every line holds the entry of order 0.
+        assert_eq!(cache.forget(0).len(), 16);
+        assert_eq!(cache.entries.load(Ordering::Relaxed), 0);
+        assert!(cache.lock().holders.is_empty());
+    }
+
+    #[test]
+    fn an_answer_that_is_too_large_is_not_kept_and_displaces_nothing_for_ever() {
+        let cache = Cache::new(4, 10);
+        assert!(cache.wants(&line(0, 3).topic, 0, 3) && cache.put(line(0, 3)).0.is_ok());
+        assert!(!cache.wants(&line(1, 11).topic, 0, 11));
+        assert!(cache.get(&line(0, 3).topic, 0).is_some());
+        assert!(
+            cache.get(&line(0, 3).topic, 1).is_none(),
+            "another generation"
+        );
+    }
+}

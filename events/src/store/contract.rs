@@ -230,6 +230,10 @@ fn counts<S: EventStore>((store, _): &Made<S>) {
         [16, 17]
     );
     assert_eq!(store.last_sequence(), 25);
+    let snapshot = store
+        .snapshot(&pattern("none"), 1)
+        .expect("the store can be read");
+    assert_eq!((snapshot.events.len(), snapshot.up_to), (0, 25));
 }
 
 fn ages<S: EventStore>((store, clock): &Made<S>) {
