@@ -72,6 +72,8 @@ mod book {
     struct WriteAHook;
     #[doc = include_str!("../docs/guide/plugin-crate.md")]
     struct PluginCrate;
+    #[doc = include_str!("../docs/guide/hooks-and-events.md")]
+    struct HooksAndEvents;
     #[doc = include_str!("../docs/guide/lua.md")]
     struct Lua;
     #[doc = include_str!("../docs/reference/api.md")]

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use hookpoint::events::{Delivery, EventBus};
+use hookpoint::events::{Delivery, EventBus, Overflow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -116,15 +116,13 @@ async fn answer(stream: UnixStream, bus: &EventBus) -> io::Result<()> {
     read.read_line(&mut line).await?;
     let said = match serde_json::from_str(&line) {
         Ok(Request::Stats) => json!({ "bus": bus.metrics(), "subscriptions": bus.subscriptions() }),
-        Ok(Request::Tail {
-            pattern,
-            historic: _,
-        }) => {
-            let opened = bus
-                .subscribe(pattern.as_str())
-                .name("hookpoint events tail")
-                .overflow(hookpoint::events::Overflow::DropOldest)
-                .stream();
+        Ok(Request::Tail { pattern, historic }) => {
+            let events = bus.subscribe(pattern.as_str()).name("hookpoint events tail");
+            let events = events.overflow(Overflow::DropOldest);
+            let opened = match historic {
+                0 => events.stream(),
+                count => events.historic(count).stream(),
+            };
             match opened {
                 Ok(mut events) => loop {
                     tokio::select! {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookpoint::events::store::Retention;
 use hookpoint::events::{Event, EventBus, HookEventSystem};
 use hookpoint::lua::{LuaEngine, Script, ScriptError};
 use hookpoint::report::Report;
@@ -70,7 +71,7 @@ pub(crate) async fn run(args: Args) -> Done {
     own_hooks(&registry)?;
     let report = Arc::new(Report::default());
     registry.add_sink(report.clone());
-    let bus = EventBus::new();
+    let bus = EventBus::builder().keep(Retention::default()).build();
     let watching = report.watch(&bus)?;
     let system = HookEventSystem::builder().registry(registry).bus(bus);
     let system = system.build()?;

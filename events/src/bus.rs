@@ -23,14 +23,16 @@ use crate::dead_letter::DeadLetter;
 use crate::error::EventError;
 use crate::event::{Event, Origin};
 use crate::metrics::{BusMetrics, SubscriptionMetrics};
+use crate::store::EventStore;
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
 pub use builder::EventBusBuilder;
-use dispatch::{IfFull, Outgoing, Stopped};
 pub use drain::{DrainReport, Undelivered};
+use deliver::Inline;
+use dispatch::{IfFull, Outgoing, Stopped};
 use inner::Inner;
 pub use published::Published;
-pub use publisher::{Publication, Publisher};
+pub use publisher::{Publishable, Publisher};
 use target::{Queued, Target};
 
 /// Carries events from those who publish to those who subscribed to their topics, within this process.
@@ -141,11 +143,7 @@ impl EventBus {
     /// [`EventError::NoResponder`] at once, if nobody has got the request; [`NoReply`](EventError::NoReply) when
     /// the time is up; [`Closed`](EventError::Closed) if the bus is closed meanwhile; and those of
     /// [`publish`](EventBus::publish).
-    pub async fn request(
-        &self,
-        request: Event,
-        timeout: Duration,
-    ) -> Result<Arc<Event>, EventError> {
+    pub async fn request(&self, request: Event, timeout: Duration) -> Result<Arc<Event>, EventError> {
         crate::request::request(self, request, timeout).await
     }
 
@@ -192,6 +190,11 @@ impl EventBus {
     /// Takes the dead letters out, oldest first.
     pub fn take_dead_letters(&self) -> Vec<DeadLetter> {
         self.inner().dead_letters.take()
+    }
+
+    /// Where events are kept, if they are.
+    pub fn store(&self) -> Option<&Arc<dyn EventStore>> {
+        self.inner().settings.store.as_ref()
     }
 
     /// Closes the bus: it takes no more events and subscriptions. What is queued is still read and handled; then
@@ -309,13 +312,9 @@ impl Waits {
     async fn wait(&mut self, queues: &[Arc<Queued>]) {
         for queued in queues {
             let limit = queued.special.as_ref().and_then(|s| s.block_timeout);
-            let is_known = self
-                .deadlines
-                .iter()
-                .any(|(known, _)| Arc::ptr_eq(known, queued));
+            let is_known = self.deadlines.iter().any(|(known, _)| Arc::ptr_eq(known, queued));
             if let Some(limit) = limit.filter(|_| !is_known) {
-                self.deadlines
-                    .push((Arc::clone(queued), Instant::now() + limit));
+                self.deadlines.push((Arc::clone(queued), Instant::now() + limit));
             }
         }
         let room = any_room(queues);
@@ -338,11 +337,7 @@ async fn any_room(queues: &[Arc<Queued>]) {
         let is_ready = rooms
             .iter_mut()
             .any(|room| std::pin::Pin::new(room).poll(cx).is_ready());
-        if is_ready {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if is_ready { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }
@@ -350,5 +345,15 @@ async fn any_room(queues: &[Arc<Queued>]) {
 impl Target {
     fn is_inline(&self) -> bool {
         matches!(self, Target::Inline(_))
+    }
+
+    /// The inline handler, if it is one without options.
+    fn as_simple(&self) -> Option<Arc<Inline>> {
+        match self {
+            Target::Inline(inline) if inline.filter.is_none() && inline.once.is_none() => {
+                Some(Arc::clone(inline))
+            }
+            _ => None,
+        }
     }
 }

@@ -64,8 +64,13 @@ pub struct Event {
     payload: Arc<dyn Payload>,
     sequence: Option<NonZeroU64>,
     origin: Origin,
+    /// The payload's size is not that of its type, or that is large: whoever has a limit has to ask.
+    may_be_large: bool,
     attributes: Option<Box<Attributes>>,
 }
+
+/// The largest type, in bytes, whose size nobody asks for.
+const SMALL_BYTES: usize = 4096;
 
 impl Event {
     /// An event with a payload that has a JSON form.
@@ -73,7 +78,7 @@ impl Event {
     where
         T: Serialize + Send + Sync + 'static,
     {
-        Event::of(topic.into(), Arc::new(Content::new(data)))
+        Event::of::<T>(topic.into(), Arc::new(Content::new(data)))
     }
 
     /// As [`Event::new`], with a topic that is still to be checked.
@@ -93,7 +98,7 @@ impl Event {
     where
         T: Send + Sync + 'static,
     {
-        Event::of(topic.into(), Arc::new(Content::opaque(data)))
+        Event::of::<T>(topic.into(), Arc::new(Content::opaque(data)))
     }
 
     /// An event without a payload: its JSON is `null`, its data `()`.
@@ -101,12 +106,13 @@ impl Event {
         Event::new(topic, ())
     }
 
-    fn of(topic: Topic, payload: Arc<dyn Payload>) -> Event {
+    fn of<T: 'static>(topic: Topic, payload: Arc<dyn Payload>) -> Event {
         Event {
             topic,
             payload,
             sequence: None,
             origin: Origin::Program,
+            may_be_large: may_be_large::<T>(),
             attributes: None,
         }
     }
@@ -156,6 +162,7 @@ impl Event {
             payload,
             sequence,
             origin,
+            may_be_large,
             attributes,
         } = self;
         let any: Arc<dyn Any + Send + Sync> = payload;
@@ -164,6 +171,7 @@ impl Event {
             payload,
             sequence,
             origin,
+            may_be_large,
             attributes,
         };
         match any.downcast::<Content<T>>() {
@@ -208,6 +216,7 @@ impl Event {
     {
         let stamp = *self.payload.stamp();
         self.payload = Arc::new(Content::new(data).stamped(stamp));
+        self.may_be_large = may_be_large::<T>();
         self
     }
 
@@ -215,6 +224,12 @@ impl Event {
     /// size in memory for other types, without what they point to, except for text and bytes.
     pub fn size_hint_bytes(&self) -> usize {
         self.payload.size_hint_bytes()
+    }
+
+    /// Whether the payload has at most that many bytes, by [`size_hint_bytes`](Event::size_hint_bytes).
+    #[inline]
+    pub(crate) fn is_within_bytes(&self, limit_bytes: usize) -> bool {
+        (!self.may_be_large && limit_bytes >= SMALL_BYTES) || self.size_hint_bytes() <= limit_bytes
     }
 
     /// The name of the payload's type, for messages.
@@ -266,6 +281,11 @@ impl Event {
         self.origin = Origin::Hooks;
         self
     }
+}
+
+#[inline]
+fn may_be_large<T: 'static>() -> bool {
+    size_of::<T>() > SMALL_BYTES || content::has_size_of_its_own::<T>()
 }
 
 /// Without the payload, which may be a secret.

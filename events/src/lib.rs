@@ -22,9 +22,7 @@ mod subscription;
 mod system;
 pub mod topic;
 
-pub use bus::{
-    DrainReport, EventBus, EventBusBuilder, Publication, Published, Publisher, Undelivered,
-};
+pub use bus::{DrainReport, EventBus, EventBusBuilder, Publishable, Published, Publisher, Undelivered};
 pub use dead_letter::{DEAD_LETTER_TOPIC, DeadLetter, DeadLetterCause};
 pub use dispatcher::{EventDispatcher, EventDispatcherBuilder, Strategy};
 pub use error::EventError;
@@ -35,9 +33,7 @@ pub use overflow::{Gap, GapReason, Overflow};
 pub use pattern::TopicPattern;
 pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
-pub use system::{
-    EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem,
-};
+pub use system::{EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 
 /// The Rust blocks of the book compile and run as tests.

@@ -140,9 +140,9 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
         match pattern.as_topic() {
             Some(topic) => {
                 garbage = shared.cache.forget_topic(&topic);
-                let literal = patterns.literals.entry(topic).or_default();
+                let literal = patterns.literals.entry(topic.clone()).or_default();
                 literal.entries.push(entry);
-                literal.changed();
+                patterns.tell_handles(&topic);
             }
             None => {
                 patterns.wildcards.insert(pattern.as_str(), entry);
@@ -166,18 +166,21 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
             .patterns
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        let removed = match key.pattern.as_topic() {
-            Some(topic) => patterns.remove_literal(&topic, key.order),
-            None => {
-                let removed = patterns.wildcards.remove(key.pattern.as_str(), key.order);
-                shared.changes.fetch_add(1, Ordering::Release);
-                removed
-            }
+        let topic = key.pattern.as_topic();
+        let removed = match &topic {
+            Some(topic) => patterns.remove_literal(topic, key.order),
+            None => patterns.wildcards.remove(key.pattern.as_str(), key.order),
         };
-        shared
-            .len
-            .fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
+        let gone = usize::from(removed.is_some());
+        shared.len.fetch_sub(gone, Ordering::Relaxed);
+        // Handles are told last: who is told looks into the cache, and takes what is there for news.
         let garbage = shared.cache.forget(key.order);
+        match &topic {
+            Some(topic) => patterns.tell_handles(topic),
+            None => {
+                shared.changes.fetch_add(1, Ordering::Release);
+            }
+        }
         drop(patterns);
         drop(garbage);
         removed.map(|entry| entry.value)
@@ -265,12 +268,6 @@ impl<T> Default for Literal<T> {
 }
 
 impl<T> Literal<T> {
-    fn changed(&self) {
-        if let Some(watch) = &self.watch {
-            watch.changed();
-        }
-    }
-
     fn is_unused(&self) -> bool {
         self.entries.is_empty() && self.watch.is_none()
     }
@@ -280,9 +277,15 @@ impl<T> Patterns<T> {
     fn remove_literal(&mut self, topic: &Topic, order: u64) -> Option<Entry<T>> {
         let literal = self.literals.get_mut(topic)?;
         let removed = trie::take(&mut literal.entries, order);
-        literal.changed();
         self.tidy(topic);
         removed
+    }
+
+    /// Tells the handles of that topic, if there are any, that its entries changed.
+    fn tell_handles(&self, topic: &Topic) {
+        if let Some(watch) = self.literals.get(topic).and_then(|l| l.watch.as_deref()) {
+            watch.changed();
+        }
     }
 
     fn tidy(&mut self, topic: &Topic) {

@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hooks_events::{Event, EventBus, Overflow, Topic};
+use hooks_events::{Event, EventBus, Overflow, Topic, TopicPattern};
 use mlua::{AnyUserData, Function, Lua, Table, Value};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::bind::{Answer, ApiError, ApiResult, Binder, line};
 use crate::convert;
@@ -93,6 +93,13 @@ pub(crate) fn install(
             },
         )?,
     )?;
+    let of = bus.clone();
+    event.raw_set(
+        "history",
+        bind.function("Event.history", move |lua, (pattern, count)| {
+            Ok(convert::to_lua(lua, &history(&of, pattern, count)?)?)
+        })?,
+    )?;
     install_stats(&event, bind, bus, own)?;
     install_handle(lua, bind, own)?;
     lua.globals().raw_set("Event", event)
@@ -114,7 +121,8 @@ fn install_stats(
     for name in ["stats", "get_stats"] {
         let of = bus.clone();
         let stats = bind.function("Event.stats", move |lua, ()| {
-            Ok(convert::to_lua(lua, &json!(of.metrics()))?)
+            let stats = json!({ "bus": of.metrics(), "subscriptions": of.subscriptions() });
+            Ok(convert::to_lua(lua, &stats)?)
         })?;
         event.raw_set(name, stats)?;
     }
@@ -277,7 +285,7 @@ fn subscribe(
         builder = builder.once();
     }
     if let Some(n) = options.count("historic")? {
-        let _ = n; // HISTORIC
+        builder = builder.historic(n as usize);
     }
     if let Some(n) = options.count("capacity")? {
         builder = builder.capacity(n as usize);
@@ -325,6 +333,19 @@ fn receive(own: &Subscriptions, id: u64, timeout: Option<u32>) -> ApiResult<Host
             Ok(None) | Err(_) => Box::new(|_: &Lua| Ok(Value::Nil)),
         })
     }))
+}
+
+/// The last events that are kept, oldest first.
+fn history(bus: &EventBus, pattern: String, count: Option<u32>) -> ApiResult<Json> {
+    const DEFAULT: u32 = 10;
+    let pattern = TopicPattern::new(&pattern)?;
+    let Some(store) = bus.store() else {
+        return Err("Event.history: this program keeps no events".into());
+    };
+    let found = store.snapshot(&pattern, count.unwrap_or(DEFAULT) as usize)?;
+    let shown = found.events.iter().map(|event| event_handler::event_json(event));
+    let shown: Result<Vec<_>, _> = shown.collect();
+    Ok(Json::Array(shown.map_err(|error| error.to_string())?))
 }
 
 /// The data of the reply.

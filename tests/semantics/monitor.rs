@@ -267,3 +267,19 @@ fn sections_are_measured_until_their_guard_goes() {
     assert_eq!((section.name, section.time.count), ("load", 3));
     assert_eq!(section.time.max_ns, 4_000_000);
 }
+
+#[test]
+fn the_time_of_one_hook_is_not_that_of_another() {
+    let clock = Clock::fake();
+    let registry = HookRegistry::with_clock(clock.clone());
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    let limited = |id: &str| {
+        let hook = registry.on(id).point("monitor.work").pre();
+        hook.timeout(10 * MS).intercept(|_| ())
+    };
+    let _first = limited("a").unwrap();
+    let _slow = registry.intercept("b", "monitor.work", takes(&clock, 60 * MS));
+    let _last = limited("c").unwrap();
+    work(&clock, MS).unwrap();
+}

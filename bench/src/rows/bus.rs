@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hookpoint::HookError;
-use hooks_events::{Delivery, Event, EventBus, HandlerGuard, Topic};
+use hooks_events::{Delivery, Event, EventBus, HandlerGuard, Publisher, Topic};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
@@ -61,34 +61,21 @@ struct Stage {
 
 impl Stage {
     fn new() -> Result<Stage, HookError> {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_time()
-            .build();
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build();
         let topic = Topic::new("bench.event").map_err(HookError::other)?;
         Ok(Stage {
             runtime: runtime.map_err(HookError::other)?,
-            events: (0..EVENTS_MADE)
-                .map(|n| Arc::new(Event::new(&topic, n)))
-                .collect(),
+            events: (0..EVENTS_MADE).map(|n| Arc::new(Event::new(&topic, n))).collect(),
             topic,
         })
     }
 
     /// Nanoseconds for each delivery, of publishers and subscribers that run as tasks.
-    fn timed(
-        &self,
-        shape: Shape,
-        events: u64,
-        publishers: JoinSetOf,
-        subscribers: JoinSetOf,
-    ) -> f64 {
+    fn timed(&self, shape: Shape, events: u64, publishers: Tasks, subscribers: Tasks) -> f64 {
         let start = Instant::now();
         self.runtime.block_on(async {
             let mut tasks = JoinSet::new();
-            publishers
-                .into_iter()
-                .for_each(|task| drop(tasks.spawn(task)));
+            publishers.into_iter().for_each(|task| drop(tasks.spawn(task)));
             // They have been waiting since they were made.
             for task in subscribers {
                 tasks.spawn(task);
@@ -98,8 +85,7 @@ impl Stage {
         start.elapsed().as_nanos() as f64 / (shape.publishers * shape.subscribers * events) as f64
     }
 
-    /// `make` gives the event that is sent.
-    fn broadcast(&self, shape: Shape, makes: bool) -> f64 {
+    fn broadcast(&self, shape: Shape, sent: Sent) -> f64 {
         let all = EVENTS * shape.publishers;
         let (sender, _) = broadcast::channel::<Arc<Event>>(all as usize);
         let subscribers = (0..shape.subscribers).map(|_| {
@@ -116,9 +102,10 @@ impl Stage {
             let (sender, topic, events) = (sender.clone(), self.topic.clone(), self.events.clone());
             boxed(async move {
                 for n in 0..EVENTS {
-                    let event = match makes {
-                        true => Arc::new(Event::new(&topic, n)),
-                        false => made(&events, n).clone(),
+                    let event = match sent {
+                        Sent::Made => Arc::new(Event::new(&topic, n)),
+                        Sent::Shared => made(&events, n).clone(),
+                        Sent::Lent => Arc::new(Event::clone(black_box(&events[0]))),
                     };
                     sender.send(event).expect("the receivers live");
                 }
@@ -134,29 +121,26 @@ impl Stage {
             let handler = |event: &Event| {
                 black_box(event);
             };
-            bus.subscribe("bench.event")
-                .inline(handler)
-                .expect("the pattern is one")
+            bus.subscribe("bench.event").inline(handler).expect("the pattern is one")
         };
         let guards = (0..shape.subscribers).map(handler).collect();
         (bus, guards)
     }
 
-    fn inline(&self, shape: Shape, how: Inline) -> f64 {
+    /// A loop of its own for each way to publish. `publish` says whether it went well.
+    fn inline(&self, shape: Shape, publish: impl Fn(&mut Inline, u64) -> bool + Copy + Send + 'static) -> f64 {
         let (bus, _guards) = Stage::inline_bus(shape);
         let events = EVENTS * INLINE_TIMES;
         let publishers = (0..shape.publishers).map(|_| {
-            let (bus, topic, made_before) = (bus.clone(), self.topic.clone(), self.events.clone());
+            let mut inline = Inline {
+                publisher: bus.publisher(&self.topic),
+                bus: bus.clone(),
+                topic: self.topic.clone(),
+                events: self.events.clone(),
+            };
             boxed(async move {
-                let mut publisher = bus.publisher(&topic);
                 for n in 0..events {
-                    let published = match how {
-                        Inline::Lent => publisher.try_publish(&**made(&made_before, n)),
-                        Inline::Shared => publisher.try_publish(made(&made_before, n).clone()),
-                        Inline::Made => publisher.try_publish(Event::new(&topic, n)),
-                        Inline::WithoutHandle => bus.try_publish(Event::new(&topic, n)),
-                    };
-                    black_box(published.expect("nobody refuses"));
+                    assert!(publish(&mut inline, n), "nobody refuses");
                 }
             })
         });
@@ -170,11 +154,7 @@ impl Stage {
         let all = EVENTS * shape.publishers;
         let subscribers = (0..shape.subscribers).map(|_| {
             let builder = bus.subscribe("bench.event");
-            let builder = if takes_all {
-                builder.capacity(all as usize)
-            } else {
-                builder
-            };
+            let builder = if takes_all { builder.capacity(all as usize) } else { builder };
             let mut subscription = builder.stream().expect("the pattern is one");
             boxed(async move {
                 for _ in 0..all {
@@ -204,21 +184,50 @@ impl Stage {
     }
 }
 
-/// How an event is published to inline handlers.
+/// What comes into the channel.
 #[derive(Clone, Copy)]
-enum Inline {
-    Lent,
-    Shared,
+enum Sent {
+    /// An event that is made for it.
     Made,
-    WithoutHandle,
+    /// One that is shared.
+    Shared,
+    /// One that the sender has and keeps: a channel owns what it carries, so it gets an `Arc` of its own.
+    Lent,
+}
+
+/// What somebody has who publishes to inline handlers.
+struct Inline {
+    publisher: Publisher,
+    bus: EventBus,
+    topic: Topic,
+    events: Vec<Arc<Event>>,
+}
+
+impl Inline {
+    fn lend(&mut self, _: u64) -> bool {
+        self.publisher.try_publish(black_box(&*self.events[0])).is_ok()
+    }
+
+    fn share(&mut self, n: u64) -> bool {
+        let event = made(&self.events, n).clone();
+        self.publisher.try_publish(event).is_ok()
+    }
+
+    fn make(&mut self, n: u64) -> bool {
+        self.publisher.try_publish(Event::new(&self.topic, n)).is_ok()
+    }
+
+    fn without_handle(&mut self, n: u64) -> bool {
+        self.bus.try_publish(Event::new(&self.topic, n)).is_ok()
+    }
 }
 
 fn made(events: &[Arc<Event>], n: u64) -> &Arc<Event> {
-    &events[n as usize % events.len()]
+    &events[(n % EVENTS_MADE) as usize]
 }
 
 type Task = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
-type JoinSetOf = Vec<Task>;
+type Tasks = Vec<Task>;
 
 fn boxed(task: impl Future<Output = ()> + Send + 'static) -> Task {
     Box::pin(task)
@@ -230,22 +239,14 @@ fn rounds(count: usize, variants: &[(&'static str, &dyn Fn() -> f64)]) -> Sample
         let mut times = vec![0.0; variants.len()];
         for i in 0..variants.len() {
             let at = (i + round) % variants.len();
-            let at = if round.is_multiple_of(2) {
-                at
-            } else {
-                variants.len() - 1 - at
-            };
+            let at = if round.is_multiple_of(2) { at } else { variants.len() - 1 - at };
             times[at] = variants[at].1();
         }
         times
     };
     once(0);
     let names = variants.iter().map(|(name, _)| *name).collect();
-    Samples::new(
-        names,
-        (0..count).map(once).collect(),
-        vec![0.0; variants.len()],
-    )
+    Samples::new(names, (0..count).map(once).collect(), vec![0.0; variants.len()])
 }
 
 fn ratio(name: &'static str, samples: &Samples, ours: &str, theirs: &str) -> Measured {
@@ -261,8 +262,8 @@ pub(super) const INLINE: Group = Group {
             "bus.inline.vs_broadcast",
             30.0,
             Unit::Ratio,
-            "an event lent to an inline handler by a publisher's handle: deliveries of `tokio::sync::broadcast` \
-             over ours, 1 publisher, 1 subscriber",
+            "an event that its publisher keeps, lent to an inline handler: a delivery by `tokio::sync::broadcast`, \
+             which gets an `Arc` of it, over one of ours; 1 publisher, 1 subscriber",
         ),
         higher(Claim::shown(
             "bus.inline.1_10.vs_broadcast",
@@ -278,7 +279,7 @@ pub(super) const INLINE: Group = Group {
             "bus.inline_arc.vs_broadcast",
             6.0,
             Unit::Ratio,
-            "the same with a shared event, which is cloned for each publishing",
+            "an `Arc<Event>` cloned for each publishing, on both sides",
         ),
         higher(Claim::shown(
             "bus.inline_made.vs_broadcast",
@@ -296,36 +297,27 @@ pub(super) const INLINE: Group = Group {
         let samples = rounds(
             plan.rounds,
             &[
-                ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, false)),
-                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, false)),
-                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, false)),
-                ("broadcast made", &|| stage.broadcast(ONE_TO_ONE, true)),
-                ("lent 1_1", &|| stage.inline(ONE_TO_ONE, Inline::Lent)),
-                ("lent 1_10", &|| stage.inline(ONE_TO_TEN, Inline::Lent)),
-                ("lent 4_4", &|| stage.inline(FOUR_TO_FOUR, Inline::Lent)),
-                ("shared", &|| stage.inline(ONE_TO_ONE, Inline::Shared)),
-                ("made", &|| stage.inline(ONE_TO_ONE, Inline::Made)),
-                ("no handle", &|| {
-                    stage.inline(ONE_TO_ONE, Inline::WithoutHandle)
-                }),
+                ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, Sent::Lent)),
+                ("broadcast shared", &|| stage.broadcast(ONE_TO_ONE, Sent::Shared)),
+                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, Sent::Lent)),
+                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, Sent::Lent)),
+                ("broadcast made", &|| stage.broadcast(ONE_TO_ONE, Sent::Made)),
+                ("lent 1_1", &|| stage.inline(ONE_TO_ONE, Inline::lend)),
+                ("lent 1_10", &|| stage.inline(ONE_TO_TEN, Inline::lend)),
+                ("lent 4_4", &|| stage.inline(FOUR_TO_FOUR, Inline::lend)),
+                ("shared", &|| stage.inline(ONE_TO_ONE, Inline::share)),
+                ("made", &|| stage.inline(ONE_TO_ONE, Inline::make)),
+                ("no handle", &|| stage.inline(ONE_TO_ONE, Inline::without_handle)),
             ],
         );
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.inline.vs_broadcast", "lent 1_1", "broadcast 1_1"),
-            row(
-                "bus.inline.1_10.vs_broadcast",
-                "lent 1_10",
-                "broadcast 1_10",
-            ),
+            row("bus.inline.1_10.vs_broadcast", "lent 1_10", "broadcast 1_10"),
             row("bus.inline.4_4.vs_broadcast", "lent 4_4", "broadcast 4_4"),
-            row("bus.inline_arc.vs_broadcast", "shared", "broadcast 1_1"),
+            row("bus.inline_arc.vs_broadcast", "shared", "broadcast shared"),
             row("bus.inline_made.vs_broadcast", "made", "broadcast made"),
-            row(
-                "bus.inline_no_handle.vs_broadcast",
-                "no handle",
-                "broadcast made",
-            ),
+            row("bus.inline_no_handle.vs_broadcast", "no handle", "broadcast made"),
         ])
     },
 };
@@ -377,10 +369,10 @@ pub(super) const QUEUED: Group = Group {
         let samples = rounds(
             plan.rounds,
             &[
-                ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, false)),
-                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, false)),
-                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, false)),
-                ("broadcast made", &|| stage.broadcast(ONE_TO_TEN, true)),
+                ("broadcast 1_1", &|| stage.broadcast(ONE_TO_ONE, Sent::Shared)),
+                ("broadcast 1_10", &|| stage.broadcast(ONE_TO_TEN, Sent::Shared)),
+                ("broadcast 4_4", &|| stage.broadcast(FOUR_TO_FOUR, Sent::Shared)),
+                ("broadcast made", &|| stage.broadcast(ONE_TO_TEN, Sent::Made)),
                 ("made", &|| stage.queued(ONE_TO_TEN, true, true)),
                 ("queued 1_1", &|| stage.queued(ONE_TO_ONE, true, false)),
                 ("queued 1_10", &|| stage.queued(ONE_TO_TEN, true, false)),
@@ -393,32 +385,12 @@ pub(super) const QUEUED: Group = Group {
         let row = |name, ours: &str, theirs: &str| ratio(name, &samples, ours, theirs);
         Ok(vec![
             row("bus.queued.1_1.vs_broadcast", "queued 1_1", "broadcast 1_1"),
-            row(
-                "bus.queued.1_10.vs_broadcast",
-                "queued 1_10",
-                "broadcast 1_10",
-            ),
+            row("bus.queued.1_10.vs_broadcast", "queued 1_10", "broadcast 1_10"),
             row("bus.queued.4_4.vs_broadcast", "queued 4_4", "broadcast 4_4"),
-            row(
-                "bus.queued.made.1_10.vs_broadcast",
-                "made",
-                "broadcast made",
-            ),
-            row(
-                "bus.queued.bounded.1_1.vs_broadcast",
-                "bounded 1_1",
-                "broadcast 1_1",
-            ),
-            row(
-                "bus.queued.bounded.1_10.vs_broadcast",
-                "bounded 1_10",
-                "broadcast 1_10",
-            ),
-            row(
-                "bus.queued.bounded.4_4.vs_broadcast",
-                "bounded 4_4",
-                "broadcast 4_4",
-            ),
+            row("bus.queued.made.1_10.vs_broadcast", "made", "broadcast made"),
+            row("bus.queued.bounded.1_1.vs_broadcast", "bounded 1_1", "broadcast 1_1"),
+            row("bus.queued.bounded.1_10.vs_broadcast", "bounded 1_10", "broadcast 1_10"),
+            row("bus.queued.bounded.4_4.vs_broadcast", "bounded 4_4", "broadcast 4_4"),
         ])
     },
 };

@@ -109,10 +109,10 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
-    route::GROUP,
-    event::GROUP,
     bus::INLINE,
     bus::QUEUED,
+    route::GROUP,
+    event::GROUP,
 ];
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! Settings of a bus.
 
+use std::sync::Arc;
+
 use super::EventBus;
+use crate::flow::FlowController;
+use crate::store::{EventStore, MemoryStore, Retention};
 use crate::route::{DEFAULT_CACHED_ENTRIES, DEFAULT_CACHED_TOPICS};
 
 /// The settings of an [`EventBus`], each with a default.
@@ -14,6 +18,8 @@ pub struct EventBusBuilder {
     pub(crate) dead_letters_kept: usize,
     pub(crate) cached_topics: usize,
     pub(crate) cached_entries: usize,
+    pub(crate) store: Option<Arc<dyn EventStore>>,
+    pub(crate) flow: Option<FlowController>,
 }
 
 impl Default for EventBusBuilder {
@@ -27,6 +33,8 @@ impl Default for EventBusBuilder {
             dead_letters_kept: 1000,
             cached_topics: DEFAULT_CACHED_TOPICS,
             cached_entries: DEFAULT_CACHED_ENTRIES,
+            store: None,
+            flow: None,
         }
     }
 }
@@ -82,6 +90,28 @@ impl EventBusBuilder {
     pub fn route_cache(mut self, topics: usize, entries: usize) -> Self {
         self.cached_topics = topics;
         self.cached_entries = entries;
+        self
+    }
+
+    /// Keeps events there before they are delivered: for [`historic`](crate::SubscriptionBuilder::historic)
+    /// subscriptions, and for looking back. An event that the store does not take is not published. By default no
+    /// event is kept.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn EventStore>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Keeps events in memory.
+    #[must_use]
+    pub fn keep(self, retention: Retention) -> Self {
+        self.store(Arc::new(MemoryStore::new(retention)))
+    }
+
+    /// Limits how fast events are published. By default nothing does.
+    #[must_use]
+    pub fn flow(mut self, flow: FlowController) -> Self {
+        self.flow = Some(flow);
         self
     }
 

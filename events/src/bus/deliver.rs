@@ -1,5 +1,6 @@
 //! Deliveries without a queue, and the question to hooks before a delivery.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -85,6 +86,17 @@ impl Inline {
         self.deliver_any(inner, event, asks) == Called::Well
     }
 
+    /// As `deliver`, for a handler without options, where no hooks are to be asked.
+    #[inline(always)]
+    pub(crate) fn call_simple(&self, inner: &Inner, event: &Event) -> bool {
+        // Unwind safe as below.
+        match catch_unwind(AssertUnwindSafe(|| (self.handler)(event))) {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => self.went_wrong(inner, event, self.failed(&error)) == Called::Well,
+            Err(panic) => self.panicked(inner, event, &*panic) == Called::Well,
+        }
+    }
+
     #[inline]
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
         let _unheard = (!asks).then(UnheardGuard::enter);
@@ -99,12 +111,15 @@ impl Inline {
         match called {
             Ok(Ok(())) => Called::Well,
             Ok(Err(error)) => self.went_wrong(inner, event, error),
-            Err(panic) => {
-                self.record.counters.panicked.add(1);
-                let cause = DeadLetterCause::Panicked(panic_message(&*panic));
-                self.put_aside(inner, event, cause)
-            }
+            Err(panic) => self.panicked(inner, event, &*panic),
         }
+    }
+
+    #[cold]
+    fn panicked(&self, inner: &Inner, event: &Event, panic: &(dyn Any + Send)) -> Called {
+        self.record.counters.panicked.add(1);
+        let cause = DeadLetterCause::Panicked(panic_message(panic));
+        self.put_aside(inner, event, cause)
     }
 
     #[cold]

@@ -11,6 +11,7 @@ use super::target::{Group, Queued, Target};
 use crate::error::EventError;
 use crate::event::{Event, Origin};
 use crate::overflow::{GapReason, Overflow};
+use crate::store::EventStore;
 use crate::topic::Topic;
 
 /// An event as its publisher has it. It is put into an [`Arc`] only if a queue or a store wants it.
@@ -94,11 +95,10 @@ impl Inner {
             return Err(closed(event));
         }
         let limit_bytes = self.settings.max_payload_bytes;
-        let bytes = event.size_hint_bytes();
-        if bytes > limit_bytes {
+        if !event.is_within_bytes(limit_bytes) {
             return Err(EventError::TooLarge {
                 topic: event.topic().as_str().into(),
-                bytes,
+                bytes: event.size_hint_bytes(),
                 limit_bytes,
             });
         }
@@ -107,13 +107,18 @@ impl Inner {
                 topic: event.topic().as_str().into(),
             });
         }
-        Ok(())
+        match &self.settings.flow {
+            None => Ok(()),
+            Some(flow) => flow.admit(event.topic()),
+        }
     }
 
     /// Whether `admit` takes that event, which is not one of hooks.
     #[inline]
     pub(crate) fn takes(&self, event: &Event) -> bool {
-        !self.is_closed() && event.size_hint_bytes() <= self.settings.max_payload_bytes
+        !self.is_closed()
+            && self.settings.flow.is_none()
+            && event.is_within_bytes(self.settings.max_payload_bytes)
     }
 
     /// Counts that so many queues were closed while an event was on its way to them.
@@ -144,7 +149,7 @@ impl Inner {
             false => None,
         };
         let mut published = Published::default();
-        if !has_queue && !self.keeps_events() {
+        if !has_queue && self.store_of(event.event().topic()).is_none() {
             self.call_inline(targets, event.event(), &mut published);
             return Ok(published);
         }
@@ -179,14 +184,17 @@ impl Inner {
         })
     }
 
-    /// Whether events are kept in a store.
-    pub(crate) fn keeps_events(&self) -> bool {
-        false
+    /// The store, if it keeps events of that topic.
+    pub(crate) fn store_of(&self, topic: &Topic) -> Option<&Arc<dyn EventStore>> {
+        self.settings.store.as_ref().filter(|store| store.wants(topic))
     }
 
-    /// Puts the event into the store, if there is one, which gives it its place.
+    /// Puts the event into the store, if it is kept, which gives it its place.
     fn keep(&self, event: Outgoing<'_>) -> Result<Arc<Event>, EventError> {
-        Ok(event.into_shared())
+        match self.store_of(event.event().topic()) {
+            None => Ok(event.into_shared()),
+            Some(store) => store.append(event.into_owned()),
+        }
     }
 
     /// Looks for room wherever publishers have to wait or fail, and chooses a member of each group.

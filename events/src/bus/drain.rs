@@ -58,7 +58,7 @@ pub(super) async fn drain(inner: &Inner, timeout: Duration) -> DrainReport {
         if is_done(inner, &record) {
             continue;
         }
-        let was_stopped = record.is_handled();
+        let was_stopped = record.is_handled;
         report.undelivered.push(Undelivered {
             subscription: record.name.to_string(),
             events: inner.roster.counts(record.id).length,
@@ -77,5 +77,5 @@ fn is_done(inner: &Inner, record: &SubscriptionRecord) -> bool {
     if record.is_finished() || record.capacity == 0 {
         return true;
     }
-    !record.is_handled() && inner.roster.counts(record.id).length == 0
+    !record.is_handled && inner.roster.counts(record.id).length == 0
 }

@@ -67,7 +67,7 @@ impl Inner {
 
     /// Whether somebody gets events of that topic, now or later.
     pub(crate) fn is_heard(&self, topic: &Topic) -> bool {
-        self.keeps_events() || self.router.with(topic, |targets| !targets.is_empty())
+        self.store_of(topic).is_some() || self.router.with(topic, |targets| !targets.is_empty())
     }
 
     pub(crate) fn tell_progress(&self) {

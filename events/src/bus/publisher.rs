@@ -4,11 +4,12 @@ use std::sync::{Arc, LazyLock};
 
 use hooks_runtime::HookSite;
 
-use super::EventBus;
+use super::deliver::Inline;
 use super::dispatch::{IfFull, Outgoing, Stopped};
 use super::published::Published;
 use super::tally::Tally;
 use super::target::Target;
+use super::EventBus;
 use crate::error::EventError;
 use crate::event::Event;
 use crate::route::RouteHandle;
@@ -26,47 +27,89 @@ pub struct Publisher {
     version: u64,
     /// Nothing but inline handlers is there, and nothing keeps the event.
     only_inline: bool,
+    /// The inline handlers, if nothing else is there and none of them has options.
+    simple: Option<Box<[Arc<Inline>]>>,
     /// Only queues of plain subscriptions are there, behind one lock, and nothing keeps the event.
     has_lane: bool,
     /// Hooks are not asked about events of this topic.
     is_of_hooks: bool,
     tally: Arc<Tally>,
-    site: Option<&'static HookSite>,
+    sites: Sites,
 }
 
-/// An event that is published: given away, lent, or shared.
-pub struct Publication<'e>(Outgoing<'e>);
+/// What can be published: an [`Event`], a reference to one, or an `Arc` of one.
+#[expect(private_bounds, reason = "nothing else can be published")]
+pub trait Publishable: Sealed {}
 
-impl From<Event> for Publication<'_> {
+impl<P: Sealed> Publishable for P {}
+
+trait Sealed: Sized {
+    fn event(&self) -> &Event;
+    fn outgoing<'e>(self) -> Outgoing<'e>
+    where
+        Self: 'e;
+}
+
+impl Sealed for Event {
     #[inline]
-    fn from(event: Event) -> Self {
-        Publication(Outgoing::Owned(event))
+    fn event(&self) -> &Event {
+        self
+    }
+    #[inline]
+    fn outgoing<'e>(self) -> Outgoing<'e> {
+        Outgoing::Owned(self)
     }
 }
 
-impl<'e> From<&'e Event> for Publication<'e> {
+impl Sealed for &Event {
     #[inline]
-    fn from(event: &'e Event) -> Self {
-        Publication(Outgoing::Lent(event))
+    fn event(&self) -> &Event {
+        self
+    }
+    #[inline]
+    fn outgoing<'e>(self) -> Outgoing<'e>
+    where
+        Self: 'e,
+    {
+        Outgoing::Lent(self)
     }
 }
 
-impl From<Arc<Event>> for Publication<'_> {
+impl Sealed for Arc<Event> {
     #[inline]
-    fn from(event: Arc<Event>) -> Self {
-        Publication(Outgoing::Shared(event))
+    fn event(&self) -> &Event {
+        self
+    }
+    #[inline]
+    fn outgoing<'e>(self) -> Outgoing<'e> {
+        Outgoing::Shared(self)
     }
 }
 
-/// Where hooks are asked by those who publish without waiting.
-fn publish_site() -> Option<&'static HookSite> {
-    static SITE: LazyLock<Option<&'static HookSite>> = LazyLock::new(|| {
-        hooks_runtime::sites().into_iter().find(|site| {
-            let info = site.info();
-            info.point == "event.publish" && info.path.ends_with("::ask_and_try_send")
-        })
-    });
-    *SITE
+/// Where hooks are asked: by those who publish without waiting, and about inline handlers. `None`: nowhere,
+/// because hooks are turned off.
+#[derive(Clone, Copy, Default)]
+struct Sites {
+    publish: Option<&'static HookSite>,
+    deliver: Option<&'static HookSite>,
+}
+
+static SITES: LazyLock<Sites> = LazyLock::new(|| {
+    let mut sites = Sites::default();
+    for site in hooks_runtime::sites() {
+        let info = site.info();
+        match (info.point, info.path.rsplit("::").next()) {
+            ("event.publish", Some("ask_and_try_send")) => sites.publish = Some(site),
+            ("event.deliver", Some("ask_and_call")) => sites.deliver = Some(site),
+            _ => {}
+        }
+    }
+    sites
+});
+
+#[inline]
+fn is_idle(site: Option<&'static HookSite>) -> bool {
+    site.is_none_or(HookSite::is_idle)
 }
 
 impl Publisher {
@@ -80,7 +123,8 @@ impl Publisher {
             has_lane: false,
             is_of_hooks,
             tally: inner.tallies.begin(),
-            site: publish_site(),
+            sites: *SITES,
+            simple: None,
             bus,
         };
         publisher.renew();
@@ -96,12 +140,11 @@ impl Publisher {
     ///
     /// # Errors
     /// As there.
-    pub async fn publish(
-        &mut self,
-        event: impl Into<Publication<'_>>,
-    ) -> Result<Published, EventError> {
-        let Publication(event) = event.into();
-        match self.publish_directly(event) {
+    pub async fn publish(&mut self, event: impl Publishable) -> Result<Published, EventError> {
+        if self.is_simple(event.event()) {
+            return self.call_simple(event.event());
+        }
+        match self.publish_directly(event.outgoing()) {
             Ok(result) => result,
             Err(event) => self.bus.publish(event.into_owned()).await,
         }
@@ -115,30 +158,46 @@ impl Publisher {
     /// # Errors
     /// As there.
     #[inline]
-    pub fn try_publish<'e>(
-        &mut self,
-        event: impl Into<Publication<'e>>,
-    ) -> Result<Published, EventError> {
-        let Publication(event) = event.into();
+    pub fn try_publish(&mut self, event: impl Publishable) -> Result<Published, EventError> {
         if self.is_simple(event.event()) {
-            return self.call_all(event.event());
+            return self.call_simple(event.event());
         }
-        match self.publish_directly(event) {
+        match self.publish_directly(event.outgoing()) {
             Ok(result) => result,
             Err(event) => self.bus.try_publish(event.into_owned()),
         }
     }
 
-    /// Whether nothing is to be done but to call inline handlers.
-    #[inline]
+    /// Whether nothing is to be done but to call handlers, all of them, with no question before.
+    #[inline(always)]
     fn is_simple(&self, event: &Event) -> bool {
-        self.only_inline && self.knows_the_way_of(event)
+        self.simple.is_some()
+            && is_idle(self.sites.deliver)
+            && event.expires_at().is_none()
+            && self.knows_the_way_of(event)
+    }
+
+    #[inline(always)]
+    fn call_simple(&self, event: &Event) -> Result<Published, EventError> {
+        let inner = self.bus.inner();
+        let _depth = inner.enter(event)?;
+        let handlers = self.simple.as_deref().unwrap_or_default();
+        for (called, inline) in handlers.iter().enumerate() {
+            if !inline.call_simple(inner, event) {
+                return Ok(self.call_rest(event, called));
+            }
+        }
+        self.tally.count();
+        Ok(Published {
+            handled: handlers.len() as u32,
+            ..Published::default()
+        })
     }
 
     /// Whether the event goes where the last one went, no hook is to be asked about it, and the bus takes it.
     #[inline]
     fn knows_the_way_of(&self, event: &Event) -> bool {
-        self.site.is_none_or(|site| site.is_idle())
+        is_idle(self.sites.publish)
             && self.route.is_current()
             && event.topic() == self.route.topic()
             && !self.is_of_hooks
@@ -175,10 +234,7 @@ impl Publisher {
                     ..Published::default()
                 }));
             }
-            return Ok(Err(self
-                .bus
-                .inner()
-                .closed_during(pushed.closed, self.topic())));
+            return Ok(Err(self.bus.inner().closed_during(pushed.closed, self.topic())));
         }
         self.attempt(event)
     }
@@ -239,10 +295,14 @@ impl Publisher {
 
     #[cold]
     fn renew(&mut self) {
-        let keeps_events = self.bus.inner().keeps_events();
+        let keeps_events = self.bus.inner().store_of(self.route.topic()).is_some();
         let targets = self.route.route();
         self.only_inline = !keeps_events && targets.iter().all(Target::is_inline);
         self.has_lane = !keeps_events;
+        self.simple = match self.only_inline && !self.is_of_hooks {
+            true => targets.iter().map(Target::as_simple).collect(),
+            false => None,
+        };
         if self.route.version() == self.version {
             return;
         }

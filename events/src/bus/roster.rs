@@ -1,9 +1,9 @@
 //! The subscriptions that there are.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use super::target::{Queued, Target};
+use super::target::{Group, Queued, Target};
 use crate::error::EventError;
 use crate::event::Event;
 use crate::metrics::DeliveryMetrics;
@@ -26,7 +26,7 @@ struct State {
     by_id: HashMap<u64, Seat>,
     /// Lanes of plain subscriptions, by pattern.
     shared: HashMap<TopicPattern, Vec<SharedLane>>,
-    groups: HashMap<Box<str>, std::sync::Weak<super::target::Group>>,
+    groups: HashMap<Box<str>, Weak<Group>>,
     last_id: u64,
     closed: bool,
     /// The sums of those that are gone.
@@ -69,13 +69,13 @@ impl Roster {
     }
 
     /// The group of that name, which is gone when no subscription has it.
-    pub(crate) fn group(&self, name: &str) -> Arc<super::target::Group> {
+    pub(crate) fn group(&self, name: &str) -> Arc<Group> {
         let mut state = self.lock();
-        if let Some(group) = state.groups.get(name).and_then(std::sync::Weak::upgrade) {
+        if let Some(group) = state.groups.get(name).and_then(Weak::upgrade) {
             return group;
         }
         state.groups.retain(|_, group| group.strong_count() > 0);
-        let group = Arc::new(super::target::Group::new(name.into()));
+        let group = Arc::<Group>::default();
         state.groups.insert(name.into(), Arc::downgrade(&group));
         group
     }

@@ -104,19 +104,12 @@ impl Queued {
 }
 
 /// Subscriptions of which one gets each event.
+#[derive(Default)]
 pub(crate) struct Group {
-    pub(crate) name: Box<str>,
     turn: AtomicUsize,
 }
 
 impl Group {
-    pub(crate) fn new(name: Box<str>) -> Self {
-        Group {
-            name,
-            turn: AtomicUsize::new(0),
-        }
-    }
-
     /// The members in the order in which they are asked to take the next event.
     pub(crate) fn turns<'m>(
         &self,

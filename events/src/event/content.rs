@@ -140,6 +140,19 @@ impl<T: Send + Sync + 'static> Payload for Content<T> {
     }
 }
 
+/// Whether values of that type are asked how large they are.
+#[inline]
+pub(super) fn has_size_of_its_own<T: 'static>() -> bool {
+    use std::any::TypeId;
+    let own = [
+        TypeId::of::<Value>(),
+        TypeId::of::<String>(),
+        TypeId::of::<&'static str>(),
+        TypeId::of::<Vec<u8>>(),
+    ];
+    own.contains(&TypeId::of::<T>())
+}
+
 /// The length of the JSON text, without writing it.
 fn encoded_bytes(json: &Value) -> usize {
     struct Count(usize);

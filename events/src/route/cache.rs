@@ -305,6 +305,7 @@ mod tests {
         let cache = Cache::new(4, 10);
         assert!(cache.wants(&line(0, 3).topic, 0, 3) && cache.put(line(0, 3)).0.is_ok());
         assert!(!cache.wants(&line(1, 11).topic, 0, 11));
+        assert!(cache.put(line(2, 8)).0.is_err());
         assert!(cache.get(&line(0, 3).topic, 0).is_some());
         assert!(
             cache.get(&line(0, 3).topic, 1).is_none(),

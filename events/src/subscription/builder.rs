@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -12,7 +12,7 @@ use super::feed::Feed;
 use super::record::SubscriptionRecord;
 use crate::bus::deliver::{Filter, Inline, Once};
 use crate::bus::inner::Inner;
-use crate::bus::target::{Queued, Special, Target};
+use crate::bus::target::{Queued, Since, Special, Target};
 use crate::error::EventError;
 use crate::event::Event;
 use crate::handler::attempt::Delivering;
@@ -33,6 +33,7 @@ pub struct SubscriptionBuilder {
     is_once: bool,
     filter: Option<Filter>,
     group: Option<Box<str>>,
+    historic: Option<usize>,
     capacity: Option<usize>,
     overflow: Option<Overflow>,
     block_timeout: Option<Duration>,
@@ -49,6 +50,7 @@ impl SubscriptionBuilder {
             is_once: false,
             filter: None,
             group: None,
+            historic: None,
             capacity: None,
             overflow: None,
             block_timeout: None,
@@ -80,6 +82,14 @@ impl SubscriptionBuilder {
     /// room if there is one. What a member leaves in its queue when it ends goes to another one.
     pub fn group(mut self, name: &str) -> Self {
         self.group = Some(name.into());
+        self
+    }
+
+    /// First the last `count` events that were published before and are still kept, then all that follow: none
+    /// twice, and none left out between. Expired ones are not among them. The bus has to keep events, see
+    /// [`EventBusBuilder::keep`](crate::EventBusBuilder::keep).
+    pub fn historic(mut self, count: usize) -> Self {
+        self.historic = Some(count);
         self
     }
 
@@ -140,13 +150,10 @@ impl SubscriptionBuilder {
     pub fn stream(self) -> Result<Subscription, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         if self.strategy.is_some() || self.policy != DeliveryPolicy::default() {
-            return Err(self.bad(
-                "concurrency, timeout or retry",
-                "they are for handlers; read the stream that way",
-            ));
+            return Err(self.bad("concurrency, timeout or retry", "they are for handlers; read the stream that way"));
         }
         let is_once = self.is_once;
-        Ok(Subscription::new(self.begin(pattern)?, is_once))
+        Ok(Subscription::new(self.begin(pattern, false)?, is_once))
     }
 
     /// Begins a subscription whose events a task of its own gives to the handler, or to the asynchronous closure.
@@ -157,27 +164,21 @@ impl SubscriptionBuilder {
         self.handler_arc(Arc::new(handler))
     }
 
-    pub(crate) fn handler_arc(
-        mut self,
-        handler: Arc<dyn EventHandler>,
-    ) -> Result<HandlerGuard, EventError> {
+    pub(crate) fn handler_arc(mut self, handler: Arc<dyn EventHandler>) -> Result<HandlerGuard, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
         let runtime = Handle::try_current().map_err(|_| EventError::NoRuntime {
             what: "a subscription with an asynchronous handler",
         })?;
         let strategy = self.strategy.take().unwrap_or_default();
         if self.is_once && strategy != Strategy::Sequential {
-            return Err(self.bad(
-                "`once` with concurrency",
-                "there is only one event; leave one of them out",
-            ));
+            return Err(self.bad("`once` with concurrency", "there is only one event; leave one of them out"));
         }
         let policy = DeliveryPolicy {
             max_attempts: self.policy.max_attempts.max(1),
             ..std::mem::take(&mut self.policy)
         };
         let (inner, is_once) = (Arc::clone(&self.inner), self.is_once);
-        let feed = self.begin(pattern)?;
+        let feed = self.begin(pattern, true)?;
         let record = Arc::clone(feed.record());
         let worker = Worker {
             delivering: Arc::new(Delivering {
@@ -208,9 +209,9 @@ impl SubscriptionBuilder {
         handler: impl Fn(&Event) -> R + Send + Sync + 'static,
     ) -> Result<HandlerGuard, EventError> {
         let pattern = TopicPattern::new(&self.pattern)?;
-        let has_queue = self.group.is_some() || self.capacity.is_some() || self.overflow.is_some();
+        let has_queue = self.historic.is_some() || self.group.is_some() || self.capacity.is_some() || self.overflow.is_some();
         if has_queue || self.block_timeout.is_some() || self.strategy.is_some() {
-            let why = "an inline handler has no queue; use `handler` for groups, capacity, overflow and concurrency";
+            let why = "an inline handler has no queue; use `handler` for `historic`, groups, capacity, overflow and concurrency";
             return Err(self.bad("options of a queue", why));
         }
         if self.policy != DeliveryPolicy::default() {
@@ -227,12 +228,7 @@ impl SubscriptionBuilder {
             once: self.is_once.then(Once::default),
         };
         let limit = inner.settings.max_subscriptions;
-        inner.roster.add(
-            &inner.router,
-            &record,
-            Target::Inline(Arc::new(target)),
-            limit,
-        )?;
+        inner.roster.add(&inner.router, &record, Target::Inline(Arc::new(target)), limit)?;
         Ok(HandlerGuard::new(inner, record, None))
     }
 
@@ -244,34 +240,57 @@ impl SubscriptionBuilder {
         }
     }
 
-    fn begin(mut self, pattern: TopicPattern) -> Result<Feed, EventError> {
+    fn begin(mut self, pattern: TopicPattern, is_handled: bool) -> Result<Feed, EventError> {
         let inner = Arc::clone(&self.inner);
         let overflow = self.overflow.unwrap_or_default();
         let capacity = self.checked_capacity()?;
         if self.block_timeout.is_some() && overflow != Overflow::Block {
-            return Err(self.bad(
-                "a `block_timeout`",
-                "publishers wait only under `Overflow::Block`",
-            ));
+            return Err(self.bad("a `block_timeout`", "publishers wait only under `Overflow::Block`"));
+        }
+        if self.historic.is_some() && self.group.is_some() {
+            return Err(self.bad("`historic` in a group", "every member would get the same; subscribe to the past apart"));
         }
         let id = inner.roster.next_id();
-        let record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
+        let mut record = SubscriptionRecord::new(id, self.name.take(), pattern, capacity.get());
+        record.is_handled = is_handled;
         let record = Arc::new(record);
-        let reader = if self.is_plain() {
+        if self.is_plain() {
             let limit = inner.settings.max_subscriptions;
-            inner
-                .roster
-                .add_plain(&inner.router, &record, limit, |lane| {
-                    lane.reader(id, capacity, overflow)
-                })?
-        } else {
-            self.begin_special(&record, capacity, overflow)?
+            let reader = inner.roster.add_plain(&inner.router, &record, limit, |lane| {
+                lane.reader(id, capacity, overflow)
+            })?;
+            return Ok(Feed::new(inner, record, reader));
+        }
+        let (queued, reader) = self.begin_special(&record, capacity, overflow)?;
+        // From here on, dropping the feed ends the subscription.
+        let mut feed = Feed::new(Arc::clone(&inner), Arc::clone(&record), reader);
+        if let Some(count) = self.historic {
+            feed.begin_with(self.past(&record, &queued, count)?);
+        }
+        Ok(feed)
+    }
+
+    /// What was before. The subscription gets events already: those that are in the store's answer are left out
+    /// when the answer is there.
+    fn past(
+        &self,
+        record: &SubscriptionRecord,
+        queued: &Queued,
+        count: usize,
+    ) -> Result<VecDeque<Arc<Event>>, EventError> {
+        let Some(store) = &self.inner.settings.store else {
+            let why = "the bus keeps no events; build it with `EventBusBuilder::keep` or `store`";
+            return Err(self.bad("`historic`", why));
         };
-        Ok(Feed::new(inner, record, reader, VecDeque::new()))
+        let snapshot = store.snapshot(&record.pattern, count)?;
+        queued.begin_after(snapshot.up_to);
+        let filter = queued.special.as_ref().and_then(|special| special.filter.as_ref());
+        let wanted = |event: &Arc<Event>| self.inner.wants(filter, record, event);
+        Ok(snapshot.events.into_iter().filter(wanted).collect())
     }
 
     fn is_plain(&self) -> bool {
-        self.filter.is_none() && self.group.is_none() && self.block_timeout.is_none()
+        self.historic.is_none() && self.filter.is_none() && self.group.is_none() && self.block_timeout.is_none()
     }
 
     fn begin_special(
@@ -279,32 +298,27 @@ impl SubscriptionBuilder {
         record: &Arc<SubscriptionRecord>,
         capacity: NonZeroUsize,
         overflow: Overflow,
-    ) -> Result<Reader<Arc<Event>>, EventError> {
+    ) -> Result<(Arc<Queued>, Reader<Arc<Event>>), EventError> {
         let inner = &self.inner;
-        let queued = Queued {
+        let queued = Arc::new(Queued {
             lane: Arc::default(),
             special: Some(Special {
                 record: Arc::clone(record),
                 filter: self.filter.take(),
                 group: self.group.as_deref().map(|name| inner.roster.group(name)),
                 block_timeout: self.block_timeout,
-                since: None,
+                since: self.historic.map(|_| Mutex::new(Since::Unknown(Vec::new()))),
             }),
-        };
+        });
         let reader = queued.lane.reader(record.id, capacity, overflow);
-        let target = Target::Queued(Arc::new(queued));
-        inner.roster.add(
-            &inner.router,
-            record,
-            target,
-            inner.settings.max_subscriptions,
-        )?;
-        Ok(reader)
+        let target = Target::Queued(Arc::clone(&queued));
+        inner.roster.add(&inner.router, record, target, inner.settings.max_subscriptions)?;
+        Ok((queued, reader))
     }
 
     fn checked_capacity(&self) -> Result<NonZeroUsize, EventError> {
         let settings = &self.inner.settings;
-        let wanted = self.capacity.unwrap_or(settings.default_capacity);
+        let wanted = self.capacity.unwrap_or(settings.default_capacity.min(settings.max_capacity));
         let why = match NonZeroUsize::new(wanted) {
             None => "a queue takes at least one event".to_owned(),
             Some(capacity) if wanted <= settings.max_capacity => return Ok(capacity),

@@ -24,6 +24,7 @@ pub(crate) struct Feed {
     historic: VecDeque<Arc<Event>>,
     since_budget: u32,
     is_ended: bool,
+    is_out: bool,
 }
 
 impl Feed {
@@ -31,16 +32,21 @@ impl Feed {
         inner: Arc<Inner>,
         record: Arc<SubscriptionRecord>,
         reader: Reader<Arc<Event>>,
-        historic: VecDeque<Arc<Event>>,
     ) -> Self {
         Feed {
             inner,
             record,
             reader,
-            historic,
+            historic: VecDeque::new(),
             since_budget: 0,
             is_ended: false,
+            is_out: false,
         }
+    }
+
+    /// Delivers these before what comes.
+    pub(crate) fn begin_with(&mut self, events: VecDeque<Arc<Event>>) {
+        self.historic = events;
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -105,6 +111,8 @@ impl Feed {
             self.inner.tell_progress();
         }
         match &entry {
+            // A handler may still be busy: its subscription ends with its task.
+            None if self.record.is_handled => self.is_ended = true,
             None => self.end(),
             Some(Entry::Item(_, event))
                 if event.expires_at().is_some() && event.is_expired_at(SystemTime::now()) =>
@@ -119,7 +127,8 @@ impl Feed {
 
     /// Ends the subscription.
     pub(crate) fn end(&mut self) {
-        if std::mem::replace(&mut self.is_ended, true) {
+        self.is_ended = true;
+        if std::mem::replace(&mut self.is_out, true) {
             return;
         }
         let mut unread = std::mem::take(&mut self.historic);

@@ -18,17 +18,14 @@ pub(crate) struct SubscriptionRecord {
     pub(crate) counters: Counters,
     /// Everything that it got is read, or handled, and nothing more comes.
     finished: AtomicBool,
-    /// The task of its handler.
+    /// A handler's task reads its queue.
+    pub(crate) is_handled: bool,
+    /// That task, as soon as it is known.
     task: Mutex<Option<AbortHandle>>,
 }
 
 impl SubscriptionRecord {
-    pub(crate) fn new(
-        id: u64,
-        name: Option<Box<str>>,
-        pattern: TopicPattern,
-        capacity: usize,
-    ) -> Self {
+    pub(crate) fn new(id: u64, name: Option<Box<str>>, pattern: TopicPattern, capacity: usize) -> Self {
         SubscriptionRecord {
             id,
             name: name.unwrap_or_else(|| format!("{pattern}#{id}").into()),
@@ -36,20 +33,13 @@ impl SubscriptionRecord {
             capacity,
             counters: Counters::default(),
             finished: AtomicBool::new(false),
+            is_handled: false,
             task: Mutex::new(None),
         }
     }
 
     pub(crate) fn has_task(&self, task: AbortHandle) {
         *self.task.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-    }
-
-    /// Whether a handler's task reads the queue.
-    pub(crate) fn is_handled(&self) -> bool {
-        self.task
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
     }
 
     pub(crate) fn abort(&self) {

@@ -113,9 +113,9 @@ impl<'s> Call<'s> {
             if self.gated {
                 return None;
             }
-            let timed = (self.recording && self.set.timed) || self.times_each();
+            let each_timed = (self.recording && self.set.timed) || self.times_each();
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
-            let by_itself = over || self.rehearsal || timed;
+            let by_itself = over || self.rehearsal || each_timed;
             if entry.plain && !by_itself {
                 let row = at;
                 let mut said = None;
@@ -154,12 +154,12 @@ impl<'s> Call<'s> {
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let timed = timed || entry.meta.timeout.is_some();
+            let timed = each_timed || entry.meta.timeout.is_some();
             let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
             let elapsed = started.map(|started| {
                 let ended = self.now();
-                mark = Some(ended);
+                mark = each_timed.then_some(ended);
                 ended.saturating_duration_since(started)
             });
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);

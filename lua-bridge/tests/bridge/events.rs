@@ -127,6 +127,26 @@ async fn a_script_receives_in_its_own_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_script_looks_back_where_events_are_kept() {
+    let code = "
+        for n = 1, 5 do Event.publish('count.' .. n, n) end
+        local inbox = Event.subscribe('count.*', {historic = 2})
+        Event.publish('count.6', 6)
+        local got = {}
+        for i = 1, 3 do got[i] = inbox:receive().data end
+        local past = Event.history('count.*', 3)
+        return {got = got, past = past[1].topic, published = Event.stats().bus.published}";
+    let kept = EventBus::builder().keep(hooks_events::store::Retention::default());
+    let ran = run_on(kept.build(), code).await;
+    let value = ran.value();
+    assert_eq!(value["got"], json!([4, 5, 6]));
+    assert_eq!(value["past"], "count.4");
+    assert_eq!(value["published"], 6);
+    let error = run("Event.history('a')").await.result.unwrap_err().to_string();
+    assert!(error.contains("keeps no events"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn hooks_publish_without_waiting() {
     let bus = EventBus::new();
     let mut bought = bus.subscribe("shop.bought").capacity(1).stream().unwrap();
