@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use super::{CAUSED, SPAWNED_REFUSALS};
+use super::CAUSED;
+use super::spawned::{is_noted, lasts};
 use crate::{HookBuilder, HookContext, HookRefusal, HookResult, Vote, hooked, hooks, inherit};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -87,10 +88,7 @@ fn runs_work(point: &str, then: Then, later: &Later) -> (crate::HookGuard, Arc<A
         .intercept(move |cx: &mut HookContext<'_>| {
             let work = later.lock().unwrap().take().expect("the body has made it");
             assert!(poll(work).is_ready());
-            assert!(
-                SPAWNED_REFUSALS.contains_key(&cx.call_id()),
-                "it was refused"
-            );
+            assert!(is_noted(cx.call_id()), "it was refused");
             asked.store(cx.call_id(), Ordering::Relaxed);
             match then {
                 Then::Keeps => drop(cx.local(String::new())),
@@ -123,15 +121,12 @@ fn a_refusal_in_spawned_work_while_hooks_after_the_body_run_is_forgotten_with_th
             let (_hook, call) = runs_work("ambient.sync", then, &later);
             assert_eq!(sync(fails, &later), expected);
             let id = call.load(Ordering::Relaxed);
-            assert!(!SPAWNED_REFUSALS.contains_key(&id), "{then:?} {fails}");
+            assert!(!lasts(id), "{then:?} {fails}");
 
             let (_hook, call) = runs_work("ambient.async", then, &later);
             assert_eq!(poll(asynchronous(fails, &later)), Poll::Ready(expected));
             let id = call.load(Ordering::Relaxed);
-            assert!(
-                !SPAWNED_REFUSALS.contains_key(&id),
-                "async {then:?} {fails}"
-            );
+            assert!(!lasts(id), "async {then:?} {fails}");
         }
     }
 }
@@ -232,4 +227,88 @@ fn calls_that_observers_make_are_not_counted_for_ever() {
         .unwrap();
     root().unwrap();
     assert!(!CAUSED.contains_key(&watched.load(Ordering::Relaxed)));
+}
+
+/// A call whose hook makes a call.
+#[hooked(point = "ambient.causes", observe)]
+fn causes() {}
+
+#[hooked(point = "ambient.outlived")]
+fn outlived(later: &Later) -> Result<u8, Failure> {
+    let again = later.clone();
+    let work = inherit(async move {
+        refused().unwrap_err();
+        causes();
+        // Work of work belongs to the same call, and is there when that is over.
+        *again.lock().unwrap() = Some(Box::pin(inherit(async {
+            refused().unwrap_err();
+            causes();
+        })));
+    });
+    *later.lock().unwrap() = Some(Box::pin(work));
+    Ok(1)
+}
+
+#[test]
+fn nothing_is_noted_of_a_call_that_its_work_outlives() {
+    let _one_by_one = ONE_BY_ONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _refuses = hooks()
+        .guard("refuses", "ambient.refused", |_| Ok(Vote::cancel("no")))
+        .unwrap();
+    let _makes_calls = hooks()
+        .intercept("makes-calls-later", "ambient.causes", |_| caused())
+        .unwrap();
+    let _asked = hooks()
+        .intercept("asked-later", "ambient.caused", |_| ())
+        .unwrap();
+    let call = Arc::new(AtomicU64::new(0));
+    let seen = call.clone();
+    let _knows = hooks()
+        .intercept("knows", "ambient.outlived", move |cx| {
+            seen.store(cx.call_id(), Ordering::Relaxed);
+        })
+        .unwrap();
+    let later = Later::default();
+    assert_eq!(outlived(&later), Ok(1));
+    let id = call.load(Ordering::Relaxed);
+    assert!(id != 0 && !lasts(id));
+    for round in ["its work", "the work of its work"] {
+        let work = later.lock().unwrap().take();
+        let mut work = work.unwrap_or_else(|| panic!("{round} was made"));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(work.as_mut().poll(&mut cx).is_ready());
+        assert!(!lasts(id) && !is_noted(id), "{round}");
+        assert!(CAUSED.contains_key(&id), "{round} caused a call");
+        drop(work);
+        assert!(!CAUSED.contains_key(&id), "{round} is over");
+    }
+}
+
+/// What hooks cause in spawned work counts in its root call, as long as that lasts.
+#[test]
+fn work_that_ends_before_its_root_call_leaves_the_count() {
+    let _one_by_one = ONE_BY_ONE.lock().unwrap_or_else(|e| e.into_inner());
+    let _refuses = hooks()
+        .guard("refuses", "ambient.refused", |_| Ok(Vote::cancel("no")))
+        .unwrap();
+    let _makes_calls = hooks()
+        .intercept("makes-calls-within", "ambient.causes", |_| caused())
+        .unwrap();
+    let _asked = hooks()
+        .intercept("asked-within", "ambient.caused", |_| ())
+        .unwrap();
+    let later = Later::default();
+    let work = later.clone();
+    let _runs = hooks()
+        .on("runs-within")
+        .point("ambient.outlived")
+        .post()
+        .intercept(move |cx: &mut HookContext<'_>| {
+            let made = work.lock().unwrap().take().expect("the body has made it");
+            assert!(poll(made).is_ready());
+            assert!(lasts(cx.call_id()) && is_noted(cx.call_id()));
+            assert!(CAUSED.contains_key(&cx.call_id()));
+        })
+        .unwrap();
+    assert_eq!(outlived(&later), Ok(1));
 }
