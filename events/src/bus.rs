@@ -8,6 +8,7 @@ pub(crate) mod inner;
 mod published;
 mod publisher;
 pub(crate) mod roster;
+pub(crate) mod sites;
 mod tally;
 pub(crate) mod target;
 

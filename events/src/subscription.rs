@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
+use hooks_runtime::HookSite;
 
 use crate::bus::deliver::ask;
+use crate::bus::sites::{Sites, is_idle};
 use crate::error::EventError;
 use crate::event::Event;
 use crate::metrics::SubscriptionMetrics;
@@ -30,6 +32,8 @@ use feed::Feed;
 pub struct Subscription {
     feed: Feed,
     is_once: bool,
+    /// Where hooks are asked.
+    site: Option<&'static HookSite>,
 }
 
 /// What a subscription gives.
@@ -62,7 +66,11 @@ impl Delivery {
 
 impl Subscription {
     pub(crate) fn new(feed: Feed, is_once: bool) -> Self {
-        Subscription { feed, is_once }
+        Subscription {
+            feed,
+            is_once,
+            site: Sites::get().read,
+        }
     }
 
     /// The next event or gap; `None`: the bus is closed and everything is read.
@@ -128,7 +136,10 @@ impl Subscription {
             Entry::Item(_, event) => event,
         };
         let counters = &self.feed.record().counters;
-        if !event.is_of_hooks() && ask(&self.feed.record().name, &event).is_err() {
+        if !is_idle(self.site)
+            && !event.is_of_hooks()
+            && ask(&self.feed.record().name, &event).is_err()
+        {
             counters.refused.add(1);
             return None;
         }

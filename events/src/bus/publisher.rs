@@ -1,13 +1,12 @@
 //! A handle for one topic.
 
-use std::sync::{Arc, LazyLock};
-
-use hooks_runtime::HookSite;
+use std::sync::Arc;
 
 use super::EventBus;
 use super::deliver::Inline;
 use super::dispatch::{IfFull, Outgoing, Stopped};
 use super::published::Published;
+use super::sites::{Sites, is_idle};
 use super::tally::Tally;
 use super::target::Target;
 use crate::error::EventError;
@@ -86,32 +85,6 @@ impl Sealed for Arc<Event> {
     }
 }
 
-/// Where hooks are asked: by those who publish without waiting, and about inline handlers. `None`: nowhere,
-/// because hooks are turned off.
-#[derive(Clone, Copy, Default)]
-struct Sites {
-    publish: Option<&'static HookSite>,
-    deliver: Option<&'static HookSite>,
-}
-
-static SITES: LazyLock<Sites> = LazyLock::new(|| {
-    let mut sites = Sites::default();
-    for site in hooks_runtime::sites() {
-        let info = site.info();
-        match (info.point, info.path.rsplit("::").next()) {
-            ("event.publish", Some("ask_and_try_send")) => sites.publish = Some(site),
-            ("event.deliver", Some("ask_and_call")) => sites.deliver = Some(site),
-            _ => {}
-        }
-    }
-    sites
-});
-
-#[inline]
-fn is_idle(site: Option<&'static HookSite>) -> bool {
-    site.is_none_or(HookSite::is_idle)
-}
-
 impl Publisher {
     pub(super) fn new(bus: EventBus, topic: Topic) -> Self {
         let inner = bus.inner();
@@ -123,7 +96,7 @@ impl Publisher {
             has_lane: false,
             is_direct,
             tally: inner.tallies.begin(),
-            sites: *SITES,
+            sites: Sites::get(),
             simple: None,
             bus,
         };
@@ -172,7 +145,7 @@ impl Publisher {
     #[inline(always)]
     fn is_simple(&self, event: &Event) -> bool {
         self.simple.is_some()
-            && is_idle(self.sites.deliver)
+            && is_idle(self.sites.call)
             && event.expires_at().is_none()
             && self.knows_the_way_of(event)
     }

@@ -6,7 +6,14 @@ use std::num::NonZeroUsize;
 
 use crate::event::Event;
 
+/// For each event that may be handled at a time, so many may wait for their lane outside of the queue, so that one
+/// busy key does not hold up the others.
+const WAITING_PER_LANE: usize = 16;
+
 /// How many events at a time a handler is given, and which of them stay in order.
+///
+/// Beyond the capacity of its queue, a handler of several events at a time holds those that wait for one with the
+/// same key: up to 16 for each that it may handle at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Strategy {
@@ -121,7 +128,7 @@ impl<T> Lanes<T> {
     /// Whether so much waits for its lane that no more should be taken: further events would only move from one
     /// queue to another.
     pub(crate) fn is_crowded(&self) -> bool {
-        self.waiting >= self.strategy.limit() * 4
+        self.waiting >= self.strategy.limit() * WAITING_PER_LANE
     }
 }
 
