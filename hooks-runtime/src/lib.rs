@@ -22,6 +22,7 @@ pub mod error;
 mod executor;
 pub mod hook;
 pub mod monitor;
+pub mod panic;
 pub mod pattern;
 pub mod point;
 #[doc(hidden)]

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
-use super::panic::caught;
 use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
@@ -17,6 +16,7 @@ use crate::answer::{HookResult, Restriction, Vote};
 use crate::context::{CallMeta, GuardContext, HookContext, Locals, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
+use crate::panic::caught;
 use crate::point::Phase;
 use crate::private::Parts;
 use crate::view::{Kept, RawView};
