@@ -31,7 +31,8 @@
 //! |---|---|
 //! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
 //! | `test` | [`test`], the kit for testing hooks |
-//! | `system` | `HookSystem`: configuration, required hooks, approval |
+//! | `events` | the event bus, and what hooks did as events |
+//! | `system` | `HookSystem`: configuration, required hooks, approval, events |
 //! | `tools`, `agents`, `workflows` | the instrumented crates |
 //! | `lua` | scripts as hook authors |
 //! | `full` | all of these but `test` |
@@ -50,6 +51,8 @@ pub use hooks_runtime::*;
 
 #[cfg(feature = "agents")]
 pub use hooks_agents as agents;
+#[cfg(feature = "events")]
+pub use hooks_events as events;
 #[cfg(feature = "lua")]
 pub use hooks_lua as lua;
 #[cfg(feature = "tools")]
@@ -69,6 +72,8 @@ mod book {
     struct WriteAHook;
     #[doc = include_str!("../docs/guide/plugin-crate.md")]
     struct PluginCrate;
+    #[doc = include_str!("../docs/guide/hooks-and-events.md")]
+    struct HooksAndEvents;
     #[doc = include_str!("../docs/guide/lua.md")]
     struct Lua;
     #[doc = include_str!("../docs/reference/api.md")]

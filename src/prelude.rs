@@ -9,5 +9,7 @@ pub use crate::{
 // From where it comes: `crate::hook` would bring the module of that name, too; so would `point`.
 pub use hooks_macros::{hook, point};
 
+#[cfg(feature = "events")]
+pub use crate::events::{Event, EventBus, HookEventSystem};
 #[cfg(feature = "system")]
 pub use crate::{HookSystem, TerminalApprover};

@@ -14,6 +14,8 @@ use serde::Serialize;
 pub struct Report {
     state: Mutex<Snapshot>,
     max_refusals: usize,
+    #[cfg(feature = "events")]
+    max_topics: usize,
 }
 
 /// What was collected, by point and by hook.
@@ -28,6 +30,12 @@ pub struct Snapshot {
     pub refusals: Vec<RefusalLine>,
     /// Refusals beyond the limit, counted only.
     pub more_refusals: u64,
+    /// Events by topic, see [`Report::watch`].
+    #[cfg(feature = "events")]
+    pub events: BTreeMap<String, u64>,
+    /// Events of topics beyond the limit, counted only.
+    #[cfg(feature = "events")]
+    pub more_events: u64,
     /// Rules that could not be kept, as sentences.
     pub violations: Vec<String>,
     /// Time in calls that were made outside of other hooked calls, hooks included.
@@ -93,6 +101,8 @@ impl Default for Report {
         Report {
             state: Mutex::default(),
             max_refusals: 1000,
+            #[cfg(feature = "events")]
+            max_topics: 1000,
         }
     }
 }
@@ -108,6 +118,34 @@ impl Report {
 
     fn state(&self) -> MutexGuard<'_, Snapshot> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the events of a bus too, by topic, until what this gives is dropped. At most 1,000 topics are told
+    /// apart.
+    ///
+    /// # Errors
+    /// The bus takes no more subscriptions.
+    #[cfg(feature = "events")]
+    pub fn watch(
+        self: &std::sync::Arc<Self>,
+        bus: &hooks_events::EventBus,
+    ) -> Result<hooks_events::HandlerGuard, hooks_events::EventError> {
+        let report = std::sync::Arc::clone(self);
+        let events = bus.subscribe(">").name("report");
+        events.inline(move |event: &hooks_events::Event| report.count(event.topic().as_str()))
+    }
+
+    #[cfg(feature = "events")]
+    fn count(&self, topic: &str) {
+        let mut state = self.state();
+        let known = state.events.len();
+        match state.events.get_mut(topic) {
+            Some(count) => *count += 1,
+            None if known < self.max_topics => {
+                state.events.insert(topic.to_owned(), 1);
+            }
+            None => state.more_events += 1,
+        }
     }
 
     /// What was collected so far.
@@ -132,26 +170,27 @@ impl Sink for Report {
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         let point = state.points.entry(record.point().to_owned()).or_default();
         point.calls += 1;
-        match record.outcome {
+        match record.outcome() {
             Outcome::Returned => point.returned += 1,
             Outcome::Failed => point.failed += 1,
             Outcome::Refused => point.refused += 1,
             _ => point.ended += 1,
         }
-        point.work_ns += ns(record.work);
-        point.hook_ns += ns(record.hook_time());
-        state.hook_ns += ns(record.hook_time());
-        if record.parent_id.is_none() {
-            state.total_ns += ns(record.total);
+        point.work_ns += record.work().map_or(0, ns);
+        let in_hooks = record.hook_time().map_or(0, ns);
+        point.hook_ns += in_hooks;
+        state.hook_ns += in_hooks;
+        if record.parent_id().is_none() {
+            state.total_ns += ns(record.elapsed());
         }
-        for said in record.hooks.iter().filter(|h| h.phase != Phase::Done) {
+        for said in record.hooks().iter().filter(|h| h.phase != Phase::Done) {
             let hook = state.hooks.entry(said.hook.to_string()).or_default();
             hook.asked += 1;
             *hook.said.entry(said.answer).or_default() += 1;
             hook.ns += said.elapsed.map_or(0, ns);
             hook.source = (*said.source).into();
         }
-        let Some(refusal) = &record.refusal else {
+        let Some(refusal) = record.refusal() else {
             return;
         };
         if state.refusals.len() >= self.max_refusals {
@@ -160,11 +199,11 @@ impl Sink for Report {
         }
         state.refusals.push(RefusalLine {
             point: record.point(),
-            component: record.component.clone(),
+            component: record.component().map(Into::into),
             hook: refusal.hook().to_owned(),
             reason: refusal.reason().to_owned(),
             source: refusal.source_location().to_owned(),
-            site: format!("{}:{}", record.site.file, record.site.line),
+            site: format!("{}:{}", record.site().file, record.site().line),
         });
     }
 
@@ -231,6 +270,8 @@ impl std::fmt::Display for Snapshot {
         if self.more_refusals > 0 {
             writeln!(f, "  … and {} more", self.more_refusals)?;
         }
+        #[cfg(feature = "events")]
+        self.write_events(f)?;
         for violation in &self.violations {
             writeln!(f, "\nviolation: {violation}")?;
         }
@@ -246,6 +287,23 @@ impl std::fmt::Display for Snapshot {
             time(self.hook_ns),
             time(work)
         )
+    }
+}
+
+#[cfg(feature = "events")]
+impl Snapshot {
+    fn write_events(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        writeln!(f, "\n{:<60}{:>7}", "event", "times")?;
+        for (topic, count) in &self.events {
+            writeln!(f, "{topic:<60}{count:>7}")?;
+        }
+        if self.more_events > 0 {
+            writeln!(f, "{:<60}{:>7}", "… of other topics", self.more_events)?;
+        }
+        Ok(())
     }
 }
 

@@ -33,8 +33,8 @@ impl Fixtures {
     fn cargo(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO"));
         command
-            .args(arguments)
             .arg("--offline")
+            .args(arguments)
             .current_dir(&self.sources)
             .env("CARGO_TARGET_DIR", &self.target)
             // What this build was asked for is not what a user's is.
@@ -107,6 +107,8 @@ fn crates_of_users_build_and_behave() {
         "functions_are_hooked_through_the_third_crate",
         "a_plugin_that_is_never_named_is_not_registered",
         "a_plugin_that_is_named_is_registered",
+        "a_plugin_of_the_tests_is_registered_in_tests",
+        "a_plugin_that_could_be_loaded_is_registered_where_it_is_linked",
         "every_case_is_a_site",
         "below_1",
         "below_2",
@@ -129,6 +131,28 @@ fn crates_of_users_build_and_behave() {
         "{tests}"
     );
     assert_eq!(passed(&tests, "MistakesAreStillMistakes"), 3, "{tests}");
+
+    let printed = fixtures.cargo(&["run", "--package", "dev_plugin"]);
+    assert_eq!(printed.trim(), "0 hooks, passes true");
+
+    // A library that is loaded has a runtime of its own: whatever is found in it is found by nobody else.
+    #[cfg(unix)]
+    {
+        use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
+        fixtures.cargo(&["build", "--package", "cdylib_plugin"]);
+        let name = format!("{DLL_PREFIX}cdylib_plugin{DLL_SUFFIX}");
+        let library = fixtures.target.join("debug").join(name);
+        let library = library.to_str().expect("a path in UTF-8");
+        let printed = fixtures.cargo(&["run", "--package", "cdylib_host", "--", library]);
+        let lines: Vec<_> = printed.lines().collect();
+        assert_eq!(
+            lines,
+            [
+                "inside: 1 hooks, passes false",
+                "outside: 0 hooks, passes true, sites [\"cdylib.outside\"]",
+            ]
+        );
+    }
 
     let printed = fixtures.cargo(&["run", "--package", "abort", "--profile", "abort"]);
     assert_eq!(printed.trim(), "hooked");

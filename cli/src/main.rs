@@ -1,6 +1,10 @@
 //! The `hookpoint` command.
 
+#[cfg(unix)]
+mod control;
 mod doctor;
+#[cfg(unix)]
+mod events;
 mod explain;
 mod hooks;
 mod output;
@@ -37,6 +41,9 @@ enum Command {
     Hooks(Scripts),
     /// Check the hooks against the linked sites and say what is not covered.
     Doctor(Scripts),
+    /// Follow the events of a running script, or show the figures of its event bus.
+    #[cfg(unix)]
+    Events(events::Args),
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
     Explain(explain::Args),
 }
@@ -60,6 +67,8 @@ async fn main() -> ExitCode {
         Command::Points(args) => points::run(args),
         Command::Hooks(args) => hooks::run(args).await,
         Command::Doctor(args) => doctor::run(args).await,
+        #[cfg(unix)]
+        Command::Events(args) => events::run(args).await,
         Command::Explain(args) => explain::run(args).await,
     };
     match done {

@@ -4,13 +4,19 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
+use hookpoint::events::store::Retention;
+use hookpoint::events::{Event, EventBus, HookEventSystem};
 use hookpoint::lua::{LuaEngine, Script, ScriptError};
 use hookpoint::report::Report;
 use hookpoint::{GuardContext, HookError, HookRegistry, HookScope, Vote};
 use serde_json::{Value, json};
 
 use crate::output::{self, Done};
+
+/// How long handlers may take after the last script.
+const DRAIN: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -20,6 +26,9 @@ pub(crate) struct Args {
     /// Print what the scripts return and the report as JSON; what they print goes to standard error.
     #[arg(long)]
     json: bool,
+    /// Open no socket at which `hookpoint events` can ask about this run.
+    #[arg(long)]
+    no_socket: bool,
     /// Print no report.
     #[arg(long, conflicts_with = "json")]
     no_report: bool,
@@ -62,7 +71,14 @@ pub(crate) async fn run(args: Args) -> Done {
     own_hooks(&registry)?;
     let report = Arc::new(Report::default());
     registry.add_sink(report.clone());
-    let engine = hookpoint::script::engine(".")?;
+    let bus = EventBus::builder().keep(Retention::default()).build();
+    let watching = report.watch(&bus)?;
+    let system = HookEventSystem::builder().registry(registry).bus(bus);
+    let system = system.build()?;
+    let bus = system.bus();
+    #[cfg(unix)]
+    let control = open_control(bus, args.no_socket);
+    let engine = hookpoint::script::engine(".")?.events(bus.clone());
     let engine = if args.json {
         engine.output(io::stderr())
     } else {
@@ -74,18 +90,36 @@ pub(crate) async fn run(args: Args) -> Done {
     let mut results = Vec::new();
     let mut failed = false;
     for path in &args.scripts {
+        let shown = path.display().to_string();
+        tell(bus, "script.started", json!({ "script": shown }));
         let (script, result) = run_one(&engine, path).await;
+        tell(
+            bus,
+            "script.finished",
+            json!({ "script": shown, "ok": result.is_ok() }),
+        );
         if let Err(error) = &result {
             failed = true;
             complain(error);
         }
-        let shown = path.display().to_string();
         results.push(match result {
             Ok(value) => json!({ "script": shown, "result": value }),
             Err(error) => json!({ "script": shown, "error": error.to_string() }),
         });
         kept.extend(script);
     }
+    // Handlers of the scripts get what was published before anything is summed up.
+    kept.iter().for_each(Script::end_receiving);
+    let drained = system.shutdown(DRAIN).await;
+    for left in &drained.undelivered {
+        eprintln!(
+            "warning: the handler of {} was not done after {DRAIN:?}: {} events were left",
+            left.subscription, left.events
+        );
+    }
+    drop(watching);
+    #[cfg(unix)]
+    drop(control);
     if args.json {
         output::json(&json!({ "scripts": results, "report": report.snapshot() }))?;
     } else if !args.no_report {
@@ -96,6 +130,25 @@ pub(crate) async fn run(args: Args) -> Done {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// Publishes what the command itself has to say; nobody has to listen.
+fn tell(bus: &EventBus, topic: &str, data: Value) {
+    let told = Event::try_new(topic, data).and_then(|event| bus.try_publish(event));
+    if let Err(error) = told {
+        eprintln!("warning: {error}");
+    }
+}
+
+/// Lets `hookpoint events` ask about this run. A run without it is as good, so that is no error.
+#[cfg(unix)]
+fn open_control(bus: &EventBus, no_socket: bool) -> Option<crate::control::Control> {
+    if no_socket {
+        return None;
+    }
+    let opened = crate::control::Control::open(bus.clone());
+    let warn = |error| eprintln!("warning: `hookpoint events` cannot ask about this run: {error}");
+    opened.map_err(warn).ok()
 }
 
 /// One script is one run: a hook that halts it ends its further calls, and those of no other script.

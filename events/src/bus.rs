@@ -174,6 +174,16 @@ impl EventBus {
         inner.count_refusals(replied)
     }
 
+    /// Answers a request with a failure: whoever asked gets [`EventError::RequestFailed`] with that message.
+    ///
+    /// # Errors
+    /// As [`reply`](EventBus::reply).
+    pub fn reply_error(&self, request: &Event, message: &str) -> Result<(), EventError> {
+        let inner = self.inner();
+        let replied = crate::request::reply_error(inner, request, message);
+        inner.count_refusals(replied)
+    }
+
     /// The figures of the bus.
     pub fn metrics(&self) -> BusMetrics {
         self.inner().metrics()

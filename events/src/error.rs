@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hooks_runtime::HookRefusal;
+use hooks_runtime::{HookError, HookRefusal};
 
 /// Everything that can go wrong with events.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +129,9 @@ pub enum EventError {
     /// Hooks refused.
     #[error("{0}")]
     Refused(HookRefusal),
+    /// Something about hooks was not possible.
+    #[error("{0}")]
+    Hook(HookError),
     /// Nobody listens to the topic of a request.
     #[error(
         "nobody answers requests to `{topic}`: no subscription covers it; subscribe a handler that calls `EventBus::reply`"
@@ -146,6 +149,14 @@ pub enum EventError {
         topic: Box<str>,
         /// How long it was waited for.
         after: Duration,
+    },
+    /// Whoever answers requests could not answer this one.
+    #[error("the request to `{topic}` failed: {message}")]
+    RequestFailed {
+        /// The topic of the request.
+        topic: Box<str>,
+        /// What was said instead of an answer.
+        message: Box<str>,
     },
     /// A reply that nobody waits for: the event is no request, or its time is up, or it was answered already.
     #[error("nobody waits for a reply to `{topic}`: {why}")]
@@ -237,6 +248,12 @@ pub enum EventError {
         /// What is wrong with it, and what the specification demands.
         why: Box<str>,
     },
+}
+
+impl From<HookError> for EventError {
+    fn from(error: HookError) -> Self {
+        EventError::Hook(error)
+    }
 }
 
 impl From<HookRefusal> for EventError {

@@ -19,6 +19,7 @@ mod request;
 pub mod route;
 pub mod store;
 mod subscription;
+mod system;
 pub mod topic;
 
 pub use bus::{
@@ -34,6 +35,7 @@ pub use overflow::{Gap, GapReason, Overflow};
 pub use pattern::TopicPattern;
 pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
+pub use system::{EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 
 /// The Rust blocks of the book compile and run as tests.

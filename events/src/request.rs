@@ -18,6 +18,9 @@ use crate::topic::Topic;
 /// The extension attribute of a request that says where the reply goes.
 pub const REPLY_TO: &str = "replyto";
 
+/// The extension attribute of a reply that is none: why.
+const FAILED: &str = "replyerror";
+
 /// The first token of the topics of replies.
 const REPLY_TOPIC: &str = "reply";
 
@@ -99,27 +102,66 @@ pub(crate) async fn request(
         })
     })?;
     ask("request", &reply)?;
-    Ok(reply)
+    match reply.extension(FAILED) {
+        Some(Extension::Text(message)) => Err(EventError::RequestFailed {
+            topic: topic.as_str().into(),
+            message: message.clone(),
+        }),
+        _ => Ok(reply),
+    }
 }
 
 pub(crate) fn reply<T>(inner: &Inner, request: &Event, data: T) -> Result<(), EventError>
 where
     T: Serialize + Send + Sync + 'static,
 {
-    let not_awaited = |why| EventError::NotAwaited {
+    let reply = Event::new(reply_topic(request)?, data).caused_by(request);
+    send(inner, request, reply)
+}
+
+pub(crate) fn reply_error(inner: &Inner, request: &Event, message: &str) -> Result<(), EventError> {
+    let reply = Event::without_data(reply_topic(request)?).caused_by(request);
+    // Empty text is no attribute.
+    let message = if message.is_empty() {
+        "no reason was given"
+    } else {
+        message
+    };
+    send(inner, request, reply.with_extension(FAILED, message)?)
+}
+
+fn not_awaited(request: &Event, why: &'static str) -> EventError {
+    EventError::NotAwaited {
         topic: request.topic().as_str().into(),
         why,
-    };
-    let Some(Extension::Text(to)) = request.extension(REPLY_TO) else {
-        return Err(not_awaited(
+    }
+}
+
+fn reply_topic(request: &Event) -> Result<Topic, EventError> {
+    match request.extension(REPLY_TO) {
+        Some(Extension::Text(to)) => Topic::new(to),
+        _ => Err(not_awaited(
+            request,
             "the event is no request; publish the answer under a topic instead",
-        ));
-    };
-    let reply = Event::new(Topic::new(to)?, data).caused_by(request);
+        )),
+    }
+}
+
+fn send(inner: &Inner, request: &Event, reply: Event) -> Result<(), EventError> {
     match inner.ask_and_reply(reply) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(not_awaited("its time is up, or it was answered already")),
+        Ok(false) => Err(not_awaited(
+            request,
+            "its time is up, or it was answered already",
+        )),
         Err(error) => Err(error),
+    }
+}
+
+impl Event {
+    /// Whether somebody waits for a reply to it, see [`EventBus::request`].
+    pub fn is_request(&self) -> bool {
+        self.extension(REPLY_TO).is_some()
     }
 }
 

@@ -1,25 +1,22 @@
 //! Which of many patterns cover a topic.
 
+mod answer;
 mod cache;
 mod found;
 mod handle;
+mod patterns;
 mod trie;
 
-use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use hooks_runtime::registry::Snapshot;
-
 use crate::pattern::TopicPattern;
 use crate::topic::Topic;
-use crate::topic::hash::TokenHash;
-use cache::{Cache, Held, Line};
-use found::{Found, Own};
+pub use answer::Route;
+use answer::{Answer, Own};
+use cache::{Cache, Line};
 pub use handle::RouteHandle;
-use handle::Watch;
-use trie::Trie;
+use patterns::{Entry, Patterns};
 
 /// For how many topics a router keeps its answers, if nothing else is said.
 pub const DEFAULT_CACHED_TOPICS: usize = 4096;
@@ -58,25 +55,6 @@ struct Shared<T> {
     len: AtomicUsize,
 }
 
-struct Patterns<T> {
-    literals: HashMap<Topic, Literal<T>, TokenHash>,
-    wildcards: Trie<T>,
-    last_order: u64,
-}
-
-struct Literal<T> {
-    entries: Vec<Entry<T>>,
-    /// If there are handles for the topic.
-    watch: Option<Arc<Watch>>,
-}
-
-/// What was inserted.
-struct Entry<T> {
-    /// Entries that were inserted later have a higher one.
-    order: u64,
-    value: T,
-}
-
 /// Which entry to remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteKey {
@@ -113,11 +91,7 @@ impl<T: Clone + Send + Sync + 'static> Router<T> {
     /// have at most `max_entries` entries together.
     pub fn with_cache(max_topics: usize, max_entries: usize) -> Self {
         Router(Arc::new(Shared {
-            patterns: RwLock::new(Patterns {
-                literals: HashMap::default(),
-                wildcards: Trie::default(),
-                last_order: 0,
-            }),
+            patterns: RwLock::default(),
             cache: Cache::new(max_topics, max_entries),
             generation: AtomicU64::new(0),
             changes: AtomicU64::new(0),
@@ -263,97 +237,6 @@ impl<T: Clone> Shared<T> {
             Ok(line) => Answer::Kept(line),
             Err(line) => Answer::Own(Own::Many(line.entries)),
         })
-    }
-}
-
-impl<T> Default for Literal<T> {
-    fn default() -> Self {
-        Literal {
-            entries: Vec::new(),
-            watch: None,
-        }
-    }
-}
-
-impl<T> Literal<T> {
-    fn is_unused(&self) -> bool {
-        self.entries.is_empty() && self.watch.is_none()
-    }
-}
-
-impl<T> Patterns<T> {
-    fn remove_literal(&mut self, topic: &Topic, order: u64) -> Option<Entry<T>> {
-        let literal = self.literals.get_mut(topic)?;
-        let removed = trie::take(&mut literal.entries, order);
-        self.tidy(topic);
-        removed
-    }
-
-    /// Tells the handles of that topic, if there are any, that its entries changed.
-    fn tell_handles(&self, topic: &Topic) {
-        if let Some(watch) = self.literals.get(topic).and_then(|l| l.watch.as_deref()) {
-            watch.changed();
-        }
-    }
-
-    fn tidy(&mut self, topic: &Topic) {
-        if self.literals.get(topic).is_some_and(Literal::is_unused) {
-            self.literals.remove(topic);
-            trie::shrink(&mut self.literals);
-        }
-    }
-}
-
-impl<T> Patterns<T> {
-    /// The entries whose patterns cover the topic, in order.
-    fn find(&self, topic: &Topic) -> Found<'_, T> {
-        let mut found = Found::new();
-        if let Some(literal) = self.literals.get(topic) {
-            found.extend(&literal.entries);
-        }
-        self.wildcards.collect(topic.as_str(), &mut found);
-        found.sort();
-        found
-    }
-}
-
-/// The entries that a topic leads to, for the time of a frame of this thread's stack.
-///
-/// To hold them longer, or across an `await`, take them [shared](Route::to_shared).
-pub struct Route<'r, T>(Answer<'r, T>);
-
-enum Answer<'r, T> {
-    Kept(Snapshot<'r, Held<T>>),
-    Own(Own<T>),
-}
-
-impl<T: Clone> Route<'_, T> {
-    /// The same entries with an owner of their own.
-    pub fn to_shared(&self) -> Arc<[T]> {
-        match &self.0 {
-            Answer::Kept(line) => line
-                .as_ref()
-                .map_or_else(|| [].into(), |line| line.entries.clone()),
-            Answer::Own(entries) => entries.to_shared(),
-        }
-    }
-}
-
-impl<T> Deref for Route<'_, T> {
-    type Target = [T];
-
-    #[inline]
-    fn deref(&self) -> &[T] {
-        match &self.0 {
-            Answer::Kept(line) => line.as_ref().map_or(&[], |line| &line.entries),
-            Answer::Own(entries) => entries.as_slice(),
-        }
-    }
-}
-
-impl<T: std::fmt::Debug> std::fmt::Debug for Route<'_, T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(&**self).finish()
     }
 }
 

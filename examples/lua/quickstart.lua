@@ -90,5 +90,24 @@ local workflow = Workflow.sequential{
 local run = workflow:run({})
 print("workflow", #run.steps .. " steps", "count " .. run.state.count, run.value.hash:sub(1, 8))
 
+-- 5 · Events ---------------------------------------------------------------------------------------------------
+
+-- A handler runs while the script waits, and after it has ended until everything is handled. What hooks did is
+-- published too: each refusal above was an event.
+Event.subscribe("stock.*", function(event)
+    print("event", event.topic, event.data.item, event.data.left)
+end)
+Event.subscribe("stock.count", function(event)
+    return {item = event.data.item, left = 3}
+end)
+
+Event.publish("stock.low", {item = "tea", left = 1}, {subject = "shelf/7"})
+print("reply", Event.request("stock.count", {item = "salt"}).left)
+
+local refusals = Event.subscribe("hook.*.*.refused")
+pcall(Tool.invoke, "calculator", {expression = string.rep("2 + ", 20) .. "2"})
+local refused = refusals:receive()
+print("heard", refused.topic, refused.data.refusal.reason)
+
 agent:stop()
 return {hooks = #Hook.list{own = true}, answer = 42}

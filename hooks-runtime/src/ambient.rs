@@ -9,6 +9,12 @@ use dashmap::DashMap;
 
 use crate::scope::Link;
 
+mod spawned;
+
+pub(crate) use spawned::{
+    note_refusal as note_spawned_refusal, take_refusal as take_spawned_refusal,
+};
+
 /// How deep hooks may cause calls that ask hooks.
 pub(crate) const MAX_DEPTH: usize = 8;
 /// How many calls hooks may cause within one root call.
@@ -29,16 +35,33 @@ pub(crate) struct Current {
     redirects: u8,
     /// Whether a call made by the current body was refused.
     inner_refusal: bool,
+    /// The call whose spawned work runs, and which may be over; 0 outside of such work.
+    inherited: u64,
 }
 
 impl Current {
     /// What work that is spawned here begins with: the call that it belongs to, and no running hooks.
     pub(crate) fn for_spawned(self) -> Current {
+        if self.inherited == 0 {
+            spawned::begin(self.root);
+        }
+        if self.inherited != self.call {
+            spawned::begin(self.call);
+        }
         Current {
             call: self.call,
             root: self.root,
             redirects: self.redirects,
+            inherited: self.call,
             ..Current::default()
+        }
+    }
+
+    /// Work that began with it has ended. If its root call is over, nobody else forgets what hooks of the work
+    /// caused.
+    pub(crate) fn end_spawned(self) {
+        if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 && !spawned::lasts(self.root) {
+            forget_root(self.root);
         }
     }
 }
@@ -51,10 +74,15 @@ struct Cells {
     depth: Cell<u8>,
     redirects: Cell<u8>,
     inner_refusal: Cell<bool>,
+    inherited: Cell<u64>,
     /// Whether the innermost entered scope is one: most threads have none, and need not look.
     linked: Cell<bool>,
     /// The next call id of this thread, and the end of its block.
     ids: Cell<(u64, u64)>,
+    /// How many calls pass before one is measured.
+    unmeasured: Cell<u32>,
+    /// For the choice of the call that is measured; 0: not begun.
+    random: Cell<u32>,
 }
 
 thread_local! {
@@ -66,8 +94,11 @@ thread_local! {
         depth: Cell::new(0),
         redirects: Cell::new(0),
         inner_refusal: Cell::new(false),
+        inherited: Cell::new(0),
         linked: Cell::new(false),
         ids: Cell::new((0, 0)),
+        unmeasured: Cell::new(0),
+        random: Cell::new(0),
     } };
     /// The scopes that are entered, each under the token of its guard; the last one counts.
     static LINKS: RefCell<Vec<(u64, Option<Arc<Link>>)>> = const { RefCell::new(Vec::new()) };
@@ -82,6 +113,7 @@ pub(crate) fn current() -> Current {
         depth: cells.depth.get(),
         redirects: cells.redirects.get(),
         inner_refusal: cells.inner_refusal.get(),
+        inherited: cells.inherited.get(),
     })
 }
 
@@ -164,6 +196,39 @@ fn take_block() -> (u64, u64) {
     static NEXT_BLOCK: AtomicU64 = AtomicU64::new(0);
     let start = NEXT_BLOCK.fetch_add(1, Ordering::Relaxed) * BLOCK;
     (start + 1, start + BLOCK)
+}
+
+/// Whether the call that begins now is measured, of which one in `every` is, on average; with a random number.
+///
+/// At random distances, because calls come in patterns: of two points that are called in turns, every 64th call
+/// is always of the same one.
+#[inline]
+pub(crate) fn is_sampled(every: u32) -> Option<u32> {
+    CELLS.with(|cells| {
+        let left = cells.unmeasured.get();
+        if left > 0 && every > 1 {
+            cells.unmeasured.set(left - 1);
+            return None;
+        }
+        Some(next_sample(cells, every))
+    })
+}
+
+#[cold]
+fn next_sample(cells: &Cells, every: u32) -> u32 {
+    // Marsaglia's xorshift with 32 bits, "Xorshift RNGs", Journal of Statistical Software 8 (14), 2003; it
+    // begins with the address, which differs from thread to thread.
+    let mut random = match cells.random.get() {
+        0 => std::ptr::from_ref(cells).addr() as u32 | 1,
+        random => random,
+    };
+    random ^= random << 13;
+    random ^= random >> 17;
+    random ^= random << 5;
+    cells.random.set(random);
+    let every = every.min(1 << 30);
+    cells.unmeasured.set(random % (2 * every - 1));
+    random >> 16
 }
 
 /// Restores what was current before, but for the running hooks below: those are still there.
@@ -301,6 +366,7 @@ fn set(current: Current) {
         cells.depth.set(current.depth);
         cells.redirects.set(current.redirects);
         cells.inner_refusal.set(current.inner_refusal);
+        cells.inherited.set(current.inherited);
     });
 }
 
@@ -331,12 +397,14 @@ pub(crate) fn count_caused(root: u64) -> u32 {
     *count
 }
 
-/// Forgets the count of a root call that ends.
+/// Forgets what is known of a call that is over: nothing that belongs to it runs any more, observers included,
+/// but for work that it spawned.
 #[inline(always)]
-pub(crate) fn end_root(root: u64) {
-    if CAUSED_ROOTS.load(Ordering::Relaxed) != 0 {
+pub(crate) fn end_call(call: u64, root: u64) {
+    if call == root && CAUSED_ROOTS.load(Ordering::Relaxed) != 0 {
         forget_root(root);
     }
+    spawned::end(call);
 }
 
 #[cold]
@@ -344,32 +412,6 @@ fn forget_root(root: u64) {
     if CAUSED.remove(&root).is_some() {
         CAUSED_ROOTS.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Calls in whose spawned work a call was refused: that work runs on other threads and after the body.
-static SPAWNED_REFUSALS: LazyLock<DashMap<u64, ()>> = LazyLock::new(DashMap::new);
-static SPAWNED_REFUSAL_COUNT: AtomicUsize = AtomicUsize::new(0);
-
-/// Tells `call` that a call of work that was spawned in it was refused.
-pub(crate) fn note_spawned_refusal(call: u64) {
-    if call != 0 && SPAWNED_REFUSALS.insert(call, ()).is_none() {
-        SPAWNED_REFUSAL_COUNT.fetch_add(1, Ordering::Release);
-    }
-}
-
-/// Whether that happened; asked at the end of a body and of a call.
-#[inline(always)]
-pub(crate) fn take_spawned_refusal(call: u64) -> bool {
-    SPAWNED_REFUSAL_COUNT.load(Ordering::Acquire) != 0 && take_noted(call)
-}
-
-#[cold]
-fn take_noted(call: u64) -> bool {
-    let noted = SPAWNED_REFUSALS.remove(&call).is_some();
-    if noted {
-        SPAWNED_REFUSAL_COUNT.fetch_sub(1, Ordering::Release);
-    }
-    noted
 }
 
 /// Leaves a scope when it is dropped, whatever was entered or left meanwhile.
@@ -402,3 +444,6 @@ impl Drop for LeaveLink {
         }
     }
 }
+
+#[cfg(all(test, feature = "enabled"))]
+mod tests;

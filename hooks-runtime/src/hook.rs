@@ -6,7 +6,7 @@ use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use crate::answer::{HookResult, Vote};
 use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
+use crate::monitor::Histogram;
 use crate::pattern::Pattern;
 use crate::point::Phase;
 use crate::record::DecisionRecord;
@@ -400,6 +401,8 @@ pub(crate) struct Entry {
     pub(crate) enabled: AtomicBool,
     pub(crate) claimed: AtomicBool,
     pub(crate) required: AtomicBool,
+    /// How long it took to answer, where that was measured.
+    pub(crate) time: OnceLock<Box<Histogram>>,
     pub(crate) gone: Gone,
 }
 
@@ -431,6 +434,7 @@ impl Entry {
             enabled: AtomicBool::new(true),
             claimed: AtomicBool::new(false),
             required: AtomicBool::new(false),
+            time: OnceLock::new(),
             gone: Gone::default(),
         }
     }

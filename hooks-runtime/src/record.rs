@@ -1,22 +1,25 @@
 //! The record of one call: who decided what, where in the source, how long it took.
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::answer::Restriction;
-use crate::hook::{Mode, Role};
+use crate::clock::Clock;
+use crate::executor::{Said, plain};
+use crate::hook::{Entry, Mode, Role};
 use crate::point::Phase;
+use crate::private::Facts;
 use crate::refusal::HookRefusal;
-use crate::site::SiteInfo;
+use crate::site::{ArgInfo, SiteInfo};
 
 /// Version of the record's form; it grows when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -118,98 +121,354 @@ fn as_text<S: serde::Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok
 }
 
 /// Everything about one call, complete when observers and sinks get it.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct DecisionRecord {
+///
+/// Observers are told of every call, and most of them look at little: so what is costly to make (what each hook
+/// said, the arguments, the correlation id, the time) is made when it is asked for. Such a record borrows from
+/// the call; [`DecisionRecord::to_owned`] is one to keep.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+/// use hooks_runtime::{DecisionRecord, hooks};
+///
+/// let kept: Arc<Mutex<Vec<DecisionRecord<'static>>>> = Arc::default();
+/// let list = kept.clone();
+/// let _observer = hooks().observe("keep", "tool.*", move |record| {
+///     list.lock().unwrap().push(record.to_owned());
+/// })?;
+/// # Ok::<(), hooks_runtime::HookError>(())
+/// ```
+pub struct DecisionRecord<'a> {
+    pub(crate) brief: Brief,
+    /// `None`: all of it was made.
+    pub(crate) lent: Option<Lent<'a>>,
+    made: OnceLock<Box<Made>>,
+    total: OnceLock<Duration>,
+}
+
+/// What costs nothing to write down.
+#[derive(Clone, Copy)]
+pub(crate) struct Brief {
+    pub(crate) call_id: u64,
+    pub(crate) parent: u64,
+    pub(crate) root: u64,
+    pub(crate) attempts: u32,
+    pub(crate) items: Option<u64>,
+    pub(crate) site: &'static SiteInfo,
+    pub(crate) notes_left_out: u64,
+    pub(crate) plan: &'static str,
+    pub(crate) cache_hit: bool,
+    pub(crate) outcome: Outcome,
+    pub(crate) executed: bool,
+    pub(crate) started: Option<Instant>,
+    /// Time in the body, if it was measured.
+    pub(crate) work: Option<Duration>,
+    pub(crate) waited: Duration,
+}
+
+/// What the rest is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Lent<'a> {
+    pub(crate) facts: &'a Facts,
+    pub(crate) correlation: Option<&'a Arc<str>>,
+    pub(crate) clock: &'a Clock,
+    /// Who let the call pass, one after the other, before anything was said.
+    pub(crate) passed: Passed<'a>,
+    pub(crate) said: &'a [Said<'a>],
+    pub(crate) args: &'a [ArgRecord],
+    pub(crate) refusal: Option<&'a HookRefusal>,
+}
+
+/// Hooks that were asked and had nothing to say.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Passed<'a> {
+    pub(crate) before: &'a [Arc<Entry>],
+    pub(crate) after: &'a [Arc<Entry>],
+    pub(crate) failed: bool,
+}
+
+/// What is made when it is asked for.
+#[derive(Clone)]
+struct Made {
+    correlation_id: Arc<str>,
+    component: Option<Box<str>>,
+    fields: Vec<(&'static str, Value)>,
+    args: Vec<ArgRecord>,
+    hooks: Vec<HookRecord>,
+    refusal: Option<HookRefusal>,
+    at: SystemTime,
+}
+
+impl<'a> DecisionRecord<'a> {
+    #[inline]
+    pub(crate) fn new(brief: Brief, lent: Lent<'a>) -> Self {
+        DecisionRecord {
+            brief,
+            lent: Some(lent),
+            made: OnceLock::new(),
+            total: OnceLock::new(),
+        }
+    }
+
+    fn made(&self) -> &Made {
+        self.made.get_or_init(|| {
+            let lent = self.lent.as_ref();
+            Box::new(
+                lent.expect("a record that borrows nothing was made")
+                    .make(self),
+            )
+        })
+    }
+
+    /// The same, all of it made, so that it can be kept.
+    #[allow(
+        clippy::should_implement_trait,
+        reason = "`ToOwned` cannot change a lifetime"
+    )]
+    pub fn to_owned(&self) -> DecisionRecord<'static> {
+        DecisionRecord {
+            brief: self.brief,
+            lent: None,
+            made: Box::new(self.made().clone()).into(),
+            total: self.elapsed().into(),
+        }
+    }
+
     /// Unique in the process.
-    pub call_id: u64,
+    pub fn call_id(&self) -> u64 {
+        self.brief.call_id
+    }
     /// The call that this one was made in.
-    pub parent_id: Option<u64>,
+    pub fn parent_id(&self) -> Option<u64> {
+        (self.brief.parent != 0).then_some(self.brief.parent)
+    }
     /// The same for all calls of one run or root call.
-    pub correlation_id: Arc<str>,
+    pub fn correlation_id(&self) -> &Arc<str> {
+        let given = self.lent.as_ref().and_then(|lent| lent.correlation);
+        given.unwrap_or_else(|| &self.made().correlation_id)
+    }
     /// How many times the body was tried, 1 for the first.
-    pub attempts: u32,
+    pub fn attempts(&self) -> u32 {
+        self.brief.attempts
+    }
     /// At the site of a stream: how many items the caller got, not counting one that stands for a refusal.
-    pub items: Option<u64>,
+    pub fn items(&self) -> Option<u64> {
+        self.brief.items
+    }
     /// The annotated function.
-    pub site: &'static SiteInfo,
+    pub fn site(&self) -> &'static SiteInfo {
+        self.brief.site
+    }
+    /// The point's name.
+    pub fn point(&self) -> &'static str {
+        self.brief.site.point
+    }
     /// The component, if the site names one.
-    pub component: Option<Box<str>>,
+    pub fn component(&self) -> Option<&str> {
+        match &self.lent {
+            Some(lent) => lent.facts.named(),
+            None => self.made().component.as_deref(),
+        }
+    }
     /// The extra facts.
-    pub fields: Vec<(&'static str, Value)>,
-    /// The arguments as sealed.
-    pub args: Vec<ArgRecord>,
+    pub fn fields(&self) -> &[(&'static str, Value)] {
+        match &self.lent {
+            Some(lent) => lent.facts.fields(),
+            None => &self.made().fields,
+        }
+    }
+    /// The arguments as sealed: names and types, and more if a sink wants more of them ([`ArgLevel`]) and a hook
+    /// acted on the call before its body had them, or a sink takes every record.
+    pub fn args(&self) -> &[ArgRecord] {
+        &self.made().args
+    }
     /// What the hooks said, in the order in which they were asked.
-    pub hooks: Vec<HookRecord>,
+    pub fn hooks(&self) -> &[HookRecord] {
+        &self.made().hooks
+    }
     /// How much hooks said about items of a stream that is not in `hooks`: of each stream, the first 64 notes of
     /// hooks that let an item pass are kept, and the first 64 of hooks that did something. What ends a call is
     /// always kept.
-    pub notes_left_out: u64,
+    pub fn notes_left_out(&self) -> u64 {
+        self.brief.notes_left_out
+    }
     /// `run`, `replace`, `cache`, `redirect`.
-    pub plan: &'static str,
+    pub fn plan(&self) -> &'static str {
+        self.brief.plan
+    }
     /// Whether the answer came from the cache.
-    pub cache_hit: bool,
+    pub fn cache_hit(&self) -> bool {
+        self.brief.cache_hit
+    }
     /// How it ended.
-    pub outcome: Outcome,
-    /// The refusal that the caller got.
-    pub refusal: Option<HookRefusal>,
+    pub fn outcome(&self) -> Outcome {
+        self.brief.outcome
+    }
+    /// The refusal, if hooks refused.
+    pub fn refusal(&self) -> Option<&HookRefusal> {
+        match &self.lent {
+            Some(lent) => lent.refusal,
+            None => self.made().refusal.as_ref(),
+        }
+    }
     /// Whether the body ran.
-    pub executed: bool,
-    /// When it ended, by the wall clock.
-    pub at: SystemTime,
-    /// From the first hook to the outcome.
-    pub total: Duration,
-    /// The part of it spent in the body (or what stood in for it).
-    pub work: Duration,
-    /// The part of it spent waiting: for an approver, for the next attempt, or for the caller of a stream to ask
-    /// for the next item.
-    pub waited: Duration,
-}
-
-impl DecisionRecord {
-    /// The point's name.
-    pub fn point(&self) -> &'static str {
-        self.site.point
+    pub fn executed(&self) -> bool {
+        self.brief.executed
     }
-    /// From the first hook to the outcome.
+    /// When it was done.
+    pub fn at(&self) -> SystemTime {
+        self.made().at
+    }
+    /// From the first hook to the outcome; zero if nothing measured it.
+    ///
+    /// Unless a sink takes every record of the point, the time of the outcome is taken when somebody first asks, so
+    /// for the observers after the first it may hold what those before them took.
     pub fn elapsed(&self) -> Duration {
-        self.total
+        *self
+            .total
+            .get_or_init(|| match (&self.lent, self.brief.started) {
+                (Some(lent), Some(started)) => lent.clock.now().saturating_duration_since(started),
+                _ => Duration::ZERO,
+            })
     }
-    /// The time that hooks took.
-    pub fn hook_time(&self) -> Duration {
-        self.total
-            .saturating_sub(self.work)
-            .saturating_sub(self.waited)
+    /// Time in the body, nested calls included; `None` unless a sink takes every record of the point: two more
+    /// looks at a clock cost more than most hooks.
+    pub fn work(&self) -> Option<Duration> {
+        self.brief.work
+    }
+    /// Time spent waiting for an approver, for the next attempt, or for the caller of a stream to ask for the
+    /// next item.
+    pub fn waited(&self) -> Duration {
+        self.brief.waited
+    }
+    /// The time that hooks took; `None` where [`DecisionRecord::work`] is.
+    pub fn hook_time(&self) -> Option<Duration> {
+        let rest = self.elapsed().saturating_sub(self.work()?);
+        Some(rest.saturating_sub(self.waited()))
     }
     /// The record as one JSON object.
     pub fn to_json(&self) -> Value {
+        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        let field = |(name, value): &(&str, Value)| ((*name).to_owned(), value.clone());
         let mut json = serde_json::json!({
             "schema_version": SCHEMA_VERSION,
-            "call_id": self.call_id,
-            "parent_id": self.parent_id,
-            "correlation_id": &*self.correlation_id,
-            "attempts": self.attempts,
-            "point": self.site.point,
-            "site": { "path": self.site.path, "file": self.site.file, "line": self.site.line },
-            "component": self.component,
-            "fields": self.fields.iter().map(|(n, v)| ((*n).to_owned(), v.clone())).collect::<serde_json::Map<_, _>>(),
-            "args": self.args,
-            "hooks": self.hooks,
-            "plan": self.plan,
-            "cache_hit": self.cache_hit,
-            "outcome": self.outcome,
-            "refusal": self.refusal.as_ref().map(|r| serde_json::json!({
+            "call_id": self.call_id(),
+            "parent_id": self.parent_id(),
+            "correlation_id": &**self.correlation_id(),
+            "attempts": self.attempts(),
+            "point": self.point(),
+            "site": { "path": self.site().path, "file": self.site().file, "line": self.site().line },
+            "component": self.component(),
+            "fields": self.fields().iter().map(field).collect::<serde_json::Map<_, _>>(),
+            "args": self.args(),
+            "hooks": self.hooks(),
+            "plan": self.plan(),
+            "cache_hit": self.cache_hit(),
+            "outcome": self.outcome(),
+            "refusal": self.refusal().map(|r| serde_json::json!({
                 "hook": r.hook(), "reason": r.reason(), "source": r.source_location(), "executed": r.executed(),
             })),
-            "executed": self.executed,
-            "total_ns": self.total.as_nanos() as u64,
-            "work_ns": self.work.as_nanos() as u64,
-            "hook_ns": self.hook_time().as_nanos() as u64,
+            "executed": self.executed(),
+            "total_ns": ns(self.elapsed()),
+            "work_ns": self.work().map(ns),
+            "hook_ns": self.hook_time().map(ns),
         });
-        if let Some(items) = self.items {
+        if let Some(items) = self.items() {
             json["items"] = items.into();
-            json["notes_left_out"] = self.notes_left_out.into();
+            json["notes_left_out"] = self.notes_left_out().into();
         }
         json
+    }
+}
+
+impl Clone for DecisionRecord<'static> {
+    fn clone(&self) -> Self {
+        self.to_owned()
+    }
+}
+
+/// As [`DecisionRecord::to_json`].
+impl Serialize for DecisionRecord<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+impl std::fmt::Debug for DecisionRecord<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DecisionRecord")
+            .field("point", &self.point())
+            .field("component", &self.component())
+            .field("call_id", &self.call_id())
+            .field("outcome", &self.outcome())
+            .field("plan", &self.plan())
+            .field("refusal", &self.refusal())
+            .field("elapsed", &self.elapsed())
+            .field("hooks", &self.hooks())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Lent<'_> {
+    fn make(&self, record: &DecisionRecord<'_>) -> Made {
+        // The system's time is not asked for in each call: from the end of this one it is some time ago.
+        let end = record
+            .brief
+            .started
+            .map(|started| started + record.elapsed());
+        let ago = end.map_or(Duration::ZERO, |end| {
+            self.clock.now().saturating_duration_since(end)
+        });
+        Made {
+            correlation_id: match self.correlation {
+                Some(id) => id.clone(),
+                None => format!("call-{}", record.brief.root).into(),
+            },
+            component: self.facts.named().map(Into::into),
+            fields: self.facts.fields().to_vec(),
+            args: self.args(record.brief.site),
+            hooks: self
+                .passed
+                .hooks()
+                .chain(self.said.iter().map(Said::record))
+                .collect(),
+            refusal: self.refusal.cloned(),
+            at: SystemTime::now() - ago,
+        }
+    }
+
+    fn args(&self, site: &SiteInfo) -> Vec<ArgRecord> {
+        if self.args.is_empty() {
+            return site.args.iter().map(ArgRecord::named).collect();
+        }
+        self.args.to_vec()
+    }
+}
+
+impl ArgRecord {
+    /// Name and type.
+    pub(crate) fn named(arg: &ArgInfo) -> Self {
+        ArgRecord {
+            name: arg.name,
+            ty: arg.ty,
+            digest: None,
+            value: None,
+        }
+    }
+}
+
+impl Passed<'_> {
+    fn hooks(&self) -> impl Iterator<Item = HookRecord> {
+        let of = |list: &'_ [Arc<Entry>], phase| {
+            let said = move |entry: &Arc<Entry>| plain(entry, phase, "continue", None).record();
+            list.iter().map(said).collect::<Vec<_>>()
+        };
+        let phase = if self.failed {
+            Phase::Error
+        } else {
+            Phase::Post
+        };
+        of(self.before, Phase::Pre)
+            .into_iter()
+            .chain(of(self.after, phase))
     }
 }

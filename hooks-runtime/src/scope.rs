@@ -434,6 +434,7 @@ impl<F> Drop for Inherited<F> {
         let _call = ambient::enter(self.current);
         let _link = ambient::enter_link(self.link.clone());
         drop(self.future.take());
+        self.current.end_spawned();
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where records and signals go: what the runtime offers upwards without knowing who takes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::error::HookError;
 use crate::pattern::Pattern;
@@ -15,34 +16,40 @@ use crate::record::{ArgLevel, DecisionRecord};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Wants {
-    records: Records,
+    exceptional: bool,
+    always: bool,
+    always_at: Vec<Pattern>,
+    except_at: Vec<Pattern>,
     args: ArgLevel,
 }
 
-#[derive(Clone, Debug)]
-enum Records {
-    None,
-    Exceptional,
-    Always,
-    AlwaysAt(Pattern),
-}
-
 impl Wants {
-    fn new(records: Records) -> Self {
+    /// No records.
+    pub fn signals_only() -> Self {
         Wants {
-            records,
+            exceptional: false,
+            always: false,
+            always_at: Vec::new(),
+            except_at: Vec::new(),
             args: ArgLevel::Digest,
         }
     }
 
-    /// Calls that did not plainly return, or that a plan, a refusal or a failing hook acted on.
+    /// Calls that did not plainly return, or that a plan, a refusal or a failing hook acted on. Of calls about
+    /// which no hook is asked nobody is told.
     pub fn exceptional() -> Self {
-        Wants::new(Records::Exceptional)
+        Wants {
+            exceptional: true,
+            ..Wants::signals_only()
+        }
     }
 
     /// Every call at every point: all sites are active even if no hook is registered.
     pub fn always() -> Self {
-        Wants::new(Records::Always)
+        Wants {
+            always: true,
+            ..Wants::signals_only()
+        }
     }
 
     /// Every call at the points that match, whose sites are active even if no hook is registered; nothing of
@@ -51,13 +58,25 @@ impl Wants {
     /// # Errors
     /// The pattern can never match, see [`Pattern::parse`].
     pub fn always_at(pattern: &str) -> Result<Self, HookError> {
-        let (pattern, _) = Pattern::parse(pattern)?;
-        Ok(Wants::new(Records::AlwaysAt(pattern)))
+        Wants::signals_only().and_always_at(pattern)
     }
 
-    /// No records.
-    pub fn signals_only() -> Self {
-        Wants::new(Records::None)
+    /// And every call at the points that match.
+    ///
+    /// # Errors
+    /// As [`Wants::always_at`].
+    pub fn and_always_at(mut self, pattern: &str) -> Result<Self, HookError> {
+        self.always_at.push(Pattern::parse(pattern)?.0);
+        Ok(self)
+    }
+
+    /// But nothing of the points that match: for a sink that causes calls there itself.
+    ///
+    /// # Errors
+    /// As [`Wants::always_at`].
+    pub fn except_at(mut self, pattern: &str) -> Result<Self, HookError> {
+        self.except_at.push(Pattern::parse(pattern)?.0);
+        Ok(self)
     }
 
     /// How much of the arguments the records hold; [`ArgLevel::Digest`] if nothing is said. Sinks of one
@@ -106,22 +125,24 @@ impl Listener {
 
     /// Whether it takes the record of every call at that point.
     pub(crate) fn takes_every(&self, point: &str) -> bool {
-        match &self.wants.records {
-            Records::Always => true,
-            Records::AlwaysAt(pattern) => pattern.matches(point),
-            Records::None | Records::Exceptional => false,
-        }
+        let wanted = self.wants.always || matches(&self.wants.always_at, point);
+        wanted && !matches(&self.wants.except_at, point)
     }
 
     /// Whether it takes any record of that point.
     pub(crate) fn takes_some(&self, point: &str) -> bool {
-        matches!(self.wants.records, Records::Exceptional) || self.takes_every(point)
+        let wanted = self.wants.exceptional && !matches(&self.wants.except_at, point);
+        wanted || self.takes_every(point)
     }
 
     /// How much of the arguments it wants.
     pub(crate) fn args(&self) -> ArgLevel {
         self.wants.args
     }
+}
+
+fn matches(patterns: &[Pattern], point: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(point))
 }
 
 /// Something that somebody should know.
@@ -138,6 +159,15 @@ pub enum Signal<'a> {
         hook: &'a str,
         /// A sentence.
         detail: &'a str,
+    },
+    /// The hooks of a point take more than their share, see [`Thresholds`](crate::monitor::Thresholds).
+    Threshold {
+        /// The point.
+        point: &'a str,
+        /// Their part of its calls, from 0 to 1.
+        overhead: f64,
+        /// The time that they take in a second.
+        hook_time_per_second: Duration,
     },
     /// An observer or sink panicked.
     ObserverFailed {

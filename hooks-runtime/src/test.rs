@@ -117,7 +117,7 @@ impl TestRegistry {
     }
 
     /// The records of all calls that are done, in the order in which they ended.
-    pub fn records(&self) -> Vec<DecisionRecord> {
+    pub fn records(&self) -> Vec<DecisionRecord<'static>> {
         lock(&self.memory.records).clone()
     }
 
@@ -126,7 +126,7 @@ impl TestRegistry {
     /// # Panics
     /// If there was none; the message lists the points of the calls that there were.
     #[track_caller]
-    pub fn last(&self, point: &str) -> DecisionRecord {
+    pub fn last(&self, point: &str) -> DecisionRecord<'static> {
         let records = self.records();
         let found = records.iter().rev().find(|r| r.point() == point).cloned();
         let points: Vec<_> = records.iter().map(DecisionRecord::point).collect();
@@ -153,7 +153,7 @@ impl TestRegistry {
 
 #[derive(Default)]
 struct Memory {
-    records: Mutex<Vec<DecisionRecord>>,
+    records: Mutex<Vec<DecisionRecord<'static>>>,
     violations: Mutex<Vec<String>>,
 }
 
@@ -162,7 +162,7 @@ impl Sink for Memory {
         Wants::always().args(ArgLevel::Full)
     }
     fn record(&self, record: &DecisionRecord) {
-        lock(&self.records).push(record.clone());
+        lock(&self.records).push(record.to_owned());
     }
     fn signal(&self, signal: &Signal<'_>) {
         if let Signal::Violation { kind, hook, .. } = signal {
@@ -336,14 +336,14 @@ impl FakeValue {
 /// What hooks decided about a [`FakeCall`].
 #[derive(Debug)]
 pub struct Decision {
-    record: DecisionRecord,
+    record: DecisionRecord<'static>,
     restriction: Restriction,
     args: Vec<(String, Box<dyn Any + Send>)>,
 }
 
 impl Decision {
     /// Everything that was said.
-    pub fn record(&self) -> &DecisionRecord {
+    pub fn record(&self) -> &DecisionRecord<'static> {
         &self.record
     }
 
@@ -377,7 +377,7 @@ impl Decision {
     /// If the call passed, or another hook's objection counted most.
     #[track_caller]
     pub fn assert_refused_by(&self, hook: &str) -> &Self {
-        let by = self.record.refusal.as_ref().map(|r| r.hook());
+        let by = self.record.refusal().map(|r| r.hook());
         assert!(
             by == Some(hook),
             "expected a refusal by `{hook}`, got {by:?}{}",
@@ -392,8 +392,7 @@ impl Decision {
     pub fn assert_reason_contains(&self, text: &str) -> &Self {
         let reason = self
             .record
-            .refusal
-            .as_ref()
+            .refusal()
             .map(|r| r.reason())
             .unwrap_or_default();
         assert!(
@@ -409,9 +408,9 @@ impl Decision {
     #[track_caller]
     pub fn assert_plan(&self, plan: &str) -> &Self {
         assert!(
-            self.record.plan == plan,
+            self.record.plan() == plan,
             "expected plan `{plan}`, got `{}`{}",
-            self.record.plan,
+            self.record.plan(),
             self.shown()
         );
         self

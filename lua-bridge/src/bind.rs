@@ -1,6 +1,7 @@
 //! How Rust functions become functions of a script: their errors are plain strings that begin with the
 //! `script:line` of the caller, and those that wait hand their future to whoever drives the coroutine.
 
+use hooks_events::EventError;
 use hooks_runtime::HookError;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
@@ -25,7 +26,14 @@ end
 local function waiting(start)
     return function(...) return finish(yield(finish(start(...)))) end
 end
-return plain, waiting, next, tostring
+local function either(start)
+    return function(...)
+        local later, value = finish(start(...))
+        if later then return finish(yield(value)) end
+        return value
+    end
+end
+return plain, waiting, either, next, tostring
 "#;
 
 /// Why a function of the API did not do what it was asked.
@@ -68,6 +76,12 @@ impl From<HookError> for ApiError {
     }
 }
 
+impl From<EventError> for ApiError {
+    fn from(error: EventError) -> Self {
+        ApiError::Said(error.to_string())
+    }
+}
+
 impl From<HostError> for ApiError {
     fn from(error: HostError) -> Self {
         ApiError::Said(error.to_string())
@@ -81,6 +95,7 @@ pub(crate) struct Binder {
     lua: Lua,
     plain: Function,
     waiting: Function,
+    either: Function,
     /// Luau's own, whatever the script makes of its globals.
     next: Function,
     tostring: Function,
@@ -89,11 +104,12 @@ pub(crate) struct Binder {
 impl Binder {
     pub(crate) fn new(lua: &Lua) -> mlua::Result<Self> {
         let chunk = lua.load(WRAPPERS).set_name(format!("={CHUNK}"));
-        let (plain, waiting, next, tostring) = chunk.call(())?;
+        let (plain, waiting, either, next, tostring) = chunk.call(())?;
         Ok(Binder {
             lua: lua.clone(),
             plain,
             waiting,
+            either,
             next,
             tostring,
         })
@@ -149,6 +165,38 @@ impl Binder {
         })?;
         self.waiting.call(function)
     }
+}
+
+impl Binder {
+    /// A function that waits where it can, and answers at once where it cannot, as in hooks; it is told which.
+    pub(crate) fn either<A, F>(&self, name: &'static str, f: F) -> mlua::Result<Function>
+    where
+        A: FromLuaMulti,
+        F: Fn(&Lua, A, bool) -> ApiResult<Answer> + Send + 'static,
+    {
+        let function = self.lua.create_function(move |lua, args: MultiValue| {
+            let can_wait = may_wait(lua, name).is_ok();
+            let answer = A::from_lua_multi(args, lua)
+                .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                .and_then(|args| f(lua, args, can_wait))
+                .and_then(|answer| match answer {
+                    Answer::Now(value) => Ok((false, value)),
+                    Answer::Later(future) => {
+                        let waiting = Waiting::new(place(lua).unwrap_or_default(), future);
+                        let waiting = lua.create_any_userdata(waiting)?;
+                        Ok((true, Value::UserData(waiting)))
+                    }
+                });
+            outcome(lua, answer)
+        })?;
+        self.either.call(function)
+    }
+}
+
+/// What a function of the API answers that waits only where it can.
+pub(crate) enum Answer {
+    Now(Value),
+    Later(crate::run::HostFuture),
 }
 
 /// `(true, values…)` or `(false, message)`, for the wrappers.

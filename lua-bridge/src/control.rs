@@ -19,6 +19,8 @@ pub(crate) struct Control {
 pub(crate) struct Limited<'c> {
     control: &'c Control,
     before: u64,
+    /// How many hook calls it is.
+    hooks: usize,
 }
 
 impl Control {
@@ -33,15 +35,23 @@ impl Control {
 
     /// A hook call begins. The deadline of one around it stays if it is nearer.
     pub(crate) fn limit(&self, deadline: Instant) -> Limited<'_> {
+        self.hooks.fetch_add(1, Ordering::AcqRel);
+        let mut limited = self.limit_step(deadline);
+        limited.hooks = 1;
+        limited
+    }
+
+    /// Code begins that may run until then, and that may wait.
+    pub(crate) fn limit_step(&self, deadline: Instant) -> Limited<'_> {
         let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
         let at = nanos(deadline.saturating_duration_since(self.born)).max(1);
         let before = self.deadline.load(Ordering::Acquire);
         let nearer = if before == 0 { at } else { at.min(before) };
         self.deadline.store(nearer, Ordering::Release);
-        self.hooks.fetch_add(1, Ordering::AcqRel);
         Limited {
             control: self,
             before,
+            hooks: 0,
         }
     }
 
@@ -66,7 +76,7 @@ impl Control {
         let deadline = self.deadline.load(Ordering::Acquire);
         if deadline != 0 && self.born.elapsed().as_nanos() >= u128::from(deadline) {
             self.end(
-                "it ran longer than a hook call may; shorten the hook, or raise its time limit",
+                "it ran longer than a hook call or an event handler may; shorten it, or raise the time limit of hooks",
             );
         }
         self.ended().map_or(Ok(()), Err)
@@ -76,6 +86,6 @@ impl Control {
 impl Drop for Limited<'_> {
     fn drop(&mut self) {
         self.control.deadline.store(self.before, Ordering::Release);
-        self.control.hooks.fetch_sub(1, Ordering::AcqRel);
+        self.control.hooks.fetch_sub(self.hooks, Ordering::AcqRel);
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use hooks_events::EventBus;
 use hooks_runtime::hooked;
 use mlua::{Lua, Value};
 use serde_json::json;
@@ -16,9 +17,11 @@ use crate::host::{AgentHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLine, LogSink, Output};
 use crate::registrations::Registrations;
 use crate::script::Script;
+use crate::subscriptions::Subscriptions;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, convert, hook_api, json_api, log_api, sandbox, tool_api, workflow_api,
+    agent_api, answer, convert, event_api, hook_api, json_api, log_api, sandbox, tool_api,
+    workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -35,6 +38,7 @@ pub struct LuaEngineBuilder {
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
+    events: Option<EventBus>,
     output: Output,
     log: LogSink,
 }
@@ -66,6 +70,11 @@ impl LuaEngineBuilder {
         self.workflows = Some(Arc::new(host));
         self
     }
+    /// The bus behind the global `Event`. Scripts that subscribe need a tokio runtime.
+    pub fn events(mut self, bus: EventBus) -> Self {
+        self.events = Some(bus);
+        self
+    }
     /// Where `print` writes. Default: standard output.
     pub fn output(mut self, writer: impl Write + Send + 'static) -> Self {
         self.output = Arc::new(Mutex::new(writer));
@@ -93,6 +102,7 @@ impl LuaEngine {
             tools: None,
             agents: None,
             workflows: None,
+            events: None,
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
         }
@@ -126,7 +136,8 @@ impl LuaEngine {
         let stem = stem.to_string_lossy().into_owned();
         let control = Arc::new(Control::new());
         let registrations = Arc::new(Registrations::default());
-        let made = self.state(script, &stem, &control, &registrations);
+        let subscriptions = Arc::new(Subscriptions::default());
+        let made = self.state(script, &stem, &control, &registrations, &subscriptions);
         let (lua, bind) = made.map_err(|cause| ScriptError::Setup {
             script: script.to_owned(),
             cause: cause.to_string(),
@@ -138,7 +149,7 @@ impl LuaEngine {
             .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
         let vm = Vm::new(lua, bind, control, script.into());
         let main = vm.keep(Value::Function(main));
-        Ok(Script::new(registrations, main, vm))
+        Ok(Script::new(registrations, subscriptions, main, vm))
     }
 
     fn state(
@@ -147,6 +158,7 @@ impl LuaEngine {
         stem: &str,
         control: &Arc<Control>,
         registrations: &Arc<Registrations>,
+        subscriptions: &Arc<Subscriptions>,
     ) -> mlua::Result<(Lua, Binder)> {
         let settings = &*self.settings;
         let lua = sandbox::open(control, settings.memory_limit)?;
@@ -156,6 +168,9 @@ impl LuaEngine {
         answer::install(&lua, &bind)?;
         json_api::install(&lua, &bind)?;
         log_api::install(&lua, &bind, &settings.log, &settings.output)?;
+        if let Some(bus) = &settings.events {
+            event_api::install(&lua, &bind, bus, subscriptions, settings.hook_time_limit)?;
+        }
         if let Some(tools) = &settings.tools {
             tool_api::install(&lua, &bind, tools)?;
         }

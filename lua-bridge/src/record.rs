@@ -11,7 +11,7 @@ use crate::options::check_key;
 /// A table that can be read only; `args` holds the values that the record holds.
 pub(crate) fn table(lua: &Lua, record: &DecisionRecord, wrap: &Function) -> mlua::Result<Table> {
     let mut fields = Map::new();
-    let refusal = record.refusal.as_ref().map(|refusal| {
+    let refusal = record.refusal().map(|refusal| {
         json!({
             "hook": refusal.hook(),
             "reason": refusal.reason(),
@@ -22,22 +22,22 @@ pub(crate) fn table(lua: &Lua, record: &DecisionRecord, wrap: &Function) -> mlua
     for (name, value) in [
         ("point", json!(record.point())),
         ("phase", json!(Phase::Done)),
-        ("component", json!(record.component)),
-        ("call_id", json!(record.call_id)),
-        ("correlation_id", json!(&*record.correlation_id)),
-        ("attempt", json!(record.attempts)),
-        ("items", json!(record.items)),
+        ("component", json!(record.component())),
+        ("call_id", json!(record.call_id())),
+        ("correlation_id", json!(&**record.correlation_id())),
+        ("attempt", json!(record.attempts())),
+        ("items", json!(record.items())),
         ("elapsed_ms", json!(record.elapsed().as_secs_f64() * 1000.0)),
-        ("outcome", json!(record.outcome)),
-        ("plan", json!(record.plan)),
-        ("executed", json!(record.executed)),
+        ("outcome", json!(record.outcome())),
+        ("plan", json!(record.plan())),
+        ("executed", json!(record.executed())),
         ("refusal", json!(refusal)),
         ("record", record.to_json()),
     ] {
         fields.insert(name.to_owned(), value);
     }
     let held = record
-        .args
+        .args()
         .iter()
         .filter_map(|arg| Some((arg.name.to_owned(), arg.value.clone()?)));
     let args = strict(lua, "ctx.args", "argument value", held.collect(), wrap)?;

@@ -5,6 +5,7 @@
 //! functions are polled inside the state, under its lock.)
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mlua::thread::ThreadStatus;
 use mlua::{AnyUserData, Lua, MultiValue, Thread, Value};
@@ -48,14 +49,15 @@ enum Step {
 
 /// Calls a function as a coroutine, waits where it waits, and gives its first result.
 ///
-/// Dropping the future drops what the coroutine waits for, and the coroutine is never resumed.
+/// Between two waits it may run for `limit`. Dropping the future drops what the coroutine waits for, and the coroutine is never resumed.
 pub(crate) async fn drive(
     vm: &Arc<Vm>,
     function: &Slot,
     args: Vec<Json>,
+    limit: Option<Duration>,
 ) -> Result<Json, LuaError> {
     let driven = vm
-        .step(|lua| {
+        .step(limit, |lua| {
             let function = match vm.get(function)? {
                 Value::Function(function) => function,
                 other => return Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
@@ -65,7 +67,7 @@ pub(crate) async fn drive(
         })
         .await?;
     let mut step = vm
-        .step(|lua| {
+        .step(limit, |lua| {
             let args = args.iter().map(|arg| convert::to_lua(lua, arg));
             let args: MultiValue = args
                 .collect::<mlua::Result<Vec<_>>>()?
@@ -81,7 +83,7 @@ pub(crate) async fn drive(
         };
         let answer = future.await;
         step = vm
-            .step(|lua| {
+            .step(limit, |lua| {
                 let answer = match answer {
                     Ok(reply) => (true, reply(lua)?),
                     Err(said) => (

@@ -10,20 +10,28 @@ use crate::control::Control;
 use crate::error::ScriptError;
 use crate::registrations::Registrations;
 use crate::run::drive;
+use crate::subscriptions::Subscriptions;
 use crate::vm::{Slot, Vm};
 
 /// A script with its state and its hooks; dropping it unregisters them.
 pub struct Script {
-    // In this order: hooks are gone before the state is.
+    // In this order: hooks and subscriptions are gone before the state is.
     registrations: Arc<Registrations>,
+    subscriptions: Arc<Subscriptions>,
     main: Slot,
     vm: Arc<Vm>,
 }
 
 impl Script {
-    pub(crate) fn new(registrations: Arc<Registrations>, main: Slot, vm: Arc<Vm>) -> Self {
+    pub(crate) fn new(
+        registrations: Arc<Registrations>,
+        subscriptions: Arc<Subscriptions>,
+        main: Slot,
+        vm: Arc<Vm>,
+    ) -> Self {
         Script {
             registrations,
+            subscriptions,
             main,
             vm,
         }
@@ -54,13 +62,18 @@ impl Script {
     #[hooked(point = "script.execute", component = script)]
     async fn run(&self, script: &str, args: Vec<Value>) -> Result<Value, ScriptError> {
         let _ = script;
-        let result = drive(&self.vm, &self.main, args).await;
+        let result = drive(&self.vm, &self.main, args, None).await;
         result.map_err(|error| self.vm.script_error(error))
     }
 
     /// The ids of the hooks that it has registered, sorted.
     pub fn hooks(&self) -> Vec<String> {
         self.registrations.ids()
+    }
+
+    /// Ends its subscriptions that have no function: once it has run to its end, nobody receives their events.
+    pub fn end_receiving(&self) {
+        self.subscriptions.end_queues();
     }
 
     /// Why it can't be used any more: it hit a limit or was stopped. Its hooks fail then.

@@ -91,9 +91,11 @@ impl Vm {
         self.settle(result)
     }
 
-    /// Runs Lua code of a coroutine up to its next wait. Never blocks the thread for the state.
+    /// Runs Lua code of a coroutine up to its next wait, at most for `limit`. Never blocks the thread for the
+    /// state.
     pub(crate) async fn step<R>(
         &self,
+        limit: Option<Duration>,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
         let mut f = Some(f);
@@ -104,7 +106,17 @@ impl Vm {
             let Some(f) = f.take() else {
                 return Poll::Pending;
             };
-            Poll::Ready(self.usable().and_then(|()| self.settle(f(&self.lua))))
+            Poll::Ready(self.usable().and_then(|()| {
+                let deadline = limit.map(|limit| Instant::now() + limit);
+                let limited = deadline.map(|deadline| self.control.limit_step(deadline));
+                let result = f(&self.lua);
+                if limited.is_some() {
+                    // As for hooks: it may have passed the deadline without an interrupt.
+                    let _ = self.control.check();
+                }
+                drop(limited);
+                self.settle(result)
+            }))
         })
         .await
     }

@@ -167,7 +167,7 @@ fn step_function(lua: &Lua, function: Function) -> ApiResult<StepFunction> {
                 .upgrade()
                 .ok_or_else(|| HostError::message("the script of this step was unloaded"))?;
             let args = vec![step.state.clone(), step.input];
-            let mut left = match drive(&vm, &slot, args).await? {
+            let mut left = match drive(&vm, &slot, args, None).await? {
                 Json::Object(left) => left,
                 _ => Map::new(),
             };

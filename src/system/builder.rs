@@ -1,7 +1,9 @@
 //! [`HookSystem`] and how one is built.
 
 use std::path::Path;
+use std::time::Duration;
 
+use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
 use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, hooks};
 
 use super::config::Config;
@@ -31,6 +33,7 @@ use super::config::Config;
 /// ```
 pub struct HookSystem {
     registry: HookRegistry,
+    events: HookEventSystem,
     /// What the scripts registered lives as long as they do.
     #[cfg(feature = "lua")]
     _scripts: Vec<hooks_lua::Script>,
@@ -44,6 +47,8 @@ impl HookSystem {
         registry.set_life(Life::Starting);
         HookSystemBuilder {
             registry,
+            bus: EventBus::new(),
+            calls: Vec::new(),
             config: Config::default(),
         }
     }
@@ -51,6 +56,11 @@ impl HookSystem {
     /// The registry.
     pub fn registry(&self) -> &HookRegistry {
         &self.registry
+    }
+
+    /// The event bus, and what connects it with the hooks.
+    pub fn events(&self) -> &HookEventSystem {
+        &self.events
     }
 
     /// Every site, who is asked there, and every gap.
@@ -62,12 +72,23 @@ impl HookSystem {
     pub fn drain(&self) {
         self.registry.set_life(Life::Draining);
     }
+
+    /// Tells hooks and subscribers that the program goes down, waits until what was published is handled, at most
+    /// for `timeout`, and drains.
+    pub async fn shutdown(&self, timeout: Duration) -> DrainReport {
+        let report = self.events.shutdown(timeout).await;
+        self.drain();
+        report
+    }
 }
 
 /// See [`HookSystem::builder`].
 #[must_use = "the registry does not serve before `.build()`"]
 pub struct HookSystemBuilder {
     registry: HookRegistry,
+    bus: EventBus,
+    /// Patterns of the points whose calls are published.
+    calls: Vec<String>,
     config: Config,
 }
 
@@ -75,6 +96,19 @@ impl HookSystemBuilder {
     /// Where hooks of the program itself are registered.
     pub fn registry(&self) -> &HookRegistry {
         &self.registry
+    }
+
+    /// The event bus; by default a new one.
+    pub fn bus(mut self, bus: EventBus) -> Self {
+        self.bus = bus;
+        self
+    }
+
+    /// Publishes every call at the points that match, see
+    /// [`publish_calls`](hooks_events::HookEventSystemBuilder::publish_calls).
+    pub fn publish_calls(mut self, pattern: impl Into<String>) -> Self {
+        self.calls.push(pattern.into());
+        self
     }
 
     /// Adds what a configuration file says.
@@ -153,8 +187,14 @@ impl HookSystemBuilder {
             });
         }
         self.registry.set_life(Life::Serving);
+        let events = HookEventSystem::builder().bus(self.bus);
+        let events = events.registry(self.registry.clone());
+        let publish = |events: HookEventSystemBuilder, pattern| events.publish_calls(pattern);
+        let events = self.calls.into_iter().fold(events, publish).build();
+        let events = events.inspect_err(|_| self.registry.set_life(Life::Starting))?;
         Ok(HookSystem {
             registry: self.registry,
+            events,
             #[cfg(feature = "lua")]
             _scripts,
         })
@@ -196,7 +236,8 @@ impl HookSystemBuilder {
             .point("script.load")
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
-        let engine = hooks_lua::LuaEngine::builder().build();
+        let engine = hooks_lua::LuaEngine::builder();
+        let engine = engine.events(self.bus.clone()).build();
         let mut scripts = Vec::new();
         for path in &self.config.scripts {
             let failed = |error: hooks_lua::ScriptError| HookError::Configuration {

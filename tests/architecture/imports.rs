@@ -14,8 +14,9 @@ const PICTURE: &[(&str, &[&str])] = &[
         "hooks-workflows",
         &["hooks-runtime", "hooks-tools", "hooks-agents"],
     ),
-    ("hooks-lua", &["hooks-runtime"]),
+    ("hooks-lua", &["hooks-runtime", "hooks-events"]),
     ("hooks-events", &["hooks-runtime"]),
+    ("hooks-builtin", &["hooks-runtime"]),
     // All meet only here.
     (
         "hookpoint",
@@ -25,6 +26,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-tools",
             "hooks-agents",
             "hooks-workflows",
+            "hooks-events",
             "hooks-lua",
         ],
     ),
@@ -36,6 +38,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-tools",
             "hooks-agents",
             "hooks-workflows",
+            "hooks-events",
             "hooks-lua",
         ],
     ),

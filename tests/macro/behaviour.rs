@@ -17,7 +17,7 @@ pub(crate) fn outcomes(point: &'static str) -> (HookGuard, Arc<Mutex<Vec<String>
     let sink = seen.clone();
     let guard = hooks()
         .observe(format!("{point}.outcomes"), point, move |record| {
-            sink.lock().unwrap().push(format!("{:?}", record.outcome));
+            sink.lock().unwrap().push(format!("{:?}", record.outcome()));
         })
         .unwrap();
     (guard, seen)

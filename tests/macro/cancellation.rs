@@ -16,8 +16,8 @@ fn outcomes(number: u32) -> (HookGuard, Arc<Mutex<Vec<Outcome>>>) {
     let (sink, point) = (seen.clone(), "cancellation.wait");
     let guard = hooks()
         .observe(format!("{point}.{number}"), point, move |record| {
-            if record.component.as_deref() == Some(&number.to_string()) {
-                sink.lock().unwrap().push(record.outcome);
+            if record.component() == Some(&number.to_string()) {
+                sink.lock().unwrap().push(record.outcome());
             }
         })
         .unwrap();

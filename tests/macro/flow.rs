@@ -61,7 +61,7 @@ fn hooks_come_once_each_and_in_order_and_change_nothing_by_watching() {
         .observe("flow.done", "flow.order", move |record| {
             sink.lock()
                 .unwrap()
-                .push(record.outcome.as_str().to_owned());
+                .push(record.outcome().as_str().to_owned());
         })
         .unwrap();
     let mut host = Host(0);

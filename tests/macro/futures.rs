@@ -189,7 +189,7 @@ async fn what_is_produced_later_is_not_part_of_the_call() {
     let sink = log.clone();
     let _seen = hooks()
         .observe("futures.stream.seen", "futures.stream", move |record| {
-            sink.lock().unwrap().push(record.outcome);
+            sink.lock().unwrap().push(record.outcome());
         })
         .unwrap();
     let mut numbers = numbers(2).await.unwrap();

@@ -14,7 +14,7 @@ fn outcomes(point: &'static str) -> (HookGuard, Arc<Mutex<Vec<Outcome>>>) {
     let sink = seen.clone();
     let guard = hooks()
         .observe(format!("{point}.outcomes"), point, move |record| {
-            sink.lock().unwrap().push(record.outcome);
+            sink.lock().unwrap().push(record.outcome());
         })
         .unwrap();
     (guard, seen)

@@ -353,7 +353,10 @@ async fn a_refusal_becomes_an_item() {
     let records = kit.records();
     assert_eq!(records.len(), 3);
     for record in records {
-        assert_eq!((record.outcome, record.items), (Outcome::Refused, Some(0)));
+        assert_eq!(
+            (record.outcome(), record.items()),
+            (Outcome::Refused, Some(0))
+        );
     }
 }
 
@@ -379,7 +382,7 @@ async fn component_and_fields_are_those_of_the_call() {
     })
     .await;
     assert_eq!(model.asked.load(Ordering::SeqCst), 2);
-    assert_eq!(kit.records()[0].component.as_deref(), Some("echo"));
+    assert_eq!(kit.records()[0].component(), Some("echo"));
 }
 
 #[test]
@@ -418,6 +421,6 @@ async fn two_attributes_are_two_calls_and_the_upper_one_is_outside() {
     let items: Vec<_> = kit.wrap(stacked(2).collect()).await;
     assert_eq!(items, [Ok(2), Ok(4)]);
     let (outer, inner) = (kit.last("stream.outer"), kit.last("stream.inner"));
-    assert_eq!(inner.parent_id, Some(outer.call_id));
-    assert_eq!((outer.items, inner.items), (Some(2), Some(2)));
+    assert_eq!(inner.parent_id(), Some(outer.call_id()));
+    assert_eq!((outer.items(), inner.items()), (Some(2), Some(2)));
 }

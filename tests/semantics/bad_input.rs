@@ -142,9 +142,12 @@ fn a_guard_at_an_observe_site_is_reported_three_ways() {
     assert_eq!(watched(3), 3, "the refusal has no force");
     assert!(refusable(3).is_err());
     assert_eq!(kit.violations(), ["unenforceable g"]);
-    assert_eq!(kit.last("bad.watched").hooks[0].note, Some("unenforceable"));
     assert_eq!(
-        kit.last("system.violation").args[0].value,
+        kit.last("bad.watched").hooks()[0].note,
+        Some("unenforceable")
+    );
+    assert_eq!(
+        kit.last("system.violation").args()[0].value,
         Some("unenforceable".into())
     );
 }

@@ -162,8 +162,8 @@ fn register(
         ("observe", _) => {
             let (seen, fails) = (seen.clone(), row.get("answer") == "panic");
             hook.observe(move |record| {
-                if record.component.as_deref() == Some("main") {
-                    seen.lock().unwrap().push(record.outcome.as_str());
+                if record.component() == Some("main") {
+                    seen.lock().unwrap().push(record.outcome().as_str());
                 }
                 assert!(!fails, "the observer panics");
             })
@@ -327,7 +327,7 @@ fn run(row: &Row) -> Vec<String> {
     let records: Vec<_> = kit
         .records()
         .into_iter()
-        .filter(|r| r.component.as_deref() == Some("main"))
+        .filter(|r| r.component() == Some("main"))
         .collect();
     let mut wrong = Vec::new();
     let mut check = |what: &str, actual: String, expected: &str| {
@@ -349,13 +349,13 @@ fn run(row: &Row) -> Vec<String> {
     for record in &records {
         check(
             "outcome",
-            record.outcome.as_str().into(),
+            record.outcome().as_str().into(),
             row.get("outcome"),
         );
     }
     if let Some(record) = records.last() {
         let hook = record
-            .hooks
+            .hooks()
             .iter()
             .filter(|h| &*h.hook == "hook" && h.phase == row.phase());
         let hook: Vec<_> = hook.collect();

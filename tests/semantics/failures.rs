@@ -181,7 +181,7 @@ async fn an_asynchronous_hook_is_stopped_at_its_deadline() {
         refusal.reason().contains("no answer within 10ms"),
         "{refusal}"
     );
-    assert_eq!(kit.last("failures.wait").hooks[0].error, Some("timeout"));
+    assert_eq!(kit.last("failures.wait").hooks()[0].error, Some("timeout"));
 }
 
 #[test]
@@ -193,7 +193,10 @@ fn a_condition_that_fails_is_a_failure_and_never_no_match() {
         hook.when(|cx: &hookpoint::GuardContext<'_>| Ok(cx.arg::<String>("nothing")?.is_empty()));
     let _g = hook.guard(|_| Ok(Vote::Pass)).unwrap();
     assert_eq!(site("x".into(), &1).unwrap_err().hook(), "conditional");
-    assert_eq!(kit.last("failures.site").hooks[0].error, Some("condition"));
+    assert_eq!(
+        kit.last("failures.site").hooks()[0].error,
+        Some("condition")
+    );
 }
 
 fn panicking(_cx: &hookpoint::GuardContext<'_>) -> Result<bool, hookpoint::HookError> {
@@ -261,7 +264,7 @@ proptest! {
         let closed = faults.iter().any(|(_, open)| !open);
         prop_assert_eq!(site("x".into(), &1).is_err(), closed || healthy_refuses);
         prop_assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 1);
-        let failed = kit.last("failures.site").hooks.iter().filter(|h| h.error.is_some()).count();
+        let failed = kit.last("failures.site").hooks().iter().filter(|h| h.error.is_some()).count();
         prop_assert_eq!(failed, faults.len());
     }
 }

@@ -1,13 +1,14 @@
 //! The laws of joining: monotonicity, the seal, order independence.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use hookpoint::test::{TestRegistry, registry};
+use hookpoint::test::registry;
 use hookpoint::{
-    HookError, HookRefusal, HookRegistration, HookResult, OnFailure, Priority, Vote, hooked,
+    HookError, HookRefusal, HookRegistration, HookResult, Phase, Priority, Vote, hooked,
 };
 use proptest::prelude::*;
 
+use crate::random::{self, Says, Seen, Spec};
 use crate::sites::quiet;
 
 #[hooked(point = "laws.open")]
@@ -22,113 +23,17 @@ fn closed(input: String, seen: &Mutex<Vec<String>>) -> Result<String, HookRefusa
     Ok(format!("<{input}>"))
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
-    Pass,
-    Allow,
-    Ask,
-    Cancel,
-    Halt,
-    Fail,
-    Panic,
-}
-
-#[derive(Clone, Debug)]
-struct Spec {
-    guard: bool,
-    post: bool,
-    says: Says,
-    appends: bool,
-    replaces: bool,
-    open: bool,
-    priority: i32,
-}
-
+/// Hooks that have something to say in the one call that is made, whose body does not fail.
 fn spec() -> impl Strategy<Value = Spec> {
-    let says = prop_oneof![
-        5 => Just(Says::Pass),
-        1 => Just(Says::Allow),
-        1 => Just(Says::Ask),
-        1 => Just(Says::Cancel),
-        1 => Just(Says::Halt),
-        1 => Just(Says::Fail),
-        1 => Just(Says::Panic),
-    ];
-    (
-        any::<bool>(),
-        any::<bool>(),
-        says,
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-        -2..3_i32,
-    )
-        .prop_map(
-            |(guard, post, says, appends, replaces, open, priority)| Spec {
-                guard,
-                post,
-                says,
-                appends,
-                replaces,
-                open,
-                priority,
-            },
-        )
-}
-
-fn say(says: Says) -> Result<Vote, HookError> {
-    Ok(match says {
-        Says::Pass => Vote::Pass,
-        Says::Allow => Vote::Allow,
-        Says::Ask => Vote::ask("?"),
-        Says::Cancel => Vote::cancel("no"),
-        Says::Halt => Vote::halt("stop"),
-        Says::Fail => return Err("fails".into()),
-        Says::Panic => panic!("panics"),
+    random::spec().prop_map(|spec| Spec {
+        sometimes: false,
+        phase: if spec.phase == Phase::Pre {
+            Phase::Pre
+        } else {
+            Phase::Post
+        },
+        ..spec
     })
-}
-
-type Seen = Arc<Mutex<Vec<String>>>;
-
-fn add(kit: &TestRegistry, name: &str, spec: &Spec, seen: &Seen) {
-    let mut hook = kit
-        .on(name)
-        .point("laws.*")
-        .priority(Priority(spec.priority));
-    hook = if spec.post { hook.post() } else { hook.pre() };
-    if spec.open {
-        hook = hook.on_failure(OnFailure::Open);
-    }
-    let (spec, seen, suffix) = (spec.clone(), seen.clone(), name.to_owned());
-    let guard = if spec.guard {
-        hook.guard(move |cx| {
-            let what = if spec.post {
-                cx.result::<String>()?
-            } else {
-                cx.arg::<String>("input")?
-            };
-            seen.lock()
-                .unwrap()
-                .push(format!("{} {what}", if spec.post { "post" } else { "pre" }));
-            say(spec.says)
-        })
-    } else {
-        hook.intercept(move |cx| {
-            if spec.appends {
-                let text = if spec.post {
-                    cx.result_mut::<String>()?
-                } else {
-                    cx.arg_mut::<String>("input")?
-                };
-                text.push_str(&suffix);
-            }
-            match say(spec.says)? {
-                Vote::Pass if spec.replaces => Ok(HookResult::replace(format!("by {suffix}"))),
-                vote => Ok(vote.into()),
-            }
-        })
-    };
-    guard.expect("it is registered").forget();
 }
 
 /// Runs one call with these hooks; what the caller got and what was seen.
@@ -137,7 +42,7 @@ fn run(specs: &[(String, Spec)], shut: bool) -> (Result<String, String>, Vec<Str
     let _entered = kit.enter();
     let seen = Seen::default();
     for (name, spec) in specs {
-        add(&kit, name, spec, &seen);
+        spec.clone().add(&kit, "laws.*", name.clone(), &seen);
     }
     let result = if shut {
         closed("in".into(), &seen)
@@ -172,7 +77,7 @@ proptest! {
     ) {
         quiet();
         let specs = named(specs);
-        let more = Spec { appends: false, replaces: false, ..more };
+        let more = more.only_votes();
         prop_assume!(!(shut && more.says == Says::Allow));
         let (before, _) = run(&specs, shut);
         let mut with = specs.clone();
@@ -188,12 +93,15 @@ proptest! {
     fn what_was_decided_on_is_what_happens(specs in prop::collection::vec(spec(), 0..6)) {
         quiet();
         let (result, seen) = run(&named(specs), false);
-        let guarded: Vec<_> = seen.iter().filter_map(|s| s.strip_prefix("pre ")).collect();
+        let saw = |phase| -> Vec<_> {
+            seen.iter().filter_map(|s| s.split_once(phase)).map(|(_, what)| what).collect()
+        };
+        let guarded = saw(" sees pre ");
         prop_assert!(guarded.windows(2).all(|w| w[0] == w[1]), "{seen:?}");
         if let (Some(guarded), Some(body)) = (guarded.first(), seen.iter().find_map(|s| s.strip_prefix("body "))) {
             prop_assert_eq!(*guarded, body);
         }
-        let released: Vec<_> = seen.iter().filter_map(|s| s.strip_prefix("post ")).collect();
+        let released = saw(" sees post ");
         prop_assert!(released.windows(2).all(|w| w[0] == w[1]), "{seen:?}");
         if let (Some(released), Ok(got)) = (released.first(), &result) {
             prop_assert_eq!(*released, got.as_str());
@@ -258,8 +166,7 @@ proptest! {
     #[test]
     fn a_vote_said_twice_counts_once(specs in prop::collection::vec(spec(), 0..4), shut in any::<bool>()) {
         quiet();
-        let votes = |spec: &Spec| Spec { appends: false, replaces: false, ..spec.clone() };
-        let specs = named(specs.iter().map(votes).collect());
+        let specs = named(specs.into_iter().map(Spec::only_votes).collect());
         let twice: Vec<_> = specs.iter().flat_map(|(id, s)| [(id.clone(), s.clone()), (format!("{id}-again"), s.clone())]).collect();
         let verdict = |(result, seen): (Result<String, String>, Vec<String>)| {
             (result.is_ok(), seen.iter().filter(|s| s.starts_with("body")).count())

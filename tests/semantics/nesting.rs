@@ -236,9 +236,9 @@ fn the_calls_of_a_run_share_a_correlation_id() {
     let run = HookScope::run("r");
     let _r = run.enter();
     let _ = site(1);
-    let a = kit.last("nesting.site").correlation_id;
+    let a = kit.last("nesting.site").correlation_id().clone();
     let _ = site(1);
-    assert_eq!(a, kit.last("nesting.site").correlation_id);
+    assert_eq!(a, *kit.last("nesting.site").correlation_id());
 }
 
 #[tokio::test]

@@ -92,8 +92,8 @@ fn a_future_dropped_after_any_number_of_polls_is_done_once() {
             } else {
                 Outcome::Cancelled
             };
-            assert_eq!(record.outcome, expected, "after {polls} polls");
-            outcomes.push(record.outcome);
+            assert_eq!(record.outcome(), expected, "after {polls} polls");
+            outcomes.push(record.outcome());
         }
     }
     assert!(
@@ -112,7 +112,7 @@ fn a_panic_of_the_body_goes_on_with_its_payload_and_is_recorded() {
         payload.downcast_ref::<String>().map(String::as_str),
         Some("the body panics")
     );
-    assert_eq!(kit.last("pairing.panic").outcome, Outcome::Panicked);
+    assert_eq!(kit.last("pairing.panic").outcome(), Outcome::Panicked);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_call_dropped_outside_of_any_runtime_is_recorded() {
     let count = observed.clone();
     let _g = kit
         .observe("o", "pairing.wait", move |record| {
-            assert_eq!(record.outcome, Outcome::Cancelled);
+            assert_eq!(record.outcome(), Outcome::Cancelled);
             count.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();

@@ -67,7 +67,7 @@ fn a_guard_that_calls_what_it_guards_ends_in_a_refusal() {
     assert!(
         kit.records()
             .iter()
-            .any(|r| r.hooks.iter().any(|h| h.error == Some("depth")))
+            .any(|r| r.hooks().iter().any(|h| h.error == Some("depth")))
     );
 }
 
@@ -118,7 +118,7 @@ fn components_that_redirect_to_each_other_come_to_an_end() {
     let refused = kit
         .records()
         .iter()
-        .filter(|r| r.outcome == hookpoint::Outcome::Refused)
+        .filter(|r| r.outcome() == hookpoint::Outcome::Refused)
         .count();
     assert_eq!(
         refused,
@@ -133,7 +133,7 @@ fn records_know_their_parents() {
     let _entered = kit.enter();
     outer().unwrap();
     let (inner, outer) = (kit.last("reentry.inner"), kit.last("reentry.outer"));
-    assert_eq!(inner.parent_id, Some(outer.call_id));
-    assert_eq!(inner.correlation_id, outer.correlation_id);
-    assert_eq!(outer.parent_id, None);
+    assert_eq!(inner.parent_id(), Some(outer.call_id()));
+    assert_eq!(inner.correlation_id(), outer.correlation_id());
+    assert_eq!(outer.parent_id(), None);
 }

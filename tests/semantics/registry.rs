@@ -205,7 +205,10 @@ fn what_a_hook_owns_is_dropped_under_no_lock() {
             .forget();
         drop(layer.enter());
         drop(layer);
-        assert_eq!(kit.list().len(), 1, "{:?}", kit.list());
+        // A test that registers meanwhile may hold the layer for a moment, and is then who drops it.
+        while kit.list().len() != 1 {
+            std::thread::yield_now();
+        }
     });
 }
 
@@ -270,7 +273,7 @@ impl Sink for Told {
         self.0.clone()
     }
     fn record(&self, record: &DecisionRecord) {
-        self.1.lock().unwrap().push(record.call_id);
+        self.1.lock().unwrap().push(record.call_id());
     }
     fn signal(&self, _: &hookpoint::Signal<'_>) {
         self.2.fetch_add(1, Ordering::SeqCst);

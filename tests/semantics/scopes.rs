@@ -176,7 +176,7 @@ fn cached_answers_are_not_shared_between_principals_and_grow_old() {
         .unwrap();
     let _count = kit
         .observe("count", "scopes.site", move |r| {
-            count.fetch_add(usize::from(!r.cache_hit), Ordering::SeqCst);
+            count.fetch_add(usize::from(!r.cache_hit()), Ordering::SeqCst);
         })
         .unwrap();
     assert_eq!(site(1).unwrap(), 1);

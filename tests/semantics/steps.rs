@@ -150,7 +150,7 @@ fn a_shadow_hook_works_on_copies_and_never_counts() {
     assert_eq!(site("x", "text".into()).unwrap(), "text");
     let said: Vec<_> = kit
         .last("steps.site")
-        .hooks
+        .hooks()
         .iter()
         .map(|h| (h.answer, h.note))
         .collect();
@@ -172,7 +172,7 @@ fn an_inner_refusal_is_neither_retried_nor_replaced_unless_the_hook_says_so() {
         .intercept(|_| HookResult::replace("recovered".to_owned()))
         .unwrap();
     assert!(site("x", "fail".into()).is_err());
-    assert_eq!(kit.last("steps.site").hooks[0].error, Some("unsupported"));
+    assert_eq!(kit.last("steps.site").hooks()[0].error, Some("unsupported"));
     drop(plain);
     let declared = recover("declared").recover_refusals();
     let _d = declared
@@ -209,9 +209,9 @@ async fn retries_wait_and_end_with_the_least_maximum() {
     }
     assert_eq!(call.await.unwrap_err(), "x failed");
     let record = kit.last("steps.later");
-    assert_eq!((record.attempts, record.outcome), (3, Outcome::Failed));
+    assert_eq!((record.attempts(), record.outcome()), (3, Outcome::Failed));
     assert_eq!(
-        record.waited,
+        record.waited(),
         Duration::from_secs(10),
         "waiting is not hook time"
     );

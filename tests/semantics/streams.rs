@@ -83,7 +83,7 @@ pub(crate) fn drain<S: Stream>(stream: S) -> (Vec<S::Item>, usize) {
     (items, pending)
 }
 
-pub(crate) fn only_record(kit: &TestRegistry) -> DecisionRecord {
+pub(crate) fn only_record(kit: &TestRegistry) -> DecisionRecord<'static> {
     let records = kit.records();
     assert_eq!(records.len(), 1, "done once: {records:?}");
     records[0].clone()
@@ -125,7 +125,7 @@ fn a_refusal_at_any_item_is_the_last_item() {
                 }
                 if items.last().is_some_and(Result::is_err) {
                     assert_eq!(dropped.load(Ordering::SeqCst), 1, "with the refusal");
-                    assert_eq!(only_record(&kit).outcome, Outcome::Refused);
+                    assert_eq!(only_record(&kit).outcome(), Outcome::Refused);
                 }
             }
             // Nothing after it, however often one asks.
@@ -135,9 +135,16 @@ fn a_refusal_at_any_item_is_the_last_item() {
             assert_eq!(items, (0..k).map(Ok).collect::<Vec<_>>());
             drop(stream);
             let record = only_record(&kit);
-            assert_eq!((record.outcome, record.items), (Outcome::Refused, Some(k)));
-            assert!(record.executed && record.refusal.is_some());
-            let said = record.hooks.iter().find(|h| h.answer == "cancel").unwrap();
+            assert_eq!(
+                (record.outcome(), record.items()),
+                (Outcome::Refused, Some(k))
+            );
+            assert!(record.executed() && record.refusal().is_some());
+            let said = record
+                .hooks()
+                .iter()
+                .find(|h| h.answer == "cancel")
+                .unwrap();
             assert_eq!((said.item, said.phase), (Some(k), Phase::Post));
             assert_eq!(dropped.load(Ordering::SeqCst), 1);
         }
@@ -160,8 +167,11 @@ fn refused_before_the_stream_it_gives_the_refusal_only() {
     assert_eq!((items.len(), pending), (1, 0));
     assert!(items[0].as_ref().is_err_and(|e| e.contains("never")));
     let record = only_record(&kit);
-    assert_eq!((record.outcome, record.items), (Outcome::Refused, Some(0)));
-    assert!(!record.executed, "the stream was never polled");
+    assert_eq!(
+        (record.outcome(), record.items()),
+        (Outcome::Refused, Some(0))
+    );
+    assert!(!record.executed(), "the stream was never polled");
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
 }
 
@@ -235,7 +245,7 @@ fn items_are_changed_replaced_and_recovered() {
     assert_eq!(*seen, expected);
     let record = only_record(&kit);
     assert_eq!(
-        (record.outcome, record.items),
+        (record.outcome(), record.items()),
         (Outcome::Failed, Some(5)),
         "the last item is an error"
     );
@@ -290,10 +300,10 @@ fn a_replacement_before_the_stream_is_the_one_item() {
     assert_eq!(drain(slow(3, dropped.clone())).0, [Ok(7)]);
     let record = only_record(&kit);
     assert_eq!(
-        (record.plan, record.outcome),
+        (record.plan(), record.outcome()),
         ("replace", Outcome::Returned)
     );
-    assert_eq!((record.items, record.executed), (Some(1), false));
+    assert_eq!((record.items(), record.executed()), (Some(1), false));
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
 
     kit.forget();
@@ -308,7 +318,7 @@ fn a_replacement_before_the_stream_is_the_one_item() {
         matches!(&items[..], [Err(e)] if e.contains("not seven")),
         "{items:?}"
     );
-    assert_eq!(only_record(&kit).items, Some(0));
+    assert_eq!(only_record(&kit).items(), Some(0));
 }
 
 #[test]
@@ -367,7 +377,7 @@ fn what_a_stream_cannot_carry_is_said_so() {
             "{items:?}"
         );
         let record = only_record(&kit);
-        let said = record.hooks.iter().find(|h| h.answer == "fail").unwrap();
+        let said = record.hooks().iter().find(|h| h.answer == "fail").unwrap();
         assert_eq!(said.error, Some("unsupported"));
     }
 }
@@ -389,7 +399,7 @@ fn the_votes_of_one_item_are_not_those_of_the_next() {
         .forget();
     assert_eq!(drain(count(5)).0.len(), 5);
     let fails: Vec<_> = kit.records()[0]
-        .hooks
+        .hooks()
         .iter()
         .filter(|h| h.answer == "fail")
         .map(|h| h.item)
@@ -422,7 +432,7 @@ fn at_an_observe_site_items_are_watched_and_no_more() {
     assert_eq!(drain(watched(3)).0, [0, 1, 2]);
     assert_eq!(*seen.lock().unwrap(), [0, 1, 2]);
     assert_eq!(kit.violations(), ["unenforceable refuses"]);
-    assert_eq!(kit.last("streams.watched").outcome, Outcome::Returned);
+    assert_eq!(kit.last("streams.watched").outcome(), Outcome::Returned);
 }
 
 #[test]
@@ -440,5 +450,5 @@ fn a_hook_that_panics_at_an_item_refuses_it() {
         .forget();
     let (items, _) = drain(count(3));
     assert!(matches!(&items[..], [Ok(0), Err(e)] if e.contains("the hook panics")));
-    assert_eq!(only_record(&kit).outcome, Outcome::Refused);
+    assert_eq!(only_record(&kit).outcome(), Outcome::Refused);
 }

@@ -2,5 +2,7 @@
 
 mod commands;
 mod docs;
+#[cfg(unix)]
+mod events;
 mod quickstart;
 mod system;

@@ -36,7 +36,13 @@ fn the_quickstart_does_what_it_says() {
         "agent tool\t4\n",
         "workflow\t3 steps\tcount ",
         "── report ──",
-        ", 3 refused\n",
+        ", 4 refused\n",
+        "event\tstock.low\ttea\t1\n",
+        "reply\t3\n",
+        "heard\thook.tool.execute.refused\ttoo long to be a sum\n",
+        "\nhook.tool.execute.refused                                         4\n",
+        "\nsystem.startup                                                    1\n",
+        "\nstock.count                                                       1\n",
         "by short-sums (examples/lua/quickstart.lua:",
         "by example-plugin.strong-hashes (examples/plugin/src/lib.rs:",
         "by cli.workspace (cli/src/run.rs:",
@@ -64,10 +70,10 @@ fn its_report_counts_what_happened() {
     );
     let report = &printed["report"];
     let execute = &report["points"]["tool.execute"];
-    assert_eq!(execute["refused"], 3);
+    assert_eq!(execute["refused"], 4);
     assert_eq!(
         execute["calls"].as_u64(),
-        execute["returned"].as_u64().map(|n| n + 3),
+        execute["returned"].as_u64().map(|n| n + 4),
         "{execute}"
     );
     assert_eq!(

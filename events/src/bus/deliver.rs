@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::handler::HandlerError;
 use crate::handler::attempt::panic_message;
 use crate::subscription::record::SubscriptionRecord;
+use crate::system::UnheardGuard;
 
 /// Which events a subscription wants.
 pub(crate) type Filter = Box<dyn Fn(&Event) -> bool + Send + Sync>;
@@ -98,6 +99,7 @@ impl Inline {
 
     #[inline]
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
+        let _unheard = (!asks).then(UnheardGuard::enter);
         // Unwind safe: what a handler leaves half done is its own.
         let called = catch_unwind(AssertUnwindSafe(|| {
             if asks {

@@ -17,6 +17,7 @@ use crate::metrics::{BusMetrics, Counter, DeliveryMetrics, LatencyHistogram, Sub
 use crate::request::Requests;
 use crate::route::Router;
 use crate::subscription::record::SubscriptionRecord;
+use crate::topic::Topic;
 
 /// The state of a bus. Subscriptions hold it too, so it may outlive the last `EventBus`.
 pub(crate) struct Inner {
@@ -62,6 +63,11 @@ impl Inner {
         self.roster.close();
         self.requests.close();
         self.tell_progress();
+    }
+
+    /// Whether somebody gets events of that topic, now or later.
+    pub(crate) fn is_heard(&self, topic: &Topic) -> bool {
+        self.store_of(topic).is_some() || self.router.with(topic, |targets| !targets.is_empty())
     }
 
     pub(crate) fn tell_progress(&self) {

@@ -16,6 +16,7 @@ use crate::error::EventError;
 use crate::event::Event;
 use crate::overflow::Gap;
 use crate::subscription::record::SubscriptionRecord;
+use crate::system::unheard;
 
 /// A handler with all that is needed to give it an event.
 pub(crate) struct Delivering {
@@ -69,7 +70,7 @@ impl Delivering {
     async fn attempt(&self, event: &Arc<Event>, attempt: u32) -> Attempt {
         let delivery = caught(Box::pin(async {
             if event.is_of_hooks() {
-                return self.handle(event).await;
+                return unheard(self.handle(event)).await;
             }
             self.ask_and_handle(&self.record.name, event, event, attempt)
                 .await

@@ -14,9 +14,10 @@ use crate::topic::Topic;
 /// How many lines a set has.
 const WAYS: usize = 4;
 
-/// A topic that finds its set full takes the place of another at one of so many such misses: topics that are
-/// asked for once, or made up, hardly displace those that are asked for again and again.
-const MISSES_TO_DISPLACE: u32 = 64;
+/// A topic that finds its set full takes the place of another only if it was missed lately, and then at one of so
+/// many such misses: topics that are made up, or asked for once, displace nothing, and more topics than places do
+/// not displace each other all the time.
+const MISSES_TO_DISPLACE: u32 = 8;
 
 /// The tag of a line that holds nothing; the hash of no topic.
 const FREE: u64 = 0;
@@ -47,8 +48,10 @@ pub(super) struct Cache<T> {
 struct Set<T> {
     tags: [AtomicU64; WAYS],
     lines: [SnapshotCell<Held<T>>; WAYS],
-    /// How often a topic found no room.
-    misses: AtomicU32,
+    /// Hashes of topics that found no room lately.
+    missed: [AtomicU64; WAYS],
+    /// Decides who displaces whom: a count would serve topics that come in turn always in the same way.
+    dice: AtomicU32,
     /// The generation for which a line was found out of date.
     outdated: AtomicU64,
 }
@@ -148,10 +151,7 @@ impl<T> Cache<T> {
         if has_room && set.way_of(FREE).is_some() {
             return true;
         }
-        // Two threads may count as one: this is about how often, and a locked instruction is a tenth of a miss.
-        let misses = set.misses.load(Ordering::Relaxed);
-        set.misses.store(misses.wrapping_add(1), Ordering::Relaxed);
-        misses.is_multiple_of(MISSES_TO_DISPLACE)
+        set.was_missed(hash) && set.throw_dice().is_multiple_of(MISSES_TO_DISPLACE)
     }
 
     /// Where the answer for that topic is, or is to be.
@@ -160,9 +160,9 @@ impl<T> Cache<T> {
         let hash = topic.hash_value();
         let at = set_of(hash, table);
         let set = &table[at];
-        let turn = || (set.misses.load(Ordering::Relaxed) / MISSES_TO_DISPLACE) as usize % WAYS;
         let way = set.way_of(hash).or_else(|| set.way_of(FREE));
-        Some(Place::new(at, way.unwrap_or_else(turn)))
+        let any = || set.throw_dice() as usize % WAYS;
+        Some(Place::new(at, way.unwrap_or_else(any)))
     }
 
     /// Keeps an answer if there is a place for it. Whoever changes patterns must be kept out meanwhile.
@@ -257,9 +257,31 @@ impl<T> Set<T> {
         Set {
             tags: Default::default(),
             lines: Default::default(),
-            misses: AtomicU32::new(0),
+            missed: Default::default(),
+            dice: AtomicU32::new(0),
             outdated: AtomicU64::new(u64::MAX),
         }
+    }
+
+    /// Whether a topic with that hash found no room lately; if not, it is noted that it did now.
+    fn was_missed(&self, hash: u64) -> bool {
+        let was_missed = self
+            .missed
+            .iter()
+            .any(|missed| missed.load(Ordering::Relaxed) == hash);
+        if !was_missed {
+            self.missed[self.throw_dice() as usize % WAYS].store(hash, Ordering::Relaxed);
+        }
+        was_missed
+    }
+
+    /// Any number: the high bits of a linear congruential generator with the constants of Numerical Recipes.
+    fn throw_dice(&self) -> u32 {
+        // Two threads may get the same one: a locked instruction would be a tenth of a miss.
+        let last = self.dice.load(Ordering::Relaxed);
+        let next = last.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.dice.store(next, Ordering::Relaxed);
+        next >> 16
     }
 
     #[inline(always)]
@@ -302,6 +324,32 @@ mod tests {
         assert_eq!(cache.forget(0).len(), 16);
         assert_eq!(cache.entries.load(Ordering::Relaxed), 0);
         assert!(cache.lock().holders.is_empty());
+    }
+
+    fn ask(cache: &Cache<usize>, nth: usize) -> bool {
+        let line = line(nth, 1);
+        let is_kept = cache.get(&line.topic, 0).is_some();
+        if !is_kept && cache.wants(&line.topic, 0, 1) {
+            drop(cache.put(line));
+        }
+        is_kept
+    }
+
+    #[test]
+    fn topics_that_are_asked_for_once_displace_nothing() {
+        let cache = Cache::new(4, 100);
+        (0..4).for_each(|nth| assert!(!ask(&cache, nth)));
+        (4..2_000).for_each(|nth| assert!(!ask(&cache, nth)));
+        assert!((0..4).all(|nth| ask(&cache, nth)));
+    }
+
+    #[test]
+    fn a_topic_that_is_asked_for_again_and_again_finds_a_place_among_others() {
+        let cache = Cache::new(4, 100);
+        (0..4).for_each(|nth| assert!(!ask(&cache, nth)));
+        // Each time the new topic of all, each time one that nobody asks for again.
+        let until = (1..1_000).find(|nth| ask(&cache, 4) || ask(&cache, 100 + nth));
+        assert!(until.is_some_and(|asked| asked < 200), "{until:?}");
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! What a walk over the patterns finds.
 
-use std::sync::Arc;
-
-use super::Entry;
+use super::patterns::Entry;
 
 /// How many entries are found without an allocation.
 const FEW: usize = 8;
@@ -76,42 +74,6 @@ impl<'p, T> Found<'p, T> {
             &mut self.many
         } else {
             &mut self.few[..self.len]
-        }
-    }
-}
-
-/// An answer that is not kept.
-pub(super) enum Own<T> {
-    None,
-    One(T),
-    Many(Arc<[T]>),
-}
-
-impl<T: Clone> Own<T> {
-    pub(super) fn of(found: &Found<'_, T>) -> Self {
-        let mut values = found.iter().map(|entry| entry.value.clone());
-        match found.len() {
-            0 => Own::None,
-            1 => values.next().map_or(Own::None, Own::One),
-            _ => Own::Many(values.collect()),
-        }
-    }
-
-    pub(super) fn to_shared(&self) -> Arc<[T]> {
-        match self {
-            Own::None => [].into(),
-            Own::One(value) => [value.clone()].into(),
-            Own::Many(values) => values.clone(),
-        }
-    }
-}
-
-impl<T> Own<T> {
-    pub(super) fn as_slice(&self) -> &[T] {
-        match self {
-            Own::None => &[],
-            Own::One(value) => std::slice::from_ref(value),
-            Own::Many(values) => values,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Entry;
 use super::found::Found;
+use super::patterns::Entry;
 use crate::topic::hash::TokenHash;
 
 /// All patterns that begin with the tokens on the way from the root to here.

@@ -1,4 +1,4 @@
-//! What every [`EventStore`](super::EventStore) must do, as a test. Feature `test`.
+//! What every [`EventStore`] must do, as a test. Feature `test`.
 
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

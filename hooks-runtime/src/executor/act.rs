@@ -186,7 +186,7 @@ impl<'a, 's, 'f> InBody<'a, 's, 'f> {
     pub(crate) fn new(call: &'a mut Call<'s>, frame: &'a mut Frame<'f>, redirected: bool) -> Self {
         call.executed = true;
         call.inner_refusal = false;
-        let started = call.recording.then(|| call.now());
+        let started = call.work_begins();
         InBody {
             call,
             frame,
@@ -222,9 +222,6 @@ impl Drop for InBody<'_, '_, '_> {
         let inside = ambient::enter_call(self.call.meta.id, self.call.meta.root);
         self.frame.body.stop();
         drop(inside);
-        if let Some(started) = self.started {
-            let work = self.call.now().saturating_duration_since(started);
-            self.call.ledger().work += work;
-        }
+        self.call.work_ends(self.started);
     }
 }

@@ -8,7 +8,7 @@ use crate::hook::BoxFuture;
 use crate::private::Parts;
 use crate::view::RawView;
 
-use super::ask::{ask_all, caught};
+use super::ask::{answer_of, ask_all};
 use super::call::Call;
 use super::wait::{AskFuture, Wait};
 use crate::point::Phase;
@@ -63,7 +63,7 @@ async fn answer(
     request: &ApprovalRequest,
     wait: Wait,
 ) -> Result<Approval, HookError> {
-    let patience = caught(|| Ok(approver.patience()))?;
+    let patience = answer_of(|| Ok(approver.patience()))?;
     let make = || -> BoxFuture<'_, Result<Approval, HookError>> { approver.approve(request) };
     AskFuture::new(
         make,

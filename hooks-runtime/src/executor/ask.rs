@@ -4,13 +4,12 @@
 //! awaits that one and goes on. So there is one executor, and a call without asynchronous hooks never sees
 //! a future.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
+use super::panic::caught;
 use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
@@ -114,8 +113,9 @@ impl<'s> Call<'s> {
             if self.gated {
                 return None;
             }
+            let each_timed = (self.recording && self.set.timed) || self.times_each();
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
-            let by_itself = over || self.rehearsal || (self.recording && self.set.timed);
+            let by_itself = over || self.rehearsal || each_timed;
             if entry.plain && !by_itself {
                 let row = at;
                 let mut said = None;
@@ -154,17 +154,22 @@ impl<'s> Call<'s> {
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let timed = self.recording || entry.meta.timeout.is_some();
+            let timed = each_timed || entry.meta.timeout.is_some();
             let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
             let elapsed = started.map(|started| {
                 let ended = self.now();
-                mark = self.recording.then_some(ended);
+                mark = each_timed.then_some(ended);
                 ended.saturating_duration_since(started)
             });
             self.take(entry, phase, late(entry, answer, elapsed), elapsed);
         }
         None
+    }
+
+    /// Whether the call is measured, and each hook by itself.
+    fn times_each(&self) -> bool {
+        self.sample.as_ref().is_some_and(|sample| sample.each)
     }
 
     /// Notes hooks that had nothing to say.
@@ -208,9 +213,9 @@ impl<'s> Call<'s> {
                     view,
                     locals: &mut self.locals,
                 };
-                caught(|| hook(&mut cx))
+                answer_of(|| hook(&mut cx))
             }
-            Callee::Guard(hook) => caught(|| hook(&view)).map(Into::into),
+            Callee::Guard(hook) => answer_of(|| hook(&view)).map(Into::into),
             Callee::InterceptAsync(_) | Callee::GuardAsync(_) | Callee::Observe(_) => {
                 Ok(HookResult::Continue)
             }
@@ -288,7 +293,7 @@ impl<'s> Call<'s> {
                 plan: &mut self.plan,
             };
             let holds =
-                caught(|| condition.holds(&view)).map_err(|error| HookError::Condition {
+                answer_of(|| condition.holds(&view)).map_err(|error| HookError::Condition {
                     condition: condition.describe().into(),
                     cause: error.to_string().into(),
                 })?;
@@ -303,8 +308,8 @@ impl<'s> Call<'s> {
 /// Asks the plain hooks from `from` on until one has something to say: where it stopped, with the answer in
 /// `said` if it is not the end of the row.
 ///
-/// Nearly every hook has nothing to say nearly always. So the context is made once for the row, one
-/// `catch_unwind` is enough for it, and an answer is looked at where the hook put it: moving one costs more
+/// Nearly every hook has nothing to say nearly always. So the context is made once for the row, catching panics
+/// once is enough for it, and an answer is looked at where the hook put it: moving one costs more
 /// than calling a hook.
 #[allow(clippy::too_many_arguments)]
 pub(super) fn ask_row(
@@ -331,7 +336,7 @@ pub(super) fn ask_row(
         },
         locals,
     };
-    let row = catch_unwind(AssertUnwindSafe(|| {
+    let row = caught(|| {
         while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
             match &entry.callee {
                 Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
@@ -361,10 +366,10 @@ pub(super) fn ask_row(
             }
             at += 1;
         }
-    }));
+    });
     hooks.leave_row();
-    if let Err(payload) = row {
-        *said = Some(Err(HookError::Panicked(message(&*payload))));
+    if let Err(message) = row {
+        *said = Some(Err(HookError::Panicked(message)));
     }
     at
 }
@@ -377,23 +382,9 @@ fn late(entry: &Entry, answer: Answer, elapsed: Option<Duration>) -> Answer {
     }
 }
 
-/// Runs a hook and turns its panic into a failure.
-pub(crate) fn caught<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
-    // What the hook may have left inconsistent is its own; the values of the call are checked by `dirty`.
-    catch_unwind(AssertUnwindSafe(hook))
-        .unwrap_or_else(|payload| Err(HookError::Panicked(message(&*payload))))
-}
-
-/// The text of a panic.
-pub(crate) fn message(payload: &(dyn Any + Send)) -> Box<str> {
-    match (
-        payload.downcast_ref::<&str>(),
-        payload.downcast_ref::<String>(),
-    ) {
-        (Some(text), _) => (*text).into(),
-        (_, Some(text)) => text.as_str().into(),
-        _ => "(no message)".into(),
-    }
+/// Runs a hook and turns its panic into a failure. The values of the call are checked by `dirty`.
+pub(crate) fn answer_of<T>(hook: impl FnOnce() -> Result<T, HookError>) -> Result<T, HookError> {
+    caught(hook).unwrap_or_else(|message| Err(HookError::Panicked(message)))
 }
 
 /// Copies of a call's values for a hook in Shadow mode, so that nothing it does can count.

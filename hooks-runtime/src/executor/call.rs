@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use super::ledger::Ledger;
+use super::verdict::Said;
 use crate::ambient::{self, MAX_CAUSED, MAX_DEPTH};
 use crate::answer::{Replacement, Restriction};
 use crate::catalogue;
 use crate::context::{CallMeta, Locals, Plan};
 use crate::error::HookError;
+use crate::monitor::Sample;
 use crate::private::Facts;
-use crate::record::Outcome;
+use crate::record::{Outcome, Passed};
 use crate::refusal::HookRefusal;
 use crate::registry::HookSet;
 use crate::scope::Link;
@@ -144,12 +146,17 @@ pub(crate) struct Call<'s> {
     pub(crate) outcome: Option<Outcome>,
     pub(crate) executed: bool,
     pub(crate) cache_hit: bool,
+    /// Hooks that let it pass are noted too, because somebody may be told of it.
     pub(crate) recording: bool,
     /// Only hooks declared pure are asked, and nothing is recorded.
     pub(crate) rehearsal: bool,
     /// The body is running on this thread: unwinding now is its panic.
     pub(crate) in_user_code: bool,
     pub(crate) gated: bool,
+    /// Who let the call pass before anything was said.
+    pub(crate) passed: Passed<'s>,
+    /// There if the call is measured.
+    pub(crate) sample: Option<Box<Sample>>,
     /// Apart, because a call is written and cleared each time.
     pub(crate) ledger: Option<Box<Ledger<'s>>>,
 }
@@ -162,10 +169,11 @@ impl<'s> Call<'s> {
         scope: &'s Scope,
         facts: Facts,
         can: Can,
+        sample: Option<Box<Sample>>,
     ) -> Self {
-        let started = set.record_all.then(|| set.registry.clock.now());
-        let meta = meta(site, set, scope, facts, started);
+        let meta = meta(site, set, scope, facts, set.start());
         let mut call = Call::with(set, meta, can);
+        call.sample = sample;
         call.gate();
         call
     }
@@ -184,10 +192,12 @@ impl<'s> Call<'s> {
             outcome: None,
             executed: false,
             cache_hit: false,
-            recording: set.record_all,
+            recording: set.is_told(),
             rehearsal: false,
             in_user_code: false,
             gated: false,
+            passed: Passed::default(),
+            sample: None,
             ledger: None,
         }
     }
@@ -272,7 +282,7 @@ impl<'s> Call<'s> {
     /// What was decided; the arguments are as sealed.
     #[inline]
     pub(crate) fn act(&mut self, args: &[RawView]) -> Act {
-        if self.ledger.is_none() && !self.recording {
+        if self.ledger.is_none() && !self.set.record_all {
             // Nobody has said anything: there is no verdict and no plan.
             return Act::Run;
         }
@@ -281,7 +291,7 @@ impl<'s> Call<'s> {
 
     fn act_on_ledger(&mut self, args: &[RawView]) -> Act {
         let refused = self.restriction > Restriction::None;
-        if self.recording || refused || !matches!(self.plan, Plan::Run) {
+        if self.set.record_all || self.said().iter().any(Said::acted) {
             self.record_args(args);
         }
         if refused {
@@ -324,7 +334,7 @@ impl<'s> Call<'s> {
     /// Runs the body (or what stands in for it) as the current call.
     #[inline]
     pub(crate) fn in_body<R>(&mut self, body: impl FnOnce() -> R) -> R {
-        let started = self.recording.then(|| self.now());
+        let started = self.work_begins();
         self.executed = true;
         self.in_user_code = true;
         let inside = ambient::enter_call(self.meta.id, self.meta.root);
@@ -333,11 +343,23 @@ impl<'s> Call<'s> {
         drop(inside);
         self.in_user_code = false;
         self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
+        self.work_ends(started);
+        result
+    }
+
+    /// The body begins, or goes on.
+    pub(crate) fn work_begins(&mut self) -> Option<Instant> {
+        Sample::work_begins(&mut self.sample, self.set);
+        self.set.timed.then(|| self.now())
+    }
+
+    /// The body that began then has ended.
+    pub(crate) fn work_ends(&mut self, started: Option<Instant>) {
+        Sample::work_ends(&mut self.sample, self.set);
         if let Some(started) = started {
             let work = self.now().saturating_duration_since(started);
             self.ledger().work += work;
         }
-        result
     }
 
     /// Runs a redirected call: like a body, but counted, so that components that redirect to each other come

@@ -1,16 +1,20 @@
 //! Done: the outcome is fixed, the record complete, what hooks kept is dropped, observers are told.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use super::ask::message;
 use super::call::Call;
+use super::panic::caught;
+use super::violation::tell_sinks;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
-use crate::hook::{Entry, Mode};
-use crate::record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
+use crate::hook::{Callee, Entry};
+use crate::monitor::Sample;
+use crate::record::{ArgLevel, ArgRecord, Brief, DecisionRecord, Lent, Outcome};
+use crate::registry::HookSet;
 use crate::sink::Signal;
+use crate::site::ArgInfo;
 use crate::view::RawView;
 
 impl Drop for Call<'_> {
@@ -19,15 +23,12 @@ impl Drop for Call<'_> {
         let uneventful = self.outcome == Some(Outcome::Returned)
             && self.ledger.is_none()
             && self.locals.is_empty()
+            && self.sample.is_none()
             && !self.set.record_all;
-        if uneventful {
-            if self.meta.id == self.meta.root {
-                ambient::end_root(self.meta.id);
-            }
-            ambient::take_spawned_refusal(self.meta.id);
-        } else {
+        if !uneventful {
             self.done();
         }
+        ambient::end_call(self.meta.id, self.meta.root);
     }
 }
 
@@ -42,9 +43,6 @@ impl Call<'_> {
                 Outcome::Cancelled
             }
         });
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
-        }
         if self.rehearsal {
             return;
         }
@@ -52,7 +50,7 @@ impl Call<'_> {
             // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is
             // not the call's.
             let running = ambient::enter_hook(self.meta.id, self.meta.root, serial);
-            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+            if caught(|| drop(value)).is_err() {
                 let point = self.meta.site.point;
                 tracing::error!(point, "a value kept by a hook panicked when it was dropped");
             }
@@ -63,9 +61,12 @@ impl Call<'_> {
             || !matches!(self.plan, Plan::Run)
             || self.said().iter().any(super::verdict::Said::acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
-            self.tell(&self.record(outcome), exceptional);
+            tell(self.set, &self.record(outcome), exceptional);
         }
-        ambient::take_spawned_refusal(self.meta.id);
+        if self.executed {
+            let waited = self.ledger.as_ref().map_or(Duration::ZERO, |l| l.waited);
+            Sample::end(self.sample.take(), self.set, waited);
+        }
         if let Some(ledger) = &mut self.ledger {
             std::mem::take(&mut ledger.spent)
                 .into_iter()
@@ -85,112 +86,105 @@ fn retire(entry: &Arc<Entry>) {
     }
 }
 
-impl Call<'_> {
-    /// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
-    fn tell(&self, record: &DecisionRecord, exceptional: bool) {
-        // Beyond the limit observers would cause calls that cause calls; sinks are still told.
-        let too_deep = ambient::depth() >= MAX_DEPTH;
-        for entry in self.set.observers.iter().filter(|_| !too_deep) {
-            let crate::hook::Callee::Observe(observer) = &entry.callee else {
-                continue;
-            };
-            if ambient::runs(entry.serial) {
-                continue;
-            }
-            let components = &entry.meta.components;
-            let component = record.component.as_deref();
-            if !components.is_empty()
-                && !component.is_some_and(|c| components.iter().any(|w| **w == *c))
-            {
-                continue;
-            }
-            if entry.meta.once
-                && entry
-                    .claimed
-                    .swap(true, std::sync::atomic::Ordering::AcqRel)
-            {
-                continue;
-            }
-            let running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
-            let told = catch_unwind(AssertUnwindSafe(|| observer(record)));
-            drop(running);
-            if let Err(payload) = told {
-                let message = message(&*payload);
-                tracing::error!(hook = entry.id(), point = record.point(), %message, "an observer panicked");
-                self.signal(&Signal::ObserverFailed {
-                    hook: entry.id(),
-                    message: &message,
-                });
-            }
+/// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
+pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool) {
+    // Beyond the limit observers would cause calls that cause calls; sinks are still told.
+    if ambient::depth() < MAX_DEPTH {
+        let mut at = 0;
+        while let Err(message) = tell_from(set, &mut at, record) {
+            let entry = &set.observers[at];
+            observer_failed(set, entry.id(), record.point(), &message);
             if entry.meta.once {
                 retire(entry);
             }
-        }
-        for listener in &self.set.sinks {
-            let wanted = exceptional || listener.takes_every(record.point());
-            if wanted && catch_unwind(AssertUnwindSafe(|| listener.sink.record(record))).is_err() {
-                tracing::error!(point = record.point(), "a sink panicked on a record");
-            }
+            at += 1;
         }
     }
-
-    fn signal(&self, signal: &Signal<'_>) {
-        for sink in self.set.all_sinks() {
-            if catch_unwind(AssertUnwindSafe(|| sink.signal(signal))).is_err() {
-                tracing::error!("a sink panicked on a signal");
-            }
+    for listener in &set.sinks {
+        let wanted = exceptional || listener.takes_every(record.point());
+        if wanted && caught(|| listener.sink.record(record)).is_err() {
+            tracing::error!(point = record.point(), "a sink panicked on a record");
         }
     }
+}
 
-    pub(crate) fn record(&self, outcome: Outcome) -> DecisionRecord {
-        let now = self.now();
-        let ledger = self.ledger.as_deref();
-        let hooks = self.said().iter().map(|said| HookRecord {
-            hook: said
-                .entry
-                .map_or_else(|| said.rule.into(), |e| e.named.clone()),
-            source: said
-                .entry
-                .map_or_else(|| "the runtime".into(), |e| e.from.clone()),
-            phase: said.phase,
-            role: said.entry.map(|e| e.role()),
-            mode: said.entry.map_or(Mode::Enforce, |e| e.meta.mode),
-            answer: said.answer,
-            restriction: said.restriction,
-            reason: said.reason.clone(),
-            error: said.error,
-            note: said.note,
-            elapsed: said.elapsed,
-            item: said.item,
-        });
-        DecisionRecord {
-            call_id: self.meta.id,
-            parent_id: (self.meta.parent != 0).then_some(self.meta.parent),
-            correlation_id: match self.meta.correlation() {
-                Some(id) => id.clone(),
-                None => format!("call-{}", self.meta.root).into(),
-            },
-            attempts: self.meta.attempt,
-            items: self.meta.site.flags.is_stream.then_some(self.meta.items),
-            site: self.meta.site,
-            component: self.meta.facts.named().map(Into::into),
-            fields: self.meta.facts.fields().to_vec(),
-            args: ledger.map_or_else(Vec::new, |l| l.args.clone()),
-            hooks: hooks.collect(),
+/// Tells the observers from `at` on, up to one that panics.
+#[inline]
+fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Result<(), Box<str>> {
+    let running = ambient::enter_hooks(record.brief.call_id, record.brief.root);
+    let told = caught(|| {
+        while let Some(entry) = set.observers.get(*at) {
+            if let Callee::Observe(observer) = &entry.callee
+                && !running.runs(entry.serial)
+                && is_told(entry, record)
+            {
+                running.next(entry.serial);
+                observer(record);
+                if entry.meta.once {
+                    retire(entry);
+                }
+            }
+            *at += 1;
+        }
+    });
+    running.leave_row();
+    told
+}
+
+#[cold]
+fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
+    tracing::error!(hook, point, message, "an observer panicked");
+    tell_sinks(&set.all_sinks(), &Signal::ObserverFailed { hook, message });
+}
+
+/// Whether the observer is for that component, and has not been told before if it is told once.
+#[inline]
+fn is_told(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
+    let components = &entry.meta.components;
+    let here = components.is_empty()
+        || record
+            .component()
+            .is_some_and(|name| components.iter().any(|wanted| **wanted == *name));
+    here && (!entry.meta.once || !entry.claimed.swap(true, Ordering::AcqRel))
+}
+
+impl Call<'_> {
+    pub(crate) fn record(&self, outcome: Outcome) -> DecisionRecord<'_> {
+        let (meta, ledger) = (&self.meta, self.ledger.as_deref());
+        let brief = Brief {
+            call_id: meta.id,
+            parent: meta.parent,
+            root: meta.root,
+            attempts: meta.attempt,
+            items: meta.site.flags.is_stream.then_some(meta.items),
+            site: meta.site,
             notes_left_out: ledger.map_or(0, |l| l.item_notes.left_out),
             plan: self.plan.word(),
             cache_hit: self.cache_hit,
             outcome,
-            refusal: ledger.and_then(|l| l.refusal.clone()),
             executed: self.executed,
-            at: SystemTime::now(),
-            total: self
-                .meta
-                .started
-                .map_or(Duration::ZERO, |t| now.saturating_duration_since(t)),
-            work: ledger.map_or(Duration::ZERO, |l| l.work),
+            started: meta.started,
+            work: self
+                .set
+                .timed
+                .then(|| ledger.map_or(Duration::ZERO, |l| l.work)),
             waited: ledger.map_or(Duration::ZERO, |l| l.waited),
+        };
+        let lent = Lent {
+            facts: &meta.facts,
+            correlation: meta.correlation(),
+            clock: meta.clock,
+            passed: self.passed,
+            said: self.said(),
+            args: ledger.map_or(&[], |l| &l.args),
+            refusal: ledger.and_then(|l| l.refusal.as_ref()),
+        };
+        let record = DecisionRecord::new(brief, lent);
+        if self.set.timed {
+            // What observers take is not the time of hooks.
+            record.elapsed();
         }
+        record
     }
 
     /// The arguments for the record, at the highest level that a sink wants.
@@ -202,15 +196,19 @@ impl Call<'_> {
             .map(|s| s.args())
             .max()
             .unwrap_or_default();
+        if level == ArgLevel::Names {
+            // The record takes them from the site.
+            return;
+        }
         let digest = (level >= ArgLevel::Digest).then(|| self.set.registry.digest());
-        let of = |(info, view): (&crate::site::ArgInfo, &RawView)| {
+        let of = |(info, view): (&ArgInfo, &RawView)| {
             let json = digest.as_ref().and_then(|_| view.to_json().ok());
             let shown = json.as_ref().zip(digest.as_ref());
+            let digest = shown.map(|(json, digest)| digest.digest(json.to_string().as_bytes()));
             ArgRecord {
-                name: info.name,
-                ty: info.ty,
-                digest: shown.map(|(json, digest)| digest.digest(json.to_string().as_bytes())),
+                digest,
                 value: json.filter(|_| level >= ArgLevel::Full),
+                ..ArgRecord::named(info)
             }
         };
         let args = self.meta.site.args.iter().zip(views).map(of).collect();

@@ -1,4 +1,5 @@
-//! What is noted of a call once a hook has something to say, or when it is recorded. Most calls never have one.
+//! What is noted of a call once a hook has something to say, and of calls that are never quiet if somebody may be
+//! told of them. Most calls never have one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +48,7 @@ pub(crate) struct Ledger<'s> {
     pub(crate) spent: Vec<&'s Arc<Entry>>,
     /// What a `Cache` plan keeps when the call is done.
     pub(crate) to_keep: Option<Stored>,
-    /// Time in the body, if the call is recorded.
+    /// Time in the body, if a sink takes every record of the point.
     pub(crate) work: Duration,
     /// Time spent waiting for an approver or the next attempt.
     pub(crate) waited: Duration,

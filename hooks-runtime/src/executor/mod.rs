@@ -7,6 +7,7 @@ mod cache;
 mod call;
 mod done;
 mod ledger;
+mod panic;
 mod quiet;
 mod run;
 mod settle;
@@ -17,6 +18,9 @@ mod wait;
 
 pub(crate) use cache::ResultCache;
 pub(crate) use call::{Call, Can, Scope};
+pub(crate) use panic::caught;
 pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};
 pub(crate) use stream::{Outlet, stream};
+pub(crate) use verdict::{Said, plain};
+pub(crate) use violation::tell_sinks;
 pub(crate) use wait::{Wait, poll_ready};

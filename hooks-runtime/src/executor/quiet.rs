@@ -8,15 +8,19 @@
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::ask::ask_row;
 use super::call::{Call, Can, Scope, meta};
+use super::done;
 use super::run::{Frame, Step, VALUE};
 use crate::ambient::{self, Restore};
 use crate::context::{CallMeta, Locals, Plan};
 use crate::hook::{Answer, Entry};
+use crate::monitor::Sample;
 use crate::point::Phase;
 use crate::private::{Facts, Parts};
+use crate::record::{Brief, DecisionRecord, Lent, Outcome, Passed};
 use crate::registry::HookSet;
 use crate::site::SiteInfo;
 use crate::view::{Access, RawView};
@@ -47,7 +51,7 @@ impl By {
 /// A call in which nothing was said so far. Dropping it before its end means that its body panicked or its
 /// future was dropped.
 pub(super) struct Quiet<'s> {
-    set: &'s HookSet,
+    pub(super) set: &'s HookSet,
     meta: CallMeta<'s>,
     locals: Locals,
     can: Can,
@@ -61,8 +65,9 @@ pub(super) struct Quiet<'s> {
 impl<'s> Quiet<'s> {
     /// Whether a call of that set that begins now can be one.
     #[inline(always)]
-    pub(super) fn fits(set: &HookSet) -> bool {
-        set.quiet.is_some() && !ambient::is_nested() && set.is_serving()
+    pub(super) fn fits(set: &HookSet, sample: Option<&Sample>) -> bool {
+        let together = sample.is_none_or(|sample| !sample.each);
+        set.quiet.is_some() && together && !ambient::is_nested() && set.is_serving()
     }
 
     #[inline(always)]
@@ -75,8 +80,7 @@ impl<'s> Quiet<'s> {
     ) -> Self {
         Quiet {
             set,
-            // Quiet calls are not recorded, so nobody asks how long they took.
-            meta: meta(site, set, scope, facts, None),
+            meta: meta(site, set, scope, facts, set.start()),
             locals: Locals::new(),
             can,
             executed: false,
@@ -84,6 +88,22 @@ impl<'s> Quiet<'s> {
             inner_refusal: false,
             failed: false,
             over: false,
+        }
+    }
+
+    /// Who is asked before the body.
+    #[inline(always)]
+    fn before_body(&self) -> &'s [Arc<Entry>] {
+        self.set.quiet.as_ref().map_or(&[], |rows| &rows.before)
+    }
+
+    /// Who is asked after it, by how it ended.
+    #[inline(always)]
+    fn after_body(&self) -> &'s [Arc<Entry>] {
+        match &self.set.quiet {
+            Some(_) if self.failed => &self.set.error,
+            Some(rows) => &rows.after,
+            None => &[],
         }
     }
 
@@ -104,7 +124,7 @@ impl<'s> Quiet<'s> {
         if !self.can.refuse() {
             args.iter_mut().for_each(|view| view.restrict(Access::Read));
         }
-        let list: &'s [Arc<Entry>] = self.set.quiet.as_ref().map_or(&[], |rows| &rows.before);
+        let list = self.before_body();
         if !list.is_empty() {
             let hook = self.ask(inside, list, Phase::Pre, args, None, said);
             if said.is_some() {
@@ -145,19 +165,12 @@ impl<'s> Quiet<'s> {
         args: &mut [RawView],
         said: &mut Option<Answer>,
     ) -> Option<By> {
-        self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
-        let set = self.set;
-        let mut parts = frame.value.parts();
+        let mut parts = self.take_result(frame);
         let parts = parts.as_mut().expect(VALUE);
         if !self.can.refuse() {
             parts.view_mut().restrict(Access::Read);
         }
-        self.failed = matches!(parts, Parts::Err(_));
-        let list: &'s [Arc<Entry>] = match &set.quiet {
-            Some(_) if self.failed => &set.error,
-            Some(rows) => &rows.after,
-            None => &[],
-        };
+        let list = self.after_body();
         if list.is_empty() {
             return None;
         }
@@ -168,9 +181,41 @@ impl<'s> Quiet<'s> {
         };
         let hook = self.ask(inside, list, phase, args, Some(parts), said);
         said.is_some().then(|| {
-            let intercepts = if self.failed { &set.error } else { &set.post };
+            let intercepts = if self.failed {
+                &self.set.error
+            } else {
+                &self.set.post
+            };
             By::in_row(hook, intercepts, Step::Settle, Step::Release)
         })
+    }
+
+    /// The same at an asynchronous site, whose body may have been polled from anywhere.
+    #[inline(always)]
+    pub(super) fn after_polls(
+        &mut self,
+        frame: &mut Frame<'_>,
+        args: &mut [RawView],
+        said: &mut Option<Answer>,
+    ) -> Option<By> {
+        if ambient::is_nested() {
+            // In a hook, which is not asked about the call that it makes go on: it matters who is asked.
+            self.take_result(frame);
+            return Some(By {
+                step: Step::Settle,
+                next: 0,
+            });
+        }
+        self.after(&self.enter(), frame, args, said)
+    }
+
+    /// Looks at what the body gave.
+    #[inline(always)]
+    fn take_result(&mut self, frame: &mut Frame<'_>) -> Option<Parts> {
+        self.inner_refusal |= ambient::take_spawned_refusal(self.meta.id);
+        let parts = frame.value.parts();
+        self.failed = matches!(parts, Some(Parts::Err(_)));
+        parts
     }
 
     #[inline(always)]
@@ -193,31 +238,87 @@ impl<'s> Quiet<'s> {
 
     /// The end: nobody spoke.
     #[inline(always)]
-    pub(super) fn end(mut self) {
-        // A failure is told to the sinks, and what hooks kept is theirs to drop.
-        let eventful = self.failed && (self.inner_refusal || !self.set.sinks.is_empty());
+    pub(super) fn end(&mut self) {
+        // A failure is told to who wants to know, and what hooks kept is theirs to drop.
+        let eventful = self.failed && (self.inner_refusal || self.set.is_told());
         if eventful || self.locals.capacity() != 0 {
             return self.end_opened();
         }
-        if self.meta.id == self.meta.root {
-            ambient::end_root(self.meta.id);
+        if self.meta.started.is_some() {
+            self.tell();
         }
-        // Work that hooks after the body spawned may have been refused meanwhile.
-        ambient::take_spawned_refusal(self.meta.id);
-        drop(std::mem::take(&mut self.meta.facts));
-        // There is nothing else in it to drop.
-        std::mem::forget(self);
+        ambient::end_call(self.meta.id, self.meta.root);
+        self.over = true;
+    }
+
+    /// The first hooks before the body had nothing to say.
+    fn passed_before(&self, first: usize) -> Passed<'s> {
+        Passed {
+            before: &self.before_body()[..first],
+            ..Passed::default()
+        }
+    }
+
+    /// Tells the observers that it returned.
+    #[inline(never)]
+    fn tell(&self) {
+        let meta = &self.meta;
+        let brief = Brief {
+            call_id: meta.id,
+            parent: meta.parent,
+            root: meta.root,
+            attempts: 1,
+            items: None,
+            site: meta.site,
+            notes_left_out: 0,
+            plan: Plan::Run.word(),
+            cache_hit: false,
+            outcome: Outcome::Returned,
+            executed: true,
+            started: meta.started,
+            work: None,
+            waited: Duration::ZERO,
+        };
+        let lent = Lent {
+            facts: &meta.facts,
+            correlation: meta.correlation(),
+            clock: meta.clock,
+            passed: self.passed(self.after_body().len()),
+            said: &[],
+            args: &[],
+            refusal: None,
+        };
+        done::tell(self.set, &DecisionRecord::new(brief, lent), false);
+    }
+
+    /// Who had nothing to say: of those before the body all, once it was started, and of those after it so many.
+    fn passed(&self, after: usize) -> Passed<'s> {
+        Passed {
+            before: if self.executed {
+                self.before_body()
+            } else {
+                &[]
+            },
+            after: &self.after_body()[..after],
+            failed: self.failed,
+        }
     }
 
     #[cold]
     fn end_opened(&mut self) {
-        let failed = self.failed;
-        self.take_call().deliver_as(failed);
+        let mut call = self.take_call();
+        call.passed = self.passed(self.after_body().len());
+        call.deliver_as(self.failed);
     }
 
     /// The same call with all that belongs to a decision, and what a hook said in it.
     #[cold]
-    pub(super) fn open(&mut self, by: By, said: Option<Answer>) -> Call<'s> {
+    pub(super) fn open(
+        &mut self,
+        by: By,
+        said: Option<Answer>,
+        sample: Option<Box<Sample>>,
+    ) -> Call<'s> {
         let (list, phase) = match by.step {
             Step::Propose => (&self.set.pre, Phase::Pre),
             Step::Decide => (&self.set.guards, Phase::Pre),
@@ -226,6 +327,14 @@ impl<'s> Quiet<'s> {
             Step::Release => (&self.set.guards_post, Phase::Post),
         };
         let mut call = self.take_call();
+        call.sample = sample;
+        let asked = by.next - usize::from(said.is_some());
+        call.passed = match by.step {
+            Step::Propose => self.passed_before(asked),
+            Step::Decide => self.passed_before(self.set.pre.len() + asked),
+            Step::Settle => self.passed(asked),
+            Step::Release => self.passed(self.set.post.len() + asked),
+        };
         if let Some(answer) = said {
             call.take(&list[by.next - 1], phase, answer, None);
         }
@@ -245,11 +354,12 @@ impl<'s> Quiet<'s> {
             attempt: meta.attempt,
             items: meta.items,
             facts: std::mem::take(&mut meta.facts),
-            started: None,
+            started: meta.started,
             clock: meta.clock,
             dirty: std::mem::take(&mut meta.dirty),
         };
         let mut call = Call::with(self.set, meta, self.can);
+        call.passed = self.passed(0);
         call.locals = std::mem::take(&mut self.locals);
         call.executed = self.executed;
         call.in_user_code = self.in_user_code;

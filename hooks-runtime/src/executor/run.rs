@@ -5,6 +5,7 @@
 use std::future::poll_fn;
 use std::mem::take;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::act::InBody;
 use super::call::{Act, Call, Can, Scope};
@@ -13,6 +14,7 @@ use super::settle::Settled;
 use super::wait::Wait;
 use crate::answer::{Replacement, Restriction};
 use crate::error::HookError;
+use crate::monitor::Sample;
 use crate::private::{Facts, Parts};
 use crate::refusal::HookRefusal;
 use crate::registry::HookSet;
@@ -155,23 +157,32 @@ fn sync_with(
         return frame.body.start();
     }
     frame.args.look(seen);
-    if !scope.halted && Quiet::fits(set) {
-        let mut call = Quiet::new(site.info(), set, scope, facts, can);
-        let inside = call.enter();
-        let mut said = None;
-        let mut by = call.before(&inside, seen, &mut said);
-        if by.is_none() {
-            call.in_body(&inside, || frame.body.start());
-            by = call.after(&inside, frame, seen, &mut said);
-        }
-        drop(inside);
-        return match by {
-            None => call.end(),
-            Some(by) => sync_opened(call.open(by, said), by.step, by.next, frame, seen),
-        };
+    let sample = set.sample();
+    if scope.halted || !Quiet::fits(set, sample.as_deref()) {
+        let call = Call::begin(site.info(), set, scope, facts, can, sample);
+        return sync_opened(call, Step::Propose, 0, frame, seen);
     }
-    let call = Call::begin(site.info(), set, scope, facts, can);
-    sync_opened(call, Step::Propose, 0, frame, seen);
+    let (mut call, mut sample) = (Quiet::new(site.info(), set, scope, facts, can), sample);
+    let inside = call.enter();
+    let mut said = None;
+    let mut by = call.before(&inside, seen, &mut said);
+    if by.is_none() {
+        Sample::work_begins(&mut sample, set);
+        call.in_body(&inside, || frame.body.start());
+        Sample::work_ends(&mut sample, set);
+        by = call.after(&inside, frame, seen, &mut said);
+    }
+    drop(inside);
+    match by {
+        None => {
+            call.end();
+            Sample::end(sample, set, Duration::ZERO);
+        }
+        Some(by) => {
+            let opened = call.open(by, said, sample);
+            sync_opened(opened, by.step, by.next, frame, seen);
+        }
+    }
 }
 
 /// A synchronous call from a hook of a step on; [`async_opened`] is its twin with awaits.
@@ -291,26 +302,31 @@ pub(crate) async fn asynchronous(
         return poll_fn(|cx| frame.poll(cx)).await;
     }
     frame.args.look(seen);
-    if !scope.halted && Quiet::fits(&set) {
+    let sample = set.sample();
+    if !scope.halted && Quiet::fits(&set, sample.as_deref()) {
+        let mut sample = sample;
         let mut call = Quiet::new(site.info(), &set, &scope, facts, can);
         let mut said = None;
         let mut by = call.before(&call.enter(), seen, &mut said);
         if by.is_none() {
+            Sample::work_begins(&mut sample, &set);
             frame.body.start();
             QuietBody {
                 call: &mut call,
                 frame: &mut frame,
             }
             .await;
-            by = call.after(&call.enter(), &mut frame, seen, &mut said);
+            Sample::work_ends(&mut sample, &set);
+            by = call.after_polls(&mut frame, seen, &mut said);
         }
         let Some(by) = by else {
-            return call.end();
+            call.end();
+            return Sample::end(sample, &set, Duration::ZERO);
         };
-        let opened = call.open(by, said);
+        let opened = call.open(by, said, sample);
         return Box::pin(async_opened(opened, by.step, by.next, &mut frame, seen)).await;
     }
-    let call = Call::begin(site.info(), &set, &scope, facts, can);
+    let call = Call::begin(site.info(), &set, &scope, facts, can, sample);
     Box::pin(async_opened(call, Step::Propose, 0, &mut frame, seen)).await;
 }
 

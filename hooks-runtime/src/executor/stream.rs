@@ -50,7 +50,7 @@ pub(crate) async fn stream(
     if set.is_idle() && scope.link.is_none() {
         return forward(&mut frame, outlet).await;
     }
-    let call = Call::begin(site.info(), &set, &scope, facts, can);
+    let call = Call::begin(site.info(), &set, &scope, facts, can, set.sample());
     let mut running = Running {
         halt_told: call.is_halted(),
         call,
@@ -226,7 +226,7 @@ impl<'r, 'a, 's, 'f> NextItem<'r, 'a, 's, 'f> {
     fn of(running: &'r mut Running<'a, 's, 'f>) -> Self {
         let call = &mut running.call;
         call.inner_refusal = false;
-        let started = call.recording.then(|| call.now());
+        let started = call.work_begins();
         NextItem { running, started }
     }
 }
@@ -259,11 +259,7 @@ impl Future for NextItem<'_, '_, '_, '_> {
 
 impl Drop for NextItem<'_, '_, '_, '_> {
     fn drop(&mut self) {
-        if let Some(started) = self.started {
-            let call = &mut self.running.call;
-            let work = call.now().saturating_duration_since(started);
-            call.ledger().work += work;
-        }
+        self.running.call.work_ends(self.started);
     }
 }
 
@@ -275,7 +271,8 @@ struct Waiting<'r, 's> {
 
 impl<'r, 's> Waiting<'r, 's> {
     fn of(call: &'r mut Call<'s>) -> Self {
-        let since = call.recording.then(|| call.now());
+        let wanted = call.meta.started.is_some() || call.sample.is_some();
+        let since = wanted.then(|| call.now());
         Waiting { call, since }
     }
 }

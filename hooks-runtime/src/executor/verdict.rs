@@ -1,5 +1,6 @@
 //! What hooks said, and what it comes to: the maximum of the restrictions, or of the grants.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::context::Plan;
 use crate::error::HookError;
 use crate::hook::{Answer, Entry, Mode, OnFailure, Role};
 use crate::point::Phase;
+use crate::record::HookRecord;
 use crate::refusal::{HookRefusal, Refusal};
 
 /// A `Retry` that would wait longer is a mistake: at a synchronous site it would keep its thread.
@@ -38,6 +40,29 @@ impl Said<'_> {
         self.entry.map_or(self.rule, Entry::id)
     }
 
+    /// As it stands in a record.
+    pub(crate) fn record(&self) -> HookRecord {
+        let text = |text: &'static str| Arc::<str>::from(text);
+        let (hook, source) = match self.entry {
+            Some(entry) => (entry.named.clone(), entry.from.clone()),
+            None => (text(self.rule), text("the runtime")),
+        };
+        HookRecord {
+            hook,
+            source,
+            phase: self.phase,
+            role: self.entry.map(Entry::role),
+            mode: self.entry.map_or(Mode::Enforce, |entry| entry.meta.mode),
+            answer: self.answer,
+            restriction: self.restriction,
+            reason: self.reason.clone(),
+            error: self.error,
+            note: self.note,
+            elapsed: self.elapsed,
+            item: self.item,
+        }
+    }
+
     /// Whether it did more than let the call pass.
     pub(crate) fn acted(&self) -> bool {
         !matches!(self.answer, "continue" | "allow" | "skip" | "not asked")
@@ -53,6 +78,11 @@ impl<'s> Call<'s> {
         answer: Answer,
         elapsed: Option<Duration>,
     ) {
+        if let (Some(elapsed), Some(sample)) = (elapsed, &self.sample)
+            && sample.each
+        {
+            entry.time.get_or_init(Box::default).record(elapsed);
+        }
         match answer {
             Ok(HookResult::Continue) => {
                 if self.recording {

@@ -1,10 +1,11 @@
 //! A rule that could not be kept is never silent: a signal, and the point `system.violation`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use super::caught;
 use crate::hooked;
 use crate::registry::HookSet;
-use crate::sink::Signal;
+use crate::sink::{Signal, Sink};
 use crate::site::SiteInfo;
 
 pub(super) const POINT: &str = "system.violation";
@@ -25,15 +26,19 @@ pub(crate) fn violation(set: &HookSet, site: &SiteInfo, kind: &str, hook: &str, 
         hook,
         detail,
     };
-    for sink in set.all_sinks() {
-        // A sink that panics takes nothing from the call.
-        if catch_unwind(AssertUnwindSafe(|| sink.signal(&signal))).is_err() {
-            tracing::error!("a sink panicked on a signal");
-        }
-    }
+    tell_sinks(&set.all_sinks(), &signal);
     // A violation at its own point is told to the sinks only, or it would tell itself for ever.
     if site.point != POINT {
         report(kind, site.point, hook, detail);
+    }
+}
+
+/// Gives a signal; a sink that panics takes nothing from the call.
+pub(crate) fn tell_sinks(sinks: &[Arc<dyn Sink>], signal: &Signal<'_>) {
+    for sink in sinks {
+        if caught(|| sink.signal(signal)).is_err() {
+            tracing::error!("a sink panicked on a signal");
+        }
     }
 }
 

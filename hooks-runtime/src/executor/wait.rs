@@ -1,14 +1,13 @@
 //! Waiting for asynchronous hooks, under any executor or none.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::ask::message;
+use super::panic::caught;
 use crate::ambient;
 use crate::clock::{Clock, Sleep};
 use crate::error::HookError;
@@ -52,11 +51,11 @@ impl<'a, T> AskFuture<'a, T> {
         wait: Wait,
     ) -> Self {
         let running = ambient::enter_hook(call, root, serial);
-        let made = catch_unwind(AssertUnwindSafe(make));
+        let made = caught(make);
         drop(running);
         let (future, failed) = match made {
             Ok(future) => (Some(future), None),
-            Err(payload) => (None, Some(HookError::Panicked(message(&*payload)))),
+            Err(message) => (None, Some(HookError::Panicked(message))),
         };
         AskFuture {
             future,
@@ -76,9 +75,9 @@ impl<'a, T> AskFuture<'a, T> {
             return Poll::Ready(Err(self.failed.take().unwrap_or(HookError::WouldBlock)));
         };
         let _running = ambient::enter_hook(self.call, self.root, self.serial);
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        match caught(|| future.as_mut().poll(cx)) {
             Ok(poll) => poll,
-            Err(payload) => Poll::Ready(Err(HookError::Panicked(message(&*payload)))),
+            Err(message) => Poll::Ready(Err(HookError::Panicked(message))),
         }
     }
 }
@@ -111,8 +110,8 @@ impl<T> Drop for AskFuture<'_, T> {
             return;
         };
         let _running = ambient::enter_hook(self.call, self.root, self.serial);
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            tracing::error!(message = %message(&*payload), "a hook panicked when it was stopped");
+        if let Err(message) = caught(|| drop(future)) {
+            tracing::error!(%message, "a hook panicked when it was stopped");
         }
     }
 }

@@ -58,8 +58,14 @@ where
     V: FnMut(&mut A) -> [RawView; N] + 'a,
     X: Redirect<A, Out: Future<Output = R>> + 'a,
 {
+    // The place first: so the future is written there, and not moved there.
+    let place = Box::new_uninit();
+    let future = Box::write(
+        place,
+        run_async(site, facts, args, body, views, ret, redirect),
+    );
     Running {
-        future: Box::pin(run_async(site, facts, args, body, views, ret, redirect)),
+        future: Box::into_pin(future),
         send: PhantomData,
     }
 }
@@ -85,9 +91,13 @@ where
     D: Fn(&A) -> Option<A> + 'a,
     X: Redirect<A, Out: Future<Output = R>> + 'a,
 {
-    let future = run_async_repeat(site, facts, args, body, views, dup, ret, redirect);
+    let place = Box::new_uninit();
+    let future = Box::write(
+        place,
+        run_async_repeat(site, facts, args, body, views, dup, ret, redirect),
+    );
     Running {
-        future: Box::pin(future),
+        future: Box::into_pin(future),
         send: PhantomData,
     }
 }

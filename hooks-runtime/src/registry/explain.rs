@@ -126,8 +126,9 @@ impl HookRegistry {
             object.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let names: Vec<_> = values.iter().map(|(name, _)| name.clone()).collect();
         let info = leak_site(point, &names);
-        let record = simulate(self, info, Facts::new(), &mut json_views(&mut values), true);
-        let verdict = match record.1 {
+        let (record, restriction) =
+            simulate(self, info, Facts::new(), &mut json_views(&mut values), true);
+        let verdict = match restriction {
             Restriction::None => "pass",
             Restriction::Ask => "ask",
             Restriction::Cancel => "cancel",
@@ -135,14 +136,13 @@ impl HookRegistry {
         };
         Ok(Rehearsal {
             verdict,
-            plan: record.0.plan,
+            plan: record.plan(),
             undecidable: record
-                .0
-                .hooks
+                .hooks()
                 .iter()
                 .filter(|h| h.answer == "undecidable")
                 .count(),
-            said: record.0.hooks,
+            said: record.hooks().to_vec(),
             args: values.into_iter().collect::<serde_json::Map<_, _>>().into(),
         })
     }
@@ -203,11 +203,11 @@ pub(crate) fn simulate(
     facts: Facts,
     args: &mut [RawView],
     rehearsal: bool,
-) -> (DecisionRecord, Restriction) {
+) -> (DecisionRecord<'static>, Restriction) {
     let set = HookSet::build(info, registry.inner(), &[]);
     let can = Can::new(!info.flags.observe, true, true, true);
     let scope = Scope::here();
-    let mut call = Call::begin(info, &set, &scope, facts, can);
+    let mut call = Call::begin(info, &set, &scope, facts, can, None);
     call.recording = true;
     call.rehearsal = rehearsal;
     let decided = poll_ready(async {
@@ -223,7 +223,7 @@ pub(crate) fn simulate(
         call.finish(Outcome::Returned);
     }
     let outcome = call.outcome.unwrap_or(Outcome::Returned);
-    let record = call.record(outcome);
+    let record = call.record(outcome).to_owned();
     // Neither a rehearsal nor a decision in a test is a call that observers should hear of.
     call.rehearsal = true;
     (record, restriction)

@@ -10,7 +10,7 @@ use super::guard::HookGuard;
 use super::inner::{Inner, Kind};
 use super::life::Life;
 use super::target::Target;
-use crate::answer::{IntoAnswer, Vote};
+use crate::answer::{HookResult, IntoAnswer, Vote};
 use crate::approve::Approver;
 use crate::catalogue;
 use crate::clock::Clock;
@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::discovery::HookRegistration;
 use crate::error::HookError;
 use crate::hook::{
-    Callee, Entry, Hook, HookMetadata, Mode, OnFailure, Priority, Role, Source, SyncHook,
+    BoxFuture, Callee, Entry, Hook, HookMetadata, Mode, OnFailure, Priority, Role, Source, SyncHook,
 };
 use crate::pattern::Pattern;
 use crate::point::Phase;
@@ -340,12 +340,26 @@ impl HookRegistry {
         drop(before);
     }
 
-    /// Adds a taker of records and signals, for as long as the registry lives. It is asked once, here, what it
-    /// wants. In the registry of a layer it is told of the calls in the layer.
+    /// Adds a taker of records and signals, for as long as the registry lives or until
+    /// [`HookRegistry::remove_sink`]. It is asked once, here, what it wants. In the registry of a layer it is told
+    /// of the calls in the layer.
     pub fn add_sink(&self, sink: Arc<dyn Sink>) {
         let listener = Listener::new(sink);
         write(&self.0.listeners).push(listener.clone());
         drop(self.0.publish(&|point| listener.takes_some(point)));
+    }
+
+    /// Takes a sink out; `false`: it is not there. Calls that have begun may still tell it.
+    pub fn remove_sink(&self, sink: &Arc<dyn Sink>) -> bool {
+        let mut listeners = write(&self.0.listeners);
+        let at = listeners.iter().position(|l| Arc::ptr_eq(&l.sink, sink));
+        let removed = at.map(|at| listeners.remove(at));
+        drop(listeners);
+        let Some(removed) = removed else {
+            return false;
+        };
+        drop(self.0.publish(&|point| removed.takes_some(point)));
+        true
     }
 
     /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for.
@@ -388,6 +402,35 @@ impl PreparedHook {
         PreparedHook {
             meta,
             callee: Callee::Guard(Box::new(hook)),
+        }
+    }
+    /// An asynchronous intercept that gets a clone of `state` for each call, see
+    /// [`HookBuilder::intercept_async_with`].
+    pub fn intercept_async_with<S, F>(meta: HookMetadata, state: S, hook: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: for<'a> Fn(S, &'a mut HookContext<'a>) -> BoxFuture<'a, Result<HookResult, HookError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        PreparedHook {
+            meta,
+            callee: Callee::InterceptAsync(Box::new(move |cx| hook(state.clone(), cx))),
+        }
+    }
+    /// An asynchronous guard that gets a clone of `state` for each call, see [`HookBuilder::guard_async_with`].
+    pub fn guard_async_with<S, F>(meta: HookMetadata, state: S, hook: F) -> Self
+    where
+        S: Clone + Send + Sync + 'static,
+        F: for<'a> Fn(S, &'a mut crate::GuardContext<'a>) -> BoxFuture<'a, Result<Vote, HookError>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        PreparedHook {
+            meta,
+            callee: Callee::GuardAsync(Box::new(move |cx| hook(state.clone(), cx))),
         }
     }
     /// An observer.

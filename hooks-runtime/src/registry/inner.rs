@@ -14,6 +14,7 @@ use crate::digest::{Digest, SipDigest};
 use crate::error::HookError;
 use crate::executor::ResultCache;
 use crate::hook::{Callee, Entry, HookMetadata, Role};
+use crate::monitor::Meter;
 use crate::pattern::Pattern;
 use crate::point::{BUILTIN, suggest};
 use crate::registry::HookRegistry;
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(super) unmatched: AtomicBool,
     pub(crate) cache: ResultCache,
     pub(crate) clock: Clock,
+    pub(crate) meter: Meter,
     pub(crate) kind: Kind,
 }
 
@@ -73,6 +75,7 @@ impl Inner {
             unmatched: AtomicBool::new(false),
             cache: ResultCache::default(),
             clock,
+            meter: Meter::default(),
             kind,
         });
         if kind == Kind::Layer {
@@ -345,7 +348,7 @@ impl Inner {
 
     /// Makes a change visible to calls that begin from here on.
     #[must_use = "it may hold hooks: drop it when no lock is held"]
-    pub(super) fn publish(self: &Arc<Self>, touched: &dyn Fn(&str) -> bool) -> Garbage {
+    pub(crate) fn publish(self: &Arc<Self>, touched: &dyn Fn(&str) -> bool) -> Garbage {
         let mut garbage = Garbage::default();
         let scopes: Vec<_> = lock(&self.scopes)
             .iter()

@@ -1,11 +1,13 @@
 //! The hooks of one site, matched, ordered and immutable.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::inner::Inner;
 use super::life::Life;
 use super::order::order_layers;
 use crate::hook::{Entry, Role};
+use crate::monitor::{PointMeter, Sample};
 use crate::point::Phase;
 use crate::sink::{Listener, Sink};
 use crate::site::SiteInfo;
@@ -33,7 +35,8 @@ pub(crate) struct HookSet {
     pub(crate) sinks: Box<[Listener]>,
     /// Whether every call is recorded, not only exceptional ones.
     pub(crate) record_all: bool,
-    /// Whether records say how long each hook took: for who takes them all, not for observers alone.
+    /// Whether records say how long the body and each hook took: for sinks that take them all, not for observers
+    /// alone.
     pub(crate) timed: bool,
     /// Whether some hook before the body is asynchronous.
     pub(crate) async_before: bool,
@@ -41,6 +44,8 @@ pub(crate) struct HookSet {
     pub(crate) async_after: bool,
     /// Whether nobody is asked or told, and no grant is needed while the registry serves.
     idle: bool,
+    /// Where calls that are measured are counted.
+    pub(crate) meter: Option<Arc<PointMeter>>,
     /// There if nothing matters but what the hooks answer, until one of them has something to say.
     pub(crate) quiet: Option<Rows>,
     pub(crate) args_after: bool,
@@ -89,7 +94,8 @@ impl HookSet {
         sinks.retain(|s| s.takes_some(site.point));
         let any_async =
             |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
-        let record_all = !observers.is_empty() || sinks.iter().any(|s| s.takes_every(site.point));
+        let timed = sinks.iter().any(|s| s.takes_every(site.point));
+        let record_all = timed || !observers.is_empty();
         let closed = site.flags.closed || registries().any(|r| r.is_closed(site.point));
         let args_after = entries.iter().flatten().any(|e| e.meta.args_after);
         let may_retry = post.iter().chain(error.iter()).any(|e| e.meta.may_retry);
@@ -98,11 +104,12 @@ impl HookSet {
         let nobody = asked.iter().all(|list| list.is_empty());
         HookSet {
             idle: nobody && !record_all && !closed,
-            quiet: (plain && !record_all && !closed && !args_after && !may_retry).then(|| Rows {
+            quiet: (plain && !timed && !closed && !args_after && !may_retry).then(|| Rows {
                 before: pre.iter().chain(&guards).cloned().collect(),
                 after: post.iter().chain(&guards_post).cloned().collect(),
             }),
-            timed: sinks.iter().any(|s| s.takes_every(site.point)),
+            timed,
+            meter: registry.meter.point(site.point),
             async_before: any_async(&[&pre, &guards]),
             async_after: any_async(&[&post, &error, &guards_post]),
             args_after,
@@ -132,6 +139,24 @@ impl HookSet {
     pub(crate) fn is_serving(&self) -> bool {
         let serves = |registry: &Arc<Inner>| registry.life() == Life::Serving;
         serves(&self.registry) && self.layers.iter().all(serves)
+    }
+
+    /// When a call begins, if somebody may ask for it.
+    #[inline]
+    pub(crate) fn start(&self) -> Option<Instant> {
+        self.record_all.then(|| self.registry.clock.now())
+    }
+
+    /// Whether the call that begins now is measured.
+    #[inline]
+    pub(crate) fn sample(&self) -> Option<Box<Sample>> {
+        let meter = self.meter.as_ref()?;
+        meter.sample(|| self.registry.clock.now())
+    }
+
+    /// Whether somebody wants to know of a call that failed, or on which a hook acted.
+    pub(crate) fn is_told(&self) -> bool {
+        self.record_all || !self.sinks.is_empty()
     }
 
     /// How many answers a call has at most that is not tried again.

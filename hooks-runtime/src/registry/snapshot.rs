@@ -21,11 +21,11 @@ mod sync {
 
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
 
 use super::hazard::{self, Hazard};
+use crate::executor::caught;
 use sync::{AtomicBool, AtomicPtr, Mutex, MutexGuard, Ordering};
 
 /// Holds the current value of something that is read by every call and replaced rarely.
@@ -164,7 +164,7 @@ impl<T> SnapshotCell<T> {
         };
         // Hooks are dropped with it, on the thread of a call that has nothing to do with them.
         for value in freed {
-            if catch_unwind(AssertUnwindSafe(|| drop(value))).is_err() {
+            if caught(|| drop(value)).is_err() {
                 tracing::error!("a hook panicked when it was dropped");
             }
         }

@@ -281,7 +281,7 @@ fn transitions_name_both_steps_and_outcomes_are_observed() {
     let log = Arc::clone(&seen);
     let _observer = hooks
         .observe("observer", "workflow.*", move |record| {
-            if record.outcome == Outcome::Failed {
+            if record.outcome() == Outcome::Failed {
                 log.lock()
                     .unwrap()
                     .push(format!("{} failed", record.point()));
@@ -311,7 +311,7 @@ fn a_dropped_run_is_cancelled_at_the_step_and_at_the_workflow() {
         .observe("observer", "workflow.*", move |record| {
             log.lock()
                 .unwrap()
-                .push(format!("{} {:?}", record.point(), record.outcome));
+                .push(format!("{} {:?}", record.point(), record.outcome()));
         })
         .unwrap();
     with(&hooks, async {

@@ -80,7 +80,7 @@ fn ask_is_for_an_approver() {
     assert_eq!(ran.buy(order("tea")).unwrap()["body"], true);
     assert!(ran.refusal().contains("no scripted answer is left"));
     let decided = ran.registry.call("shop.buy").decide();
-    assert_eq!(json!(decided.record().hooks[0])["reason"], "sure?");
+    assert_eq!(json!(decided.record().hooks()[0])["reason"], "sure?");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn intercept_shared(cx: &HookContext<'_>) -> Result<HookResult, HookError> {
 }
 
 #[hook(point = "tool.*", role = observe)]
-async fn async_observer(record: &DecisionRecord) {}
+async fn async_observer(record: &DecisionRecord<'_>) {}
 
 #[hook(point = "tool.*", role = observe)]
 fn answering_observer(record: &DecisionRecord) -> Result<(), HookError> {

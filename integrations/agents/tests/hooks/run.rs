@@ -16,7 +16,7 @@ fn a_dropped_run_is_ready_again_and_both_are_seen() {
     let log = Arc::clone(&seen);
     let _cancelled = hooks
         .observe("log", "agent.execute", move |record| {
-            log.lock().unwrap().push(format!("{:?}", record.outcome))
+            log.lock().unwrap().push(format!("{:?}", record.outcome()))
         })
         .unwrap();
     let log = Arc::clone(&seen);

@@ -238,7 +238,7 @@ fn a_thousand_transitions_are_each_observed_once() {
     let count = Arc::clone(&outcomes);
     let _observer = hooks
         .observe("count", "agent.transition", move |record| {
-            assert_eq!(record.outcome, Outcome::Returned);
+            assert_eq!(record.outcome(), Outcome::Returned);
             count.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();

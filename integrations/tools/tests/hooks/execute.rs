@@ -104,7 +104,7 @@ fn a_failed_execution_can_be_tried_again() {
         .unwrap();
     let _observer = hooks
         .observe("count", "tool.execute", move |record| {
-            seen.store(record.attempts as usize, Ordering::SeqCst);
+            seen.store(record.attempts() as usize, Ordering::SeqCst);
         })
         .unwrap();
     let error = with(&hooks, async {
@@ -139,8 +139,8 @@ fn failures_and_timeouts_of_tools_are_observed() {
     let _observer = hooks
         .observe("log", "tool.execute", move |record| {
             log.lock().unwrap().push((
-                record.component.as_deref().unwrap_or("?").to_owned(),
-                record.outcome,
+                record.component().unwrap_or("?").to_owned(),
+                record.outcome(),
             ));
         })
         .unwrap();

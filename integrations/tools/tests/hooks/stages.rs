@@ -126,7 +126,7 @@ fn every_slot_that_was_acquired_is_released_once_whatever_happens() {
     let count = Arc::clone(&released);
     let _observer = hooks
         .observe("count", "tool.release", move |record| {
-            assert_eq!(record.component.as_deref(), Some("calculator"));
+            assert_eq!(record.component(), Some("calculator"));
             count.fetch_add(1, Ordering::SeqCst);
         })
         .unwrap();

@@ -1,0 +1,157 @@
+//! The socket of a running script: `hookpoint events` asks there.
+//!
+//! Only the same user can: the socket is in a folder that nobody else may enter. A request is one line of JSON, an
+//! answer one or more.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use hookpoint::events::{Delivery, EventBus, Overflow};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+/// How long a request may be, in bytes.
+const MAX_REQUEST: u64 = 64 << 10;
+
+/// What can be asked.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Request {
+    /// Events as they are published; at first the last ones.
+    Tail { pattern: String, historic: usize },
+    /// The figures of the bus.
+    Stats,
+}
+
+/// Where the sockets of running scripts are: `HOOKPOINT_RUN_DIR`, or `hookpoint` in the user's folder for such
+/// things, or one for the user in the folder for temporary files.
+pub(crate) fn folder() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(folder) = set("HOOKPOINT_RUN_DIR") {
+        return folder.into();
+    }
+    match set("XDG_RUNTIME_DIR") {
+        Some(folder) => Path::new(&folder).join("hookpoint"),
+        None => std::env::temp_dir().join(format!("hookpoint-{}", user())),
+    }
+}
+
+/// The user's number.
+fn user() -> u32 {
+    // Of one's own process, which the system always shows.
+    std::fs::metadata("/proc/self").map_or(0, |own| own.uid())
+}
+
+/// Answers until it is dropped.
+pub(crate) struct Control {
+    path: PathBuf,
+    task: JoinHandle<()>,
+}
+
+impl Control {
+    /// Opens the socket of this process.
+    ///
+    /// # Errors
+    /// The folder or the socket cannot be made, or others may enter the folder.
+    pub(crate) fn open(bus: EventBus) -> io::Result<Control> {
+        let folder = folder();
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
+        let found = std::fs::metadata(&folder)?;
+        if found.uid() != user() || found.permissions().mode() & 0o077 != 0 {
+            return Err(io::Error::other(format!(
+                "{} may be entered by others: make it yours alone (chmod 700), or set HOOKPOINT_RUN_DIR to another folder",
+                folder.display()
+            )));
+        }
+        let path = folder.join(format!("{}.sock", std::process::id()));
+        // Of a process that had this number and was killed.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        let task = tokio::spawn(serve(listener, bus));
+        Ok(Control { path, task })
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.task.abort();
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            eprintln!("warning: {} stays: {error}", self.path.display());
+        }
+    }
+}
+
+async fn serve(listener: UnixListener, bus: EventBus) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let bus = bus.clone();
+                tokio::spawn(async move {
+                    // One that goes away in the middle is nobody's error.
+                    let _gone = answer(stream, &bus).await;
+                });
+            }
+            Err(error) => {
+                eprintln!("warning: `hookpoint events` is not answered any more: {error}");
+                return;
+            }
+        }
+    }
+}
+
+async fn answer(stream: UnixStream, bus: &EventBus) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut line = String::new();
+    let mut read = BufReader::new(read.take(MAX_REQUEST));
+    read.read_line(&mut line).await?;
+    let said = match serde_json::from_str(&line) {
+        Ok(Request::Stats) => json!({ "bus": bus.metrics(), "subscriptions": bus.subscriptions() }),
+        Ok(Request::Tail { pattern, historic }) => {
+            let events = bus.subscribe(pattern.as_str()).name("hookpoint events tail");
+            let events = events.overflow(Overflow::DropOldest);
+            let opened = match historic {
+                0 => events.stream(),
+                count => events.historic(count).stream(),
+            };
+            match opened {
+                Ok(mut events) => loop {
+                    tokio::select! {
+                        delivery = events.recv() => match delivery {
+                            Some(delivery) => send(&mut write, &shown(&delivery)).await?,
+                            None => return Ok(()),
+                        },
+                        // Nothing more is asked on this connection: the other side has gone.
+                        _ = read.read_u8() => return Ok(()),
+                    }
+                },
+                Err(error) => json!({ "error": error.to_string() }),
+            }
+        }
+        Err(error) => json!({ "error": format!("this is no request: {error}") }),
+    };
+    send(&mut write, &said).await
+}
+
+async fn send(to: &mut (impl AsyncWriteExt + Unpin), line: &Value) -> io::Result<()> {
+    to.write_all(format!("{line}\n").as_bytes()).await
+}
+
+fn shown(delivery: &Delivery) -> Value {
+    match delivery {
+        Delivery::Event(event) => json!(**event),
+        Delivery::Gap(gap) => {
+            json!({ "gap": { "from": gap.from, "to": gap.to, "count": gap.count() } })
+        }
+        other => json!({ "note": format!("{other:?}") }),
+    }
+}

@@ -1,0 +1,223 @@
+//! `hookpoint events`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use crate::control::{self, Request};
+use crate::output::{self, Done};
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Print the events of a running script as they are published.
+    Tail(Tail),
+    /// Print the figures of a running script's event bus.
+    Stats(Stats),
+}
+
+#[derive(clap::Args)]
+struct Tail {
+    /// Topics: `*` stands for one token, `>` for all that follow.
+    #[arg(default_value = ">")]
+    pattern: String,
+    /// Begin with the last events that were published, at most so many.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    historic: usize,
+    /// End after so many events.
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    #[command(flatten)]
+    which: Which,
+    /// Print each event as one line of JSON, in the form of CloudEvents.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct Stats {
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which running script is meant.
+#[derive(clap::Args)]
+struct Which {
+    /// The process that runs it; needed only if there are several.
+    #[arg(long)]
+    pid: Option<u32>,
+}
+
+pub(crate) async fn run(args: Args) -> Done {
+    match args.command {
+        Command::Tail(args) => tail(args).await,
+        Command::Stats(args) => stats(args).await,
+    }
+}
+
+async fn tail(args: Tail) -> Done {
+    let request = Request::Tail {
+        pattern: args.pattern,
+        historic: args.historic,
+    };
+    let mut lines = ask(&args.which, &request).await?;
+    let mut left = args.count.unwrap_or(u64::MAX);
+    while left > 0 {
+        let Some(line) = lines.next().await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        left -= u64::from(line.get("gap").is_none());
+        let shown = if args.json {
+            line.to_string()
+        } else {
+            event_text(&line)
+        };
+        output::text(&shown)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `time topic data`, on one line.
+fn event_text(line: &Value) -> String {
+    if let Some(gap) = line.get("gap") {
+        return format!("… {} events are missing", gap["count"]);
+    }
+    let text = |key: &str| line[key].as_str().unwrap_or_default();
+    let data = line.get("data").unwrap_or(&Value::Null);
+    format!("{} {} {data}", text("time"), text("type"))
+}
+
+async fn stats(args: Stats) -> Done {
+    let mut lines = ask(&args.which, &Request::Stats).await?;
+    let Some(stats) = lines.next().await? else {
+        return Err("the script ended before it answered".into());
+    };
+    if args.json {
+        return output::json(&stats);
+    }
+    output::text(&stats_text(&stats))
+}
+
+/// One figure of the bus on a line, and the subscriptions as a table.
+fn stats_text(stats: &Value) -> String {
+    let mut lines = Vec::new();
+    figures("", &stats["bus"], &mut lines);
+    let heads = ["subscription", "pattern", "delivered", "lost", "waiting"];
+    let [name, pattern, delivered, lost, waiting] = heads;
+    lines.push(String::new());
+    lines.push(format!(
+        "{name:<40}{pattern:<24}{delivered:>10}{lost:>10}{waiting:>10}"
+    ));
+    for one in stats["subscriptions"].as_array().into_iter().flatten() {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        let number = |key: &str| one[key].as_u64().unwrap_or_default();
+        let (name, pattern) = (text("name"), text("pattern"));
+        let (delivered, lost, waiting) = (number("delivered"), number("dropped"), number("lag"));
+        lines.push(format!(
+            "{name:<40}{pattern:<24}{delivered:>10}{lost:>10}{waiting:>10}"
+        ));
+    }
+    lines.join("\n")
+}
+
+fn figures(within: &str, value: &Value, lines: &mut Vec<String>) {
+    for (name, value) in value.as_object().into_iter().flatten() {
+        let name = match within {
+            "" => name.clone(),
+            within => format!("{within}.{name}"),
+        };
+        match value {
+            Value::Object(_) => figures(&name, value, lines),
+            figure => lines.push(format!("{name:<32}{figure:>12}")),
+        }
+    }
+}
+
+/// The lines of an answer.
+struct Lines(BufReader<UnixStream>);
+
+impl Lines {
+    /// The next one; nothing at the end. What the other side could not do is an error.
+    async fn next(&mut self) -> Result<Option<Value>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut line = String::new();
+        if self.0.read_line(&mut line).await? == 0 {
+            return Ok(None);
+        }
+        let line: Value = serde_json::from_str(&line)?;
+        match line.get("error").and_then(Value::as_str) {
+            Some(error) => Err(error.to_owned().into()),
+            None => Ok(Some(line)),
+        }
+    }
+}
+
+async fn ask(
+    which: &Which,
+    request: &Request,
+) -> Result<Lines, Box<dyn std::error::Error + Send + Sync>> {
+    let mut stream = connect(which.pid).await?;
+    stream
+        .write_all(format!("{}\n", json!(request)).as_bytes())
+        .await?;
+    Ok(Lines(BufReader::new(stream)))
+}
+
+/// The script's process, if it is the only one or was named.
+async fn connect(pid: Option<u32>) -> Result<UnixStream, Box<dyn std::error::Error + Send + Sync>> {
+    let folder = control::folder();
+    let found = match pid {
+        Some(pid) => vec![(pid, folder.join(format!("{pid}.sock")))],
+        None => running(&folder)?,
+    };
+    let mut alive = Vec::new();
+    for (pid, path) in found {
+        // A socket that nobody answers at was left by a process that was killed.
+        if let Ok(stream) = UnixStream::connect(&path).await {
+            alive.push((pid, stream));
+        }
+    }
+    match (alive.len(), pid) {
+        (1, _) => Ok(alive.remove(0).1),
+        (0, Some(pid)) => Err(format!("process {pid} runs no script: no socket of it in {}", folder.display()).into()),
+        (0, None) => Err(format!(
+            "no script is running: start one with `hookpoint run`, or set HOOKPOINT_RUN_DIR to the folder of its socket (looked in {})",
+            folder.display()
+        )
+        .into()),
+        _ => {
+            let pids: Vec<_> = alive.iter().map(|(pid, _)| pid.to_string()).collect();
+            Err(format!("several scripts are running: choose one with --pid ({})", pids.join(", ")).into())
+        }
+    }
+}
+
+fn running(folder: &PathBuf) -> std::io::Result<Vec<(u32, PathBuf)>> {
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let pid = path
+            .file_stem()
+            .and_then(|name| name.to_str()?.parse().ok());
+        if let (Some(pid), Some("sock")) = (pid, path.extension().and_then(|e| e.to_str())) {
+            found.push((pid, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}

@@ -1,0 +1,194 @@
+//! The queue of one thread.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::{BatchMetrics, BatchedHookExecutorBuilder, WhenFull};
+use crate::monitor::{Histogram, Timing};
+
+pub(super) type Handle<T> = dyn Fn(&'static str, Vec<T>) + Send + Sync;
+
+pub(super) struct Lane<T> {
+    settings: BatchedHookExecutorBuilder,
+    queue: Mutex<Queue<T>>,
+    /// Told when a batch is due.
+    due: Condvar,
+    /// Told when there is room.
+    room: Condvar,
+    figures: Figures,
+}
+
+struct Queue<T> {
+    waiting: Vec<(&'static str, T)>,
+    /// When the first of them came.
+    oldest: Option<Instant>,
+    is_flushed: bool,
+    is_closed: bool,
+}
+
+#[derive(Default)]
+struct Figures {
+    records: AtomicU64,
+    batches: AtomicU64,
+    largest: AtomicU64,
+    dropped: AtomicU64,
+    waited: AtomicU64,
+    panicked: AtomicU64,
+    handling: Histogram,
+}
+
+impl<T: Send> Lane<T> {
+    pub(super) fn new(settings: BatchedHookExecutorBuilder) -> Self {
+        Lane {
+            settings,
+            queue: Mutex::new(Queue {
+                waiting: Vec::new(),
+                oldest: None,
+                is_flushed: false,
+                is_closed: false,
+            }),
+            due: Condvar::new(),
+            room: Condvar::new(),
+            figures: Figures::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, point: &'static str, item: T) {
+        let mut queue = self.lock();
+        if queue.waiting.len() >= self.settings.capacity
+            && self.settings.when_full == WhenFull::Wait
+        {
+            self.figures.waited.fetch_add(1, Ordering::Relaxed);
+            while queue.waiting.len() >= self.settings.capacity && !queue.is_closed {
+                queue = self
+                    .room
+                    .wait(queue)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        if queue.waiting.len() >= self.settings.capacity || queue.is_closed {
+            self.figures.dropped.fetch_add(1, Ordering::Relaxed);
+            drop(queue);
+            // What was taken out of the record is dropped outside of the lock.
+            drop(item);
+            return;
+        }
+        let is_first = queue.waiting.is_empty();
+        if is_first {
+            queue.oldest = Some(Instant::now());
+        }
+        queue.waiting.push((point, item));
+        // The thread waits for the first record without end, and then for the time or the last of a batch.
+        let wakes = is_first || queue.waiting.len() == self.settings.max_records;
+        drop(queue);
+        if wakes {
+            self.due.notify_one();
+        }
+    }
+
+    pub(super) fn flush(&self) {
+        self.lock().is_flushed = true;
+        self.due.notify_one();
+    }
+
+    pub(super) fn close(&self) {
+        self.lock().is_closed = true;
+        self.due.notify_one();
+        self.room.notify_all();
+    }
+
+    /// Hands batches on until the lane is closed and empty.
+    pub(super) fn run(&self, handle: &Handle<T>) {
+        while let Some(waiting) = self.next() {
+            let mut points = BTreeMap::<&'static str, Vec<T>>::new();
+            for (point, item) in waiting {
+                points.entry(point).or_default().push(item);
+            }
+            for (point, items) in points {
+                let mut items = items.into_iter();
+                loop {
+                    let batch: Vec<T> = items.by_ref().take(self.settings.max_records).collect();
+                    if batch.is_empty() {
+                        break;
+                    }
+                    self.hand_on(handle, point, batch);
+                }
+            }
+        }
+    }
+
+    /// Waits until something is due, and takes all that is there; nothing at the end.
+    fn next(&self) -> Option<Vec<(&'static str, T)>> {
+        let mut queue = self.lock();
+        loop {
+            let is_due = queue.is_flushed || queue.is_closed;
+            let age = queue.oldest.map(|oldest| oldest.elapsed());
+            let left = age.map(|age| self.settings.max_age.saturating_sub(age));
+            let is_late = left.is_some_and(|left| left.is_zero());
+            if !queue.waiting.is_empty()
+                && (is_due || is_late || queue.waiting.len() >= self.settings.max_records)
+            {
+                queue.is_flushed = false;
+                queue.oldest = None;
+                let waiting = std::mem::take(&mut queue.waiting);
+                drop(queue);
+                self.room.notify_all();
+                return Some(waiting);
+            }
+            if queue.is_closed {
+                return None;
+            }
+            queue.is_flushed = false;
+            queue = match left {
+                None => self.due.wait(queue).unwrap_or_else(PoisonError::into_inner),
+                Some(left) => {
+                    let waited = self.due.wait_timeout(queue, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+    }
+
+    fn hand_on(&self, handle: &Handle<T>, point: &'static str, batch: Vec<T>) {
+        let figures = &self.figures;
+        let size = batch.len() as u64;
+        let started = Instant::now();
+        // What the handler leaves half done is its own.
+        if catch_unwind(AssertUnwindSafe(|| handle(point, batch))).is_err() {
+            figures.panicked.fetch_add(1, Ordering::Relaxed);
+            tracing::error!(
+                point,
+                records = size,
+                "the handler of a batch of records panicked"
+            );
+        }
+        figures.handling.record(started.elapsed());
+        figures.records.fetch_add(size, Ordering::Relaxed);
+        figures.batches.fetch_add(1, Ordering::Relaxed);
+        figures.largest.fetch_max(size, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_to(&self, all: &mut BatchMetrics) {
+        let of = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        let figures = &self.figures;
+        all.records += of(&figures.records);
+        all.batches += of(&figures.batches);
+        all.largest = all.largest.max(of(&figures.largest));
+        all.dropped += of(&figures.dropped);
+        all.waited += of(&figures.waited);
+        all.panicked += of(&figures.panicked);
+        all.queued += self.lock().waiting.len() as u64;
+    }
+}
+
+/// How long the handler took, in all lanes.
+pub(super) fn timing<T>(lanes: &[Lane<T>]) -> Timing {
+    Histogram::sum(lanes.iter().map(|lane| &lane.figures.handling))
+}

@@ -1,0 +1,40 @@
+//! The errors of this crate.
+
+use hooks_runtime::HookError;
+
+/// Why a built-in hook is not there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuiltinError {
+    /// An option has a value that it cannot have, or does not go with another one.
+    #[error("{kind}: `{option}` {why}")]
+    BadOption {
+        /// The kind of the hook.
+        kind: &'static str,
+        /// The option.
+        option: &'static str,
+        /// What is wrong, and what to write instead.
+        why: Box<str>,
+    },
+    /// The options of a configuration cannot be read.
+    #[error("{kind}: {why}")]
+    BadOptions {
+        /// The kind of the hook.
+        kind: &'static str,
+        /// What is wrong.
+        why: Box<str>,
+    },
+    /// A kind that there is not.
+    #[error("there is no built-in hook `{kind}`{hint} (there are: {known})")]
+    UnknownKind {
+        /// What was written.
+        kind: Box<str>,
+        /// What was probably meant.
+        hint: Box<str>,
+        /// All of them.
+        known: Box<str>,
+    },
+    /// The registry refused it.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+}

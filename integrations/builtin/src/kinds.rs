@@ -1,0 +1,114 @@
+//! The list of all kinds, and what each of them is.
+
+use hooks_runtime::point::suggest;
+use hooks_runtime::{HookRegistry, PreparedHook};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::BuiltinError;
+use crate::logging::LoggingHook;
+use crate::placement::{Placement, Registered};
+
+/// Options that become hooks.
+///
+/// Its fields are the options of a configuration, and it has a method of the same name for each of them.
+pub trait BuiltinHook: DeserializeOwned + Sized {
+    /// The word for it in configurations.
+    const KIND: &'static str;
+
+    /// The hooks that it consists of.
+    ///
+    /// # Errors
+    /// [`BuiltinError::BadOption`], and whatever keeps it from working: files that cannot be opened, rules that
+    /// cannot be read.
+    fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError>;
+
+    /// Registers it, all of its hooks or none.
+    ///
+    /// # Errors
+    /// As [`BuiltinHook::prepare`], and what [`HookRegistry::register`] refuses.
+    fn register(self, registry: &HookRegistry, at: Placement) -> Result<Registered, BuiltinError> {
+        Ok(Registered::all(registry, self.prepare(&at)?)?)
+    }
+}
+
+/// One kind, for configurations.
+pub struct Kind {
+    /// The word for it.
+    pub name: &'static str,
+    prepare: fn(Value, &Placement) -> Result<Vec<PreparedHook>, BuiltinError>,
+}
+
+/// All kinds, by name.
+pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>()];
+
+/// The kind of that name.
+///
+/// # Errors
+/// [`BuiltinError::UnknownKind`], with what was probably meant.
+pub fn kind(name: &str) -> Result<&'static Kind, BuiltinError> {
+    let found = KINDS.iter().find(|kind| kind.name == name);
+    found.ok_or_else(|| {
+        let names = || KINDS.iter().map(|kind| kind.name);
+        let near = suggest(name, names());
+        BuiltinError::UnknownKind {
+            kind: name.into(),
+            hint: near.map_or("".into(), |near| format!("; did you mean `{near}`?").into()),
+            known: names().collect::<Vec<_>>().join(", ").into(),
+        }
+    })
+}
+
+impl Kind {
+    const fn of<H: BuiltinHook>() -> Kind {
+        Kind {
+            name: H::KIND,
+            prepare: |options, at| {
+                let hook: H =
+                    serde_json::from_value(options).map_err(|error| BuiltinError::BadOptions {
+                        kind: H::KIND,
+                        why: error.to_string().into(),
+                    })?;
+                hook.prepare(at)
+            },
+        }
+    }
+
+    /// The hooks of that kind with these options, an object.
+    ///
+    /// # Errors
+    /// [`BuiltinError::BadOptions`], and those of [`BuiltinHook::prepare`].
+    pub fn prepare(
+        &self,
+        options: Value,
+        at: &Placement,
+    ) -> Result<Vec<PreparedHook>, BuiltinError> {
+        (self.prepare)(options, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_sorted_and_mistakes_are_named() {
+        assert!(KINDS.is_sorted_by_key(|kind| kind.name));
+        let Err(error) = kind("loging") else {
+            panic!("there is no such kind");
+        };
+        assert!(
+            error.to_string().contains("did you mean `logging`?"),
+            "{error}"
+        );
+        let at = Placement::new("log").point("tool.*");
+        let options = serde_json::json!({ "levle": "debug" });
+        let Err(error) = kind("logging").and_then(|kind| kind.prepare(options, &at)) else {
+            panic!("there is no such option");
+        };
+        assert!(
+            error.to_string().contains("levle") && error.to_string().contains("level"),
+            "{error}"
+        );
+    }
+}

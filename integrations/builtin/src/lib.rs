@@ -1,0 +1,37 @@
+//! Built-in hooks: what most programs want, each with the same words in Rust, in a configuration file and in Lua.
+//!
+//! Every one is a type with options, which become hooks where it is placed:
+//!
+//! ```
+//! use hooks_builtin::{BuiltinHook as _, LoggingHook, Placement};
+//! use hooks_runtime::hooks;
+//!
+//! # fn main() -> Result<(), hooks_builtin::BuiltinError> {
+//! let logging = LoggingHook::new().level(hooks_builtin::Level::Debug).slow_ms(500);
+//! let _registered = logging.register(&hooks(), Placement::new("log").point("tool.*"))?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In a configuration the same is
+//!
+//! ```toml
+//! [[hook]]
+//! kind = "logging"
+//! id = "log"
+//! points = ["tool.*"]
+//! level = "debug"
+//! slow_ms = 500
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod kinds;
+mod logging;
+mod placement;
+
+pub use error::BuiltinError;
+pub use kinds::{BuiltinHook, KINDS, Kind, kind};
+pub use logging::{Level, LoggingHook};
+pub use placement::{Placement, Registered};

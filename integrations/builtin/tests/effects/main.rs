@@ -1,0 +1,4 @@
+//! What each built-in hook does to real calls.
+
+mod kit;
+mod logging;

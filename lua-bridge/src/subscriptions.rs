@@ -1,0 +1,107 @@
+//! What a script has subscribed to, and may therefore end.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hooks_events::{HandlerGuard, Subscription};
+use serde_json::{Value as Json, json};
+
+use crate::bind::ApiResult;
+
+/// The subscriptions of a script. Dropped with the script, and they end.
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    last: u64,
+    subscribed: BTreeMap<u64, Subscribed>,
+}
+
+struct Subscribed {
+    pattern: String,
+    place: String,
+    kept: Kept,
+}
+
+/// How its events reach the script.
+pub(crate) enum Kept {
+    Handler(#[allow(dead_code, reason = "held for its drop")] HandlerGuard),
+    Queue(Queue),
+}
+
+/// Events that wait for `Event.receive`.
+pub(crate) type Queue = Arc<tokio::sync::Mutex<Subscription>>;
+
+impl Kept {
+    pub(crate) fn handler(guard: HandlerGuard) -> Kept {
+        Kept::Handler(guard)
+    }
+
+    pub(crate) fn queue(subscription: Subscription) -> Kept {
+        Kept::Queue(Arc::new(tokio::sync::Mutex::new(subscription)))
+    }
+}
+
+impl Subscriptions {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps one; its id.
+    pub(crate) fn add(&self, pattern: String, place: String, kept: Kept) -> u64 {
+        let mut inner = self.lock();
+        inner.last += 1;
+        let id = inner.last;
+        let subscribed = Subscribed {
+            pattern,
+            place,
+            kept,
+        };
+        inner.subscribed.insert(id, subscribed);
+        id
+    }
+
+    /// Ends one; `false`: there is none of that id.
+    pub(crate) fn remove(&self, id: u64) -> bool {
+        let removed = self.lock().subscribed.remove(&id);
+        // Dropped outside of the lock: events that were queued go with it.
+        removed.is_some()
+    }
+
+    /// Ends those whose events wait for `Event.receive`: nobody will ask for them any more.
+    pub(crate) fn end_queues(&self) {
+        let ended: Vec<_> = {
+            let mut inner = self.lock();
+            let queues = inner
+                .subscribed
+                .extract_if(.., |_, known| matches!(known.kept, Kept::Queue(_)));
+            queues.collect()
+        };
+        drop(ended);
+    }
+
+    /// What `Event.receive` reads.
+    pub(crate) fn queue(&self, id: u64) -> ApiResult<Queue> {
+        match self.lock().subscribed.get(&id).map(|known| &known.kept) {
+            Some(Kept::Queue(queue)) => Ok(queue.clone()),
+            Some(Kept::Handler(_)) => Err(format!(
+                "Event.receive: the events of subscription {id} go to its function; subscribe without a function to receive them"
+            )
+            .into()),
+            None => Err(format!("Event.receive: there is no subscription {id}, or it has ended").into()),
+        }
+    }
+
+    /// All of them, for the script.
+    pub(crate) fn list(&self) -> Json {
+        let inner = self.lock();
+        let listed = inner.subscribed.iter().map(|(id, known)| {
+            let receives = matches!(known.kept, Kept::Queue(_));
+            json!({"id": id, "pattern": known.pattern, "location": known.place, "receives": receives})
+        });
+        Json::Array(listed.collect())
+    }
+}
