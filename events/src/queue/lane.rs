@@ -118,7 +118,7 @@ impl<T> Lane<T> {
         state
             .slots
             .iter_mut()
-            .for_each(|slot| wakes.add(slot.reader.take()));
+            .for_each(|slot| wakes.add(slot.wake()));
         let writers = state.writers.take();
         drop(state);
         wakes.each(Waker::wake);
@@ -132,7 +132,7 @@ impl<T> Lane<T> {
             return (VecDeque::new(), QueueCounts::default());
         };
         let mut slot = state.slots.swap_remove(at);
-        let reader = slot.reader.take();
+        let reader = slot.wake();
         self.let_writers_go_on(state);
         if let Some(reader) = reader {
             reader.wake();
@@ -160,10 +160,7 @@ impl<T> Lane<T> {
             && !sealed
             && let Some(waker) = waker
         {
-            match &mut slot.reader {
-                Some(known) => known.clone_from(waker),
-                none => *none = Some(waker.clone()),
-            }
+            slot.sleep(waker);
         }
         if was_full {
             self.let_writers_go_on(state);
@@ -246,7 +243,7 @@ impl<T: Clone> Lane<T> {
                 }
             }
             full += usize::from(slot.is_full());
-            wakes.add(slot.reader.take());
+            wakes.add(slot.wake());
         };
         // The last one gets the item itself.
         if let Some((last, others)) = state.slots.split_last_mut() {
