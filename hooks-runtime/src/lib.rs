@@ -11,6 +11,7 @@ mod ambient;
 pub mod answer;
 pub mod approve;
 pub mod batch;
+pub mod breaker;
 mod catalogue;
 pub mod clock;
 pub mod condition;
