@@ -35,7 +35,9 @@ pub use overflow::{Gap, GapReason, Overflow};
 pub use pattern::TopicPattern;
 pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
-pub use system::{EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem};
+pub use system::{
+    EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem,
+};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 
 /// The Rust blocks of the book compile and run as tests.
