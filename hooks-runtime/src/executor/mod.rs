@@ -16,7 +16,8 @@ mod verdict;
 mod violation;
 mod wait;
 
-pub(crate) use cache::ResultCache;
+pub use cache::KeptAnswer;
+pub(crate) use cache::{CacheKey, ResultCache};
 pub(crate) use call::{Call, Can, Scope};
 pub(crate) use panic::caught;
 pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};

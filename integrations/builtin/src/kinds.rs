@@ -5,6 +5,7 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::caching::CachingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
@@ -40,7 +41,7 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>()];
+pub const KINDS: &[Kind] = &[Kind::of::<CachingHook>(), Kind::of::<LoggingHook>()];
 
 /// The kind of that name.
 ///

@@ -26,11 +26,14 @@
 
 #![forbid(unsafe_code)]
 
+mod caching;
 mod error;
 mod kinds;
 mod logging;
 mod placement;
+mod waiting;
 
+pub use caching::CachingHook;
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};

@@ -1,4 +1,5 @@
 //! What each built-in hook does to real calls.
 
+mod caching;
 mod kit;
 mod logging;
