@@ -7,16 +7,15 @@ use hooks_runtime::{HookContext, HookError, HookResult, KeptAnswer, PreparedHook
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
+use crate::keys::Keys;
 use crate::kinds::BuiltinHook;
 use crate::placement::Placement;
-use crate::waiting::{is_async, wait_at, within};
+use crate::waiting::{wait_at, within};
 
 mod answers;
 mod flight;
-mod key;
 
 use answers::{Answers, Turn};
-use key::Keys;
 
 /// Keeps what bodies returned, and answers later calls with the same arguments with it.
 ///
@@ -152,7 +151,7 @@ struct Cache {
 
 impl Cache {
     async fn answer(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let key = self.keys.of(cx, |name| self.options.counts(name))?;
+        let key = self.keys.of_call(cx, |name| self.options.counts(name))?;
         let (shared, place) = (Arc::<str>::from(&*key), cx.kept_answer(&key));
         let answer = HookResult::cache(key, Duration::from_millis(self.options.ttl_ms));
         if cx.site().flags.is_stream {
@@ -163,7 +162,7 @@ impl Cache {
             cx.local(self.answers.alone(&shared, &place));
             return Ok(answer);
         }
-        let (clock, is_async) = (cx.clock().clone(), is_async(cx));
+        let (clock, is_async) = (cx.clock().clone(), cx.site().flags.is_async);
         let limit = Duration::from_millis(self.options.max_wait_ms);
         let until = clock.now() + limit;
         loop {

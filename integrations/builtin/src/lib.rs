@@ -28,9 +28,11 @@
 
 mod caching;
 mod error;
+mod keys;
 mod kinds;
 mod logging;
 mod placement;
+mod rate_limit;
 mod waiting;
 
 pub use caching::CachingHook;
@@ -38,3 +40,4 @@ pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
 pub use placement::{Placement, Registered};
+pub use rate_limit::{Per, RateAction, RateLimitHook};

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
 use std::time::Duration;
 
-use hooks_runtime::{Clock, GuardContext};
+use hooks_runtime::Clock;
 
 /// Awaits at an asynchronous site. At a synchronous one, where a hook must be ready at once, the thread of the
 /// caller is parked: it would wait for the body as well.
@@ -30,12 +30,6 @@ pub(crate) async fn wait_at<F: Future>(is_async: bool, future: F) -> F::Output {
             Poll::Pending => std::thread::park(),
         }
     }
-}
-
-/// Whether hooks at the site of a call may wait without a thread.
-pub(crate) fn is_async(cx: &GuardContext<'_>) -> bool {
-    let flags = cx.site().flags;
-    flags.is_async && !flags.is_stream
 }
 
 /// What the future gives, if that is before `limit` has passed.

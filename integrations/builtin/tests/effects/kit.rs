@@ -52,7 +52,7 @@ pub(crate) fn buy(shop: &str, order: Order, runs: &Runs) -> Result<Order, ShopEr
 }
 
 /// A call whose body does what the caller brings.
-#[hooked(point = "shop.price", component = shop, skip(work))]
+#[hooked(point = "shop.price", component = shop, skip(work), fields(letters = item.0.len()))]
 pub(crate) fn price(
     shop: &str,
     item: Item,

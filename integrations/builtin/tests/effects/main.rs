@@ -3,3 +3,4 @@
 mod caching;
 mod kit;
 mod logging;
+mod rate_limit;

@@ -1,4 +1,4 @@
-//! The key of a call.
+//! Keys: digests of what calls are about.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 
 /// Makes keys: digests (BLAKE3, keyed with 256 bits that are drawn when the hook is made) of what a call is
 /// about. Keys stand in records, so they must not give away an argument, not even one that is easy to guess.
-pub(super) struct Keys(pub(super) [u8; 32]);
+pub(crate) struct Keys([u8; 32]);
 
 impl Keys {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut key = [0; 32];
         for part in key.chunks_mut(8) {
             part.copy_from_slice(&RandomState::new().hash_one(0).to_le_bytes());
@@ -18,19 +18,23 @@ impl Keys {
         Keys(key)
     }
 
+    /// A digest to be made.
+    pub(crate) fn begin(&self) -> blake3::Hasher {
+        blake3::Hasher::new_keyed(&self.0)
+    }
+
     /// The key of a call for which the arguments that `counts` names are what matters.
-    pub(super) fn of(
+    pub(crate) fn of_call(
         &self,
         cx: &GuardContext<'_>,
         counts: impl Fn(&str) -> bool,
     ) -> Result<String, ArgError> {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        let mut hasher = self.begin();
         let site = cx.site();
         text(&mut hasher, site.point);
         text(&mut hasher, site.path);
         for name in [cx.component(), cx.principal()] {
-            hasher.update(&[u8::from(name.is_some())]);
-            text(&mut hasher, name.unwrap_or_default());
+            maybe(&mut hasher, name);
         }
         for name in cx.arg_names().filter(|name| counts(name)) {
             text(&mut hasher, name);
@@ -40,13 +44,20 @@ impl Keys {
     }
 }
 
-fn text(hasher: &mut blake3::Hasher, text: &str) {
+/// A text that may not be there; an empty one is.
+pub(crate) fn maybe(hasher: &mut blake3::Hasher, name: Option<&str>) {
+    hasher.update(&[u8::from(name.is_some())]);
+    text(hasher, name.unwrap_or_default());
+}
+
+/// A text, with its length before it.
+pub(crate) fn text(hasher: &mut blake3::Hasher, text: &str) {
     hasher.update(&(text.len() as u64).to_le_bytes());
     hasher.update(text.as_bytes());
 }
 
 /// The value without the order of its keys; lengths and a letter for the kind keep values apart.
-fn canonical(hasher: &mut blake3::Hasher, value: &Value) {
+pub(crate) fn canonical(hasher: &mut blake3::Hasher, value: &Value) {
     match value {
         Value::Array(items) => {
             hasher
@@ -82,7 +93,7 @@ mod tests {
     use serde_json::json;
 
     fn digest(keys: &Keys, value: &Value) -> blake3::Hash {
-        let mut hasher = blake3::Hasher::new_keyed(&keys.0);
+        let mut hasher = keys.begin();
         canonical(&mut hasher, value);
         hasher.finalize()
     }
