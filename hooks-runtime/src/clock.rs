@@ -71,7 +71,7 @@ impl Clock {
 
     /// A future that is ready once `duration` has passed, whatever executor polls it. A duration that goes
     /// beyond what an [`Instant`] can hold, such as [`Duration::MAX`], is a year.
-    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
+    pub fn sleep(&self, duration: Duration) -> Sleep {
         const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
         let now = self.now();
         Sleep {
@@ -109,7 +109,8 @@ fn push(timers: &mut Timers, at: Instant, waker: Waker) -> u64 {
 }
 
 /// See [`Clock::sleep`].
-pub(crate) struct Sleep {
+#[must_use = "nothing waits before it is awaited"]
+pub struct Sleep {
     clock: Clock,
     at: Instant,
     key: Option<u64>,

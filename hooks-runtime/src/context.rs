@@ -3,6 +3,7 @@
 use std::any::{Any, TypeId};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -10,9 +11,11 @@ use serde_json::Value;
 use crate::answer::Replacement;
 use crate::clock::Clock;
 use crate::error::ArgError;
+use crate::executor::{CacheKey, KeptAnswer};
 use crate::hook::Entry;
 use crate::point::{HookPoint, Phase, suggest};
 use crate::private::{Facts, Parts};
+use crate::registry::HookRegistry;
 use crate::scope::Link;
 use crate::site::SiteInfo;
 use crate::view::{RawView, ViewError};
@@ -152,6 +155,14 @@ impl GuardContext<'_> {
             Some(id) => id.to_string(),
             None => format!("call-{}", self.meta.root),
         }
+    }
+    /// Whom the call is made for, if its scope says so.
+    pub fn principal(&self) -> Option<&str> {
+        self.meta.link?.principal.as_deref()
+    }
+    /// The time that the registry goes by.
+    pub fn clock(&self) -> &Clock {
+        self.meta.clock
     }
     /// 1 for the first attempt.
     pub fn attempt(&self) -> u32 {
@@ -403,6 +414,20 @@ impl HookContext<'_> {
             .iter_mut()
             .find(|(serial, ty, _)| (*serial, *ty) == key)?;
         found.2.downcast_mut()
+    }
+
+    /// The place where the answer of this call is kept if this hook answers [`crate::HookResult::Cache`] with
+    /// `key`: to see whether there is one, and to drop it before its time.
+    pub fn kept_answer(&self, key: &str) -> KeptAnswer {
+        let registry = match self.meta.link {
+            Some(link) => Arc::downgrade(link.base()),
+            None => HookRegistry::try_global()
+                .map_or(Weak::new(), |global| Arc::downgrade(global.inner())),
+        };
+        KeptAnswer {
+            registry,
+            key: CacheKey::new(self.meta, self.entry.serial, key),
+        }
     }
 
     fn writable(&mut self, name: &str) -> Result<usize, ArgError> {

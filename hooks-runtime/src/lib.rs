@@ -47,13 +47,14 @@ pub use answer::{AskRequest, HookResult, IntoAnswer, Reach, Replacement, Restric
 pub use approve::{Approval, ApprovalRequest, Approver};
 pub use async_trait::async_trait;
 pub use catalogue::sites;
-pub use clock::Clock;
+pub use clock::{Clock, Sleep};
 pub use condition::Condition;
 pub use context::{GuardContext, HookContext, Plan};
 pub use digest::Digest;
 pub use discovery::{HookRegistration, link_time_hooks};
 pub use dynamic::DynamicSite;
 pub use error::{ArgError, HookError};
+pub use executor::KeptAnswer;
 pub use hook::{Hook, HookMetadata, Mode, OnFailure, Origin, Priority, Role, Source, SyncHook};
 pub use hooks_macros::{runtime_hook as hook, runtime_hooked as hooked, runtime_point as point};
 pub use inventory;

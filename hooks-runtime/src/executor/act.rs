@@ -52,14 +52,7 @@ impl Call<'_> {
         else {
             return None;
         };
-        let key = CacheKey {
-            point: self.meta.site.point,
-            path: self.meta.site.path,
-            component: self.meta.facts.named().map(Into::into),
-            principal: self.meta.link.and_then(|l| l.principal.clone()),
-            hook: entry.serial,
-            key: key.clone(),
-        };
+        let key = CacheKey::new(&self.meta, entry.serial, key);
         Some((key, *ttl))
     }
 

@@ -1,13 +1,14 @@
 //! Answers kept for `Cache` plans.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 use serde_json::Value;
 
 use crate::answer::Replacement;
+use crate::context::CallMeta;
+use crate::registry::Inner;
 use crate::view::Kept;
 
 /// At most this many answers are kept for one registry; then the one that is used up soonest goes.
@@ -25,6 +26,45 @@ pub(crate) struct CacheKey {
     pub(crate) key: String,
 }
 
+impl CacheKey {
+    pub(crate) fn new(meta: &CallMeta<'_>, hook: u32, key: &str) -> Self {
+        CacheKey {
+            point: meta.site.point,
+            path: meta.site.path,
+            component: meta.facts.named().map(Into::into),
+            principal: meta.link.and_then(|l| l.principal.clone()),
+            hook,
+            key: key.to_owned(),
+        }
+    }
+}
+
+/// The place of an answer that a hook's `Cache` keeps; see [`crate::HookContext::kept_answer`].
+#[derive(Clone, Debug)]
+pub struct KeptAnswer {
+    pub(crate) registry: Weak<Inner>,
+    pub(crate) key: CacheKey,
+}
+
+impl KeptAnswer {
+    /// How many answers one registry keeps at most, of all hooks together.
+    pub const MAX: usize = MAX_ENTRIES;
+
+    /// Whether there is an answer that is not too old.
+    pub fn is_there(&self) -> bool {
+        let registry = self.registry.upgrade();
+        registry.is_some_and(|r| r.cache.has(&self.key, r.clock.now()))
+    }
+
+    /// Drops the answer, if there is one.
+    pub fn forget(&self) {
+        if let Some(registry) = self.registry.upgrade() {
+            // What is taken out is dropped here, without the map's lock.
+            drop(registry.cache.entries.remove(&self.key));
+        }
+    }
+}
+
 /// A kept answer: a clone of the value, or its JSON.
 pub(crate) enum Stored {
     Typed(Arc<Mutex<Kept>>),
@@ -37,6 +77,10 @@ pub(crate) struct ResultCache {
 }
 
 impl ResultCache {
+    fn has(&self, key: &CacheKey, now: Instant) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.0 > now)
+    }
+
     /// A copy of the answer, if there is one that is not too old.
     pub(crate) fn get(&self, key: &CacheKey, now: Instant) -> Option<Replacement> {
         let entry = self.entries.get(key)?;

@@ -15,7 +15,8 @@ mod verdict;
 mod violation;
 mod wait;
 
-pub(crate) use cache::ResultCache;
+pub use cache::KeptAnswer;
+pub(crate) use cache::{CacheKey, ResultCache};
 pub(crate) use call::{Call, Can, Scope};
 pub(crate) use run::{Args, Body, Frame, Value, asynchronous, sync};
 pub(crate) use stream::{Outlet, stream};

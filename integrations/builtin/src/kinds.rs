@@ -5,9 +5,11 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::caching::CachingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
+use crate::rate_limit::RateLimitHook;
 
 /// Options that become hooks.
 ///
@@ -40,7 +42,11 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>()];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<CachingHook>(),
+    Kind::of::<LoggingHook>(),
+    Kind::of::<RateLimitHook>(),
+];
 
 /// The kind of that name.
 ///

@@ -26,12 +26,18 @@
 
 #![forbid(unsafe_code)]
 
+mod caching;
 mod error;
+mod keys;
 mod kinds;
 mod logging;
 mod placement;
+mod rate_limit;
+mod waiting;
 
+pub use caching::CachingHook;
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
 pub use placement::{Placement, Registered};
+pub use rate_limit::{Per, RateAction, RateLimitHook};

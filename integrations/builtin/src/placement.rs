@@ -72,6 +72,11 @@ impl Placement {
         &self.id
     }
 
+    /// For kinds: whether its answers do not count; what it does beside answering should not be done then.
+    pub fn is_shadow(&self) -> bool {
+        self.is_shadow
+    }
+
     /// For kinds: what the only hook of a kind says of itself, with the priority of the kind.
     pub fn only(&self, priority: Priority) -> HookMetadata {
         self.described(self.id.clone(), priority)

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hooks_runtime::{HookRefusal, HookRegistry, HookScope, hooked};
+use hooks_builtin::Placement;
+use hooks_runtime::{Clock, HookRefusal, HookRegistry, HookScope, hooked};
 use serde::{Deserialize, Serialize};
 
 /// The error of the hooked functions.
@@ -35,7 +36,7 @@ impl Runs {
     pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
-    fn add(&self) {
+    pub(crate) fn add(&self) {
         self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -48,6 +49,54 @@ pub(crate) fn buy(shop: &str, order: Order, runs: &Runs) -> Result<Order, ShopEr
         return Err(ShopError::Failed("an order of nothing".into()));
     }
     Ok(order)
+}
+
+/// A call whose body does what the caller brings.
+#[hooked(point = "shop.price", component = shop, skip(work), fields(letters = item.0.len()))]
+pub(crate) fn price(
+    shop: &str,
+    item: Item,
+    page: u32,
+    work: &dyn Fn() -> Result<u64, String>,
+) -> Result<u64, ShopError> {
+    let _ = (item, page); // for hooks
+    work().map_err(ShopError::Failed)
+}
+
+/// The same, asynchronous.
+#[hooked(point = "shop.quote", component = shop, skip(work))]
+pub(crate) async fn quote<F>(shop: &str, item: Item, work: F) -> Result<u64, ShopError>
+where
+    F: Future<Output = Result<u64, String>> + Send,
+{
+    let _ = item; // for hooks
+    work.await.map_err(ShopError::Failed)
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Item(pub(crate) String);
+
+impl From<&str> for Item {
+    fn from(name: &str) -> Self {
+        Item(name.to_owned())
+    }
+}
+
+/// An isolated registry whose time stands still, entered until this is dropped.
+pub(crate) fn with_fake_clock() -> (HookRegistry, HookScope, Clock) {
+    let clock = Clock::fake();
+    let registry = HookRegistry::with_clock(clock.clone());
+    let scope = HookScope::isolated(&registry);
+    (registry, scope, clock)
+}
+
+/// The error that a kind has for those options.
+pub(crate) fn refused_options(kind: &str, options: serde_json::Value) -> String {
+    let at = Placement::new("it").point("shop.*");
+    match hooks_builtin::kind(kind).unwrap().prepare(options, &at) {
+        Ok(_) => panic!("the options were taken"),
+        Err(error) => error.to_string(),
+    }
 }
 
 /// An isolated registry that is entered until this is dropped.
