@@ -107,6 +107,8 @@ pub enum Origin {
         /// Its version.
         version: Cow<'static, str>,
     },
+    /// An entry of a configuration.
+    Configuration,
     /// A script.
     Script {
         /// Its file, as given.
@@ -121,6 +123,14 @@ impl Source {
         Source {
             origin: Origin::Program,
             location,
+        }
+    }
+
+    /// An entry of a configuration, at `file:line:column`.
+    pub fn configuration(location: impl Into<Cow<'static, str>>) -> Self {
+        Source {
+            location: location.into(),
+            origin: Origin::Configuration,
         }
     }
 

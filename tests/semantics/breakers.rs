@@ -32,7 +32,10 @@ struct Fixture {
 }
 
 fn policy() -> BreakerPolicy {
-    BreakerPolicy::default().failures(3).within(10 * SECOND).open_for(SECOND)
+    BreakerPolicy::default()
+        .failures(3)
+        .within(10 * SECOND)
+        .open_for(SECOND)
 }
 
 impl Fixture {
@@ -94,7 +97,10 @@ fn it_opens_after_failures_and_closes_with_a_good_answer() {
     fixture.recovers();
     fixture.clock.advance(SECOND);
     assert_eq!(site(1).unwrap(), 1);
-    assert_eq!((fixture.state(), fixture.asked()), (BreakerState::Closed, 5));
+    assert_eq!(
+        (fixture.state(), fixture.asked()),
+        (BreakerState::Closed, 5)
+    );
     assert_eq!(site(2).unwrap(), 2);
     // And the next time it begins with one second again.
     fixture.fails.store(true, Ordering::SeqCst);
@@ -112,7 +118,10 @@ fn failures_that_are_long_ago_do_not_count_and_the_time_is_bounded() {
         site(1).unwrap_err();
         fixture.clock.advance(6 * SECOND);
     }
-    assert_eq!((fixture.state(), fixture.asked()), (BreakerState::Closed, 10));
+    assert_eq!(
+        (fixture.state(), fixture.asked()),
+        (BreakerState::Closed, 10)
+    );
     (0..2).for_each(|_| drop(site(1)));
     assert_eq!(fixture.state(), BreakerState::Open);
     let before = fixture.asked();
@@ -138,9 +147,15 @@ async fn one_call_tries_it_and_a_call_that_is_dropped_is_no_answer() {
     let clock = Clock::fake();
     let registry = HookRegistry::with_clock(clock.clone());
     let scope = HookScope::isolated(&registry);
-    let (asked, hangs) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (asked, hangs) = (
+        Arc::new(AtomicUsize::new(0)),
+        Arc::new(AtomicBool::new(false)),
+    );
     let state = (asked.clone(), hangs.clone());
-    let guard = registry.on("remote").point("breakers.site").breaker(policy());
+    let guard = registry
+        .on("remote")
+        .point("breakers.site")
+        .breaker(policy());
     let guard = guard.guard_async_with(state, |(asked, hangs), _| {
         Box::pin(async move {
             asked.fetch_add(1, Ordering::SeqCst);
@@ -161,7 +176,11 @@ async fn one_call_tries_it_and_a_call_that_is_dropped_is_no_answer() {
     assert!(tries.as_mut().poll(&mut cx).is_pending());
     assert_eq!(registry.list()[0].breaker, Some(BreakerState::HalfOpen));
     scope.wrap(later(1)).await.unwrap_err();
-    assert_eq!(asked.load(Ordering::SeqCst), 4, "while one call tries, nobody else does");
+    assert_eq!(
+        asked.load(Ordering::SeqCst),
+        4,
+        "while one call tries, nobody else does"
+    );
     drop(tries);
     hangs.store(false, Ordering::SeqCst);
     clock.advance(SECOND);
@@ -192,14 +211,23 @@ fn panics_count_and_opening_is_told() {
     let _entered = scope.enter();
     let heard = Arc::new(Heard::default());
     registry.add_sink(heard.clone());
-    let hook = registry.on("panics").point("breakers.site").breaker(policy());
+    let hook = registry
+        .on("panics")
+        .point("breakers.site")
+        .breaker(policy());
     let hook = hook.intercept(|cx| assert!(cx.attempt() == 0, "in a hook"));
     let _hook = hook.unwrap();
     (0..5).for_each(|_| drop(site(1)));
     clock.advance(SECOND);
     site(1).unwrap_err();
     let told = heard.0.lock().unwrap();
-    assert_eq!(*told, [("panics".to_owned(), SECOND), ("panics".to_owned(), 2 * SECOND)]);
+    assert_eq!(
+        *told,
+        [
+            ("panics".to_owned(), SECOND),
+            ("panics".to_owned(), 2 * SECOND)
+        ]
+    );
 }
 
 #[test]
@@ -210,11 +238,16 @@ fn slowness_trips_only_hooks_whose_failure_is_open() {
     let _entered = scope.enter();
     let slow = |on_failure| {
         let (clock, hook) = (clock.clone(), registry.on("slow").point("breakers.site"));
-        let hook = hook.breaker(policy().slow(SECOND / 2)).on_failure(on_failure);
+        let hook = hook
+            .breaker(policy().slow(SECOND / 2))
+            .on_failure(on_failure);
         hook.intercept(move |_| clock.advance(SECOND))
     };
     let error = slow(OnFailure::Closed).unwrap_err().to_string();
-    assert!(error.contains("slow") && error.contains("on_failure"), "{error}");
+    assert!(
+        error.contains("slow") && error.contains("on_failure"),
+        "{error}"
+    );
     let _slow = slow(OnFailure::Open).unwrap();
     for number in 0..3 {
         assert_eq!(site(number).unwrap(), number);
