@@ -138,15 +138,14 @@ fn reconfigure(path: &str, entries: usize) -> Result<(), hooks_runtime::HookRefu
     Ok(())
 }
 
+/// The hooks of entries, and whether each entry is required.
+#[cfg(feature = "builtin")]
+type Entries = Vec<(bool, Registered)>;
+
 /// The ids of the hooks that required entries became.
 #[cfg(feature = "builtin")]
-fn required_ids<'a>(
-    hooks: &'a [(usize, Registered)],
-    entries: &'a [super::entries::HookEntry],
-) -> impl Iterator<Item = &'a str> {
-    let required = hooks
-        .iter()
-        .filter(|(number, _)| entries[*number].is_required());
+fn required_ids(hooks: &Entries) -> impl Iterator<Item = &str> {
+    let required = hooks.iter().filter(|(required, _)| *required);
     required.flat_map(|(_, registered)| registered.ids())
 }
 
@@ -260,7 +259,7 @@ impl HookSystemBuilder {
         self.refuse_scripts()?;
         let required = self.config.required.iter().map(String::as_str);
         #[cfg(feature = "builtin")]
-        let required = required.chain(required_ids(&hooks, &self.config.hooks));
+        let required = required.chain(required_ids(&hooks));
         let required: Vec<&str> = required.collect();
         self.registry.require(&required)?;
         let found = self.registry.verify();
@@ -291,11 +290,11 @@ impl HookSystemBuilder {
 
     /// Registers the built-in hooks of the configuration, each entry by itself.
     #[cfg(feature = "builtin")]
-    fn register_entries(&self) -> Result<(Vec<(usize, Registered)>, Vec<Problem>), HookError> {
-        let (mut hooks, mut problems) = (Vec::new(), Vec::new());
-        for (number, entry) in self.config.hooks.iter().enumerate() {
+    fn register_entries(&self) -> Result<(Entries, Vec<Problem>), HookError> {
+        let (mut hooks, mut problems) = (Entries::new(), Vec::new());
+        for entry in &self.config.hooks {
             match entry.register(&self.registry) {
-                Ok(registered) => hooks.push((number, registered)),
+                Ok(registered) => hooks.push((entry.is_required(), registered)),
                 Err(problem) if entry.is_required() => return Err(problem.into()),
                 Err(problem) => {
                     tracing::error!(%problem, "an entry of the configuration is left out");
