@@ -2,6 +2,7 @@
 
 use std::hint::black_box;
 
+use hookpoint::breaker::BreakerPolicy;
 use hookpoint::prelude::*;
 
 /// Registered hooks; they go when it is dropped.
@@ -14,6 +15,21 @@ pub type Registered = Result<Vec<HookGuard>, HookError>;
 pub fn no_ops(point: &str, count: usize) -> Registered {
     let intercept = |n| {
         let hook = hooks().on(format!("{point}.no-op-{n}")).point(point);
+        hook.pre().post().intercept(|cx| {
+            black_box(cx);
+        })
+    };
+    (0..count).map(intercept).collect()
+}
+
+/// As [`no_ops`], each with a breaker.
+///
+/// # Errors
+/// The point has hooks of this kind already.
+pub fn watched(point: &str, count: usize) -> Registered {
+    let intercept = |n| {
+        let hook = hooks().on(format!("{point}.watched-{n}")).point(point);
+        let hook = hook.breaker(BreakerPolicy::default());
         hook.pre().post().intercept(|cx| {
             black_box(cx);
         })

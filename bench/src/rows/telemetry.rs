@@ -1,11 +1,12 @@
 //! What one more hook costs in the executor, with what watches over it, against one more call of a trait object.
 
+use hookpoint::monitor::Thresholds;
 use hookpoint::prelude::*;
 
 use super::{Group, Measured};
 use crate::harness::{Variant, measure};
 use crate::peers::dyn_loop;
-use crate::registered::no_ops;
+use crate::registered::watched;
 use crate::report::{Claim, Unit};
 use crate::same_body;
 use crate::sites::sync_calls;
@@ -28,8 +29,10 @@ pub(super) const GROUP: Group = Group {
         "one more watched hook, over one more trait object in a loop",
     )],
     measure: |plan| {
-        let _few = no_ops("bench.few", FEW)?;
-        let _many = no_ops("bench.many", MANY)?;
+        let monitor = hooks().monitor();
+        monitor.start(Thresholds::default());
+        let _few = watched("bench.few", FEW)?;
+        let _many = watched("bench.many", MANY)?;
         let dyn_calls = |count| {
             let hooks = dyn_loop::no_ops(count);
             sync_calls(move |a, b, label| dyn_loop::around(&hooks, bare, (a, b, label)))
@@ -43,11 +46,14 @@ pub(super) const GROUP: Group = Group {
                 Variant::new("dyn many", dyn_calls(MANY)),
             ],
         );
+        let measured = monitor.snapshot();
+        monitor.stop();
         let slope = |more, less| samples.added_ns(more, less) / (MANY - FEW) as f64;
         let note = format!(
-            "{:.1} ns over {:.1} ns for a hook before and after; of what watches, catch_unwind is in",
+            "{:.1} ns over {:.1} ns for a hook before and after, with breaker, caught panics and the monitor on, which measured {} calls",
             slope("many", "few"),
             slope("dyn many", "dyn few"),
+            measured.points.iter().map(|point| point.calls.count).sum::<u64>(),
         );
         let value = samples.added_ratio(("many", "few"), ("dyn many", "dyn few"));
         Ok(vec![
