@@ -6,8 +6,11 @@
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use hookpoint::PerformanceMonitor;
 use hookpoint::events::{Delivery, EventBus, Overflow};
+use hookpoint::report::Report;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -25,6 +28,8 @@ pub(crate) enum Request {
     Tail { pattern: String, historic: usize },
     /// The figures of the bus.
     Stats,
+    /// What calls met so far, and what hooks cost.
+    Report,
 }
 
 /// Where the sockets of running scripts are: `HOOKPOINT_RUN_DIR`, or `hookpoint` in the user's folder for such
@@ -46,6 +51,14 @@ fn user() -> u32 {
     std::fs::metadata("/proc/self").map_or(0, |own| own.uid())
 }
 
+/// What is asked about.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    pub(crate) bus: EventBus,
+    pub(crate) report: Arc<Report>,
+    pub(crate) monitor: PerformanceMonitor,
+}
+
 /// Answers until it is dropped.
 pub(crate) struct Control {
     path: PathBuf,
@@ -57,7 +70,7 @@ impl Control {
     ///
     /// # Errors
     /// The folder or the socket cannot be made, or others may enter the folder.
-    pub(crate) fn open(bus: EventBus) -> io::Result<Control> {
+    pub(crate) fn open(answers: Answers) -> io::Result<Control> {
         let folder = folder();
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -77,7 +90,7 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let task = tokio::spawn(serve(listener, bus));
+        let task = tokio::spawn(serve(listener, answers));
         Ok(Control { path, task })
     }
 }
@@ -91,14 +104,14 @@ impl Drop for Control {
     }
 }
 
-async fn serve(listener: UnixListener, bus: EventBus) {
+async fn serve(listener: UnixListener, answers: Answers) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let bus = bus.clone();
+                let answers = answers.clone();
                 tokio::spawn(async move {
                     // One that goes away in the middle is nobody's error.
-                    let _gone = answer(stream, &bus).await;
+                    let _gone = answer(stream, &answers).await;
                 });
             }
             Err(error) => {
@@ -109,12 +122,19 @@ async fn serve(listener: UnixListener, bus: EventBus) {
     }
 }
 
-async fn answer(stream: UnixStream, bus: &EventBus) -> io::Result<()> {
+async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
+    let bus = &answers.bus;
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(MAX_REQUEST));
     read.read_line(&mut line).await?;
     let said = match serde_json::from_str(&line) {
+        Ok(Request::Report) => {
+            let report = answers.report.snapshot();
+            let performance = answers.monitor.snapshot();
+            let text = format!("{report}\n\n{}", crate::report::text(&performance));
+            json!({ "report": report, "performance": performance, "text": text })
+        }
         Ok(Request::Stats) => json!({ "bus": bus.metrics(), "subscriptions": bus.subscriptions() }),
         Ok(Request::Tail { pattern, historic }) => {
             let events = bus

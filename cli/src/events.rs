@@ -53,7 +53,7 @@ struct Stats {
 
 /// Which running script is meant.
 #[derive(clap::Args)]
-struct Which {
+pub(crate) struct Which {
     /// The process that runs it; needed only if there are several.
     #[arg(long)]
     pid: Option<u32>,
@@ -145,11 +145,13 @@ fn figures(within: &str, value: &Value, lines: &mut Vec<String>) {
 }
 
 /// The lines of an answer.
-struct Lines(BufReader<UnixStream>);
+pub(crate) struct Lines(BufReader<UnixStream>);
 
 impl Lines {
     /// The next one; nothing at the end. What the other side could not do is an error.
-    async fn next(&mut self) -> Result<Option<Value>, Box<dyn std::error::Error + Send + Sync>> {
+    pub(crate) async fn next(
+        &mut self,
+    ) -> Result<Option<Value>, Box<dyn std::error::Error + Send + Sync>> {
         let mut line = String::new();
         if self.0.read_line(&mut line).await? == 0 {
             return Ok(None);
@@ -162,7 +164,7 @@ impl Lines {
     }
 }
 
-async fn ask(
+pub(crate) async fn ask(
     which: &Which,
     request: &Request,
 ) -> Result<Lines, Box<dyn std::error::Error + Send + Sync>> {

@@ -9,6 +9,8 @@ mod explain;
 mod hooks;
 mod output;
 mod points;
+#[cfg(unix)]
+mod report;
 mod run;
 
 // Linked, and so found: the plugin that comes with the command.
@@ -44,6 +46,9 @@ enum Command {
     /// Follow the events of a running script, or show the figures of its event bus.
     #[cfg(unix)]
     Events(events::Args),
+    /// What the calls of a running script met so far, and what its hooks cost.
+    #[cfg(unix)]
+    Report(report::Args),
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
     Explain(explain::Args),
 }
@@ -69,6 +74,8 @@ async fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(args).await,
         #[cfg(unix)]
         Command::Events(args) => events::run(args).await,
+        #[cfg(unix)]
+        Command::Report(args) => report::run(args).await,
         Command::Explain(args) => explain::run(args).await,
     };
     match done {

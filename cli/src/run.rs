@@ -9,6 +9,7 @@ use std::time::Duration;
 use hookpoint::events::store::Retention;
 use hookpoint::events::{Event, EventBus, HookEventSystem};
 use hookpoint::lua::{LuaEngine, Script, ScriptError};
+use hookpoint::monitor::Thresholds;
 use hookpoint::report::Report;
 use hookpoint::{GuardContext, HookError, HookRegistry, HookScope, Vote};
 use serde_json::{Value, json};
@@ -73,11 +74,18 @@ pub(crate) async fn run(args: Args) -> Done {
     registry.add_sink(report.clone());
     let bus = EventBus::builder().keep(Retention::default()).build();
     let watching = report.watch(&bus)?;
+    let monitor = registry.monitor();
+    // Every call: each is recorded for the report anyway.
+    monitor.start(Thresholds::default().sample_every(1));
     let system = HookEventSystem::builder().registry(registry).bus(bus);
     let system = system.build()?;
     let bus = system.bus();
     #[cfg(unix)]
-    let control = open_control(bus, args.no_socket);
+    let control = open_control(args.no_socket, || crate::control::Answers {
+        bus: bus.clone(),
+        report: report.clone(),
+        monitor: monitor.clone(),
+    });
     let engine = hookpoint::script::engine(".")?.events(bus.clone());
     let engine = if args.json {
         engine.output(io::stderr())
@@ -121,7 +129,10 @@ pub(crate) async fn run(args: Args) -> Done {
     #[cfg(unix)]
     drop(control);
     if args.json {
-        output::json(&json!({ "scripts": results, "report": report.snapshot() }))?;
+        let performance = monitor.snapshot();
+        output::json(
+            &json!({ "scripts": results, "report": report.snapshot(), "performance": performance }),
+        )?;
     } else if !args.no_report {
         output::text(&format!("\n── report ──\n{}", report.text()))?;
     }
@@ -142,11 +153,14 @@ fn tell(bus: &EventBus, topic: &str, data: Value) {
 
 /// Lets `hookpoint events` ask about this run. A run without it is as good, so that is no error.
 #[cfg(unix)]
-fn open_control(bus: &EventBus, no_socket: bool) -> Option<crate::control::Control> {
+fn open_control(
+    no_socket: bool,
+    answers: impl FnOnce() -> crate::control::Answers,
+) -> Option<crate::control::Control> {
     if no_socket {
         return None;
     }
-    let opened = crate::control::Control::open(bus.clone());
+    let opened = crate::control::Control::open(answers());
     let warn = |error| eprintln!("warning: `hookpoint events` cannot ask about this run: {error}");
     opened.map_err(warn).ok()
 }

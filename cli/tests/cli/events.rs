@@ -122,6 +122,31 @@ fn tail_follows_a_running_script_and_stats_shows_its_bus() {
         people.contains("published") && people.contains("ticks.lua:2"),
         "{people}"
     );
+    let report = hookpoint(folder)
+        .args(["report", "--json"])
+        .output()
+        .expect("it starts");
+    let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    assert!(
+        report["report"]["points"]["event.publish"]["calls"].as_u64() > Some(3),
+        "{report}"
+    );
+    let point =
+        |one: &Value| one["point"] == "event.publish" && one["calls"]["count"].as_u64() > Some(0);
+    assert!(
+        report["performance"]["points"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .any(point),
+        "{report}"
+    );
+    let people = hookpoint(folder).arg("report").output().expect("it starts");
+    let people = text(&people.stdout);
+    assert!(
+        people.contains("hooked calls at") && people.contains("measured calls"),
+        "{people}"
+    );
     let bad = events(folder, &["tail", "a..b"]);
     assert_eq!(bad.status.code(), Some(1));
     assert!(text(&bad.stderr).contains("a..b"), "{}", text(&bad.stderr));
