@@ -77,6 +77,8 @@ mod book {
     struct PluginCrate;
     #[doc = include_str!("../docs/guide/hooks-and-events.md")]
     struct HooksAndEvents;
+    #[doc = include_str!("../docs/guide/monitor.md")]
+    struct Monitor;
     #[doc = include_str!("../docs/guide/lua.md")]
     struct Lua;
     #[doc = include_str!("../docs/reference/api.md")]

@@ -117,7 +117,9 @@ async fn answer(stream: UnixStream, bus: &EventBus) -> io::Result<()> {
     let said = match serde_json::from_str(&line) {
         Ok(Request::Stats) => json!({ "bus": bus.metrics(), "subscriptions": bus.subscriptions() }),
         Ok(Request::Tail { pattern, historic }) => {
-            let events = bus.subscribe(pattern.as_str()).name("hookpoint events tail");
+            let events = bus
+                .subscribe(pattern.as_str())
+                .name("hookpoint events tail");
             let events = events.overflow(Overflow::DropOldest);
             let opened = match historic {
                 0 => events.stream(),

@@ -119,15 +119,11 @@ impl EventBus {
         inner.count_refusals(inner.ask_and_try_send(event))
     }
 
-    /// Publishes a record of what hooks did, under a topic that begins with `hook.`. Hooks are not asked, because
+    /// Publishes what hooks did, or what the system itself has to say. Hooks are not asked, because
     /// that would make a further record; queues that are full miss it, because the hooked call does not wait.
     ///
     /// # Errors
     /// As [`try_publish`](EventBus::try_publish), but for `Full` and `Refused`.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the system of hooks and events publishes them")
-    )]
     pub(crate) fn publish_record(&self, event: Event) -> Result<Published, EventError> {
         self.inner().send_or_miss(event.made_by_hooks())
     }

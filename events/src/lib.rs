@@ -30,12 +30,14 @@ pub use dispatcher::{EventDispatcher, EventDispatcherBuilder, Strategy};
 pub use error::EventError;
 pub use event::{Event, UniversalEvent};
 pub use handler::{Backoff, DeliveryPolicy, EventHandler, Handled, HandlerError, HandlerGuard};
-pub use metrics::{BusMetrics, DeliveryMetrics, LatencyMetrics, SubscriptionMetrics};
+pub use metrics::{BusMetrics, DeliveryMetrics, SubscriptionMetrics};
 pub use overflow::{Gap, GapReason, Overflow};
 pub use pattern::TopicPattern;
 pub use request::REPLY_TO;
 pub use subscription::{Delivery, Subscription, SubscriptionBuilder};
-pub use system::{EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem};
+pub use system::{
+    EventHook, HookEventSystem, HookEventSystemBuilder, OnEvent, UnifiedHookEventSystem,
+};
 pub use topic::{MAX_TOPIC_BYTES, MAX_TOPIC_TOKENS, Topic};
 
 /// The Rust blocks of the book compile and run as tests.

@@ -3,14 +3,10 @@
 //! Counting must not slow the bus: figures of one writer are written without locked instructions, others are added
 //! up where something unusual happens. A snapshot is not one moment of the whole bus; each figure is exact.
 
-mod histogram;
-
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hooks_runtime::monitor::Timing;
 use serde::Serialize;
-
-pub(crate) use histogram::LatencyHistogram;
-pub use histogram::LatencyMetrics;
 
 /// The figures of a bus since it was built.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,7 +25,7 @@ pub struct BusMetrics {
     /// Dead letters that were pushed out of the list by newer ones.
     pub dead_letters_dropped: u64,
     /// From publishing to the reader, of a sample of the queued deliveries.
-    pub latency: LatencyMetrics,
+    pub latency: Timing,
 }
 
 /// The figures of one subscription since it began.

@@ -121,8 +121,7 @@ impl HookEventSystem {
 /// Publishes what hooks or the system have to say. It never waits: where a queue is full, the subscriber gets a
 /// gap.
 fn tell(bus: &EventBus, event: Result<Event, EventError>) {
-    let inner = bus.inner();
-    match event.and_then(|event| inner.send_or_miss(event.made_by_hooks())) {
+    match event.and_then(|event| bus.publish_record(event)) {
         // A bus that is closed wants to hear nothing more.
         Ok(_) | Err(EventError::Closed { .. }) => {}
         Err(error) => tracing::warn!(%error, "what hooks did was not published"),

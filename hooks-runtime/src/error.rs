@@ -25,6 +25,12 @@ pub enum HookError {
     /// The hook did not answer in time.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
+    /// It has failed too often lately, and was not asked.
+    #[error("it failed too often and is left alone for another {left:?}")]
+    BreakerOpen {
+        /// For how long it is not asked.
+        left: Duration,
+    },
     /// An asynchronous hook was not ready at a synchronous site.
     #[error(
         "an asynchronous hook had to wait at a synchronous site; make the site async or add `blocking` to its attribute"
@@ -152,6 +158,7 @@ impl HookError {
             HookError::Unsupported { .. } => "unsupported",
             HookError::Replacement(_) => "replacement",
             HookError::Timeout(_) => "timeout",
+            HookError::BreakerOpen { .. } => "breaker_open",
             HookError::WouldBlock => "would_block",
             HookError::Panicked(_) => "panicked",
             HookError::Condition { .. } => "condition",

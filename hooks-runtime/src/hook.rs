@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::answer::{HookResult, Vote};
+use crate::breaker::{Breaker, BreakerPolicy};
 use crate::condition::Condition;
 use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
@@ -106,6 +107,8 @@ pub enum Origin {
         /// Its version.
         version: Cow<'static, str>,
     },
+    /// An entry of a configuration.
+    Configuration,
     /// A script.
     Script {
         /// Its file, as given.
@@ -120,6 +123,14 @@ impl Source {
         Source {
             origin: Origin::Program,
             location,
+        }
+    }
+
+    /// An entry of a configuration, at `file:line:column`.
+    pub fn configuration(location: impl Into<Cow<'static, str>>) -> Self {
+        Source {
+            location: location.into(),
+            origin: Origin::Configuration,
         }
     }
 
@@ -160,6 +171,7 @@ pub struct HookMetadata {
     pub(crate) tags: Vec<Box<str>>,
     pub(crate) once: bool,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) breaker: Option<BreakerPolicy>,
     pub(crate) on_failure: Option<OnFailure>,
     pub(crate) mode: Mode,
     pub(crate) args_after: bool,
@@ -245,6 +257,13 @@ macro_rules! setters {
             $meta.timeout = Some(timeout);
             $self
         }
+        /// If it fails again and again, it is left alone for a while, see [`BreakerPolicy`].
+        ///
+        /// [`BreakerPolicy`]: crate::breaker::BreakerPolicy
+        pub fn breaker(mut $self, policy: $crate::breaker::BreakerPolicy) -> Self {
+            $meta.breaker = Some(policy);
+            $self
+        }
         /// What its failure means. Default: `Closed` before and after the body, `Open` for observers and
         /// after a failed body.
         pub fn on_failure(mut $self, on_failure: OnFailure) -> Self {
@@ -303,6 +322,7 @@ impl HookMetadata {
             tags: Vec::new(),
             once: false,
             timeout: None,
+            breaker: None,
             on_failure: None,
             mode: Mode::Enforce,
             args_after: false,
@@ -401,6 +421,8 @@ pub(crate) struct Entry {
     pub(crate) enabled: AtomicBool,
     pub(crate) claimed: AtomicBool,
     pub(crate) required: AtomicBool,
+    /// What leaves it alone if it fails again and again.
+    pub(crate) breaker: Breaker,
     /// How long it took to answer, where that was measured.
     pub(crate) time: OnceLock<Box<Histogram>>,
     pub(crate) gone: Gone,
@@ -415,13 +437,16 @@ impl Entry {
         owner: Weak<Inner>,
     ) -> Self {
         static SERIAL: AtomicU32 = AtomicU32::new(1);
+        let breaker = Breaker::new(meta.breaker.clone());
         let plain = matches!(callee, Callee::Intercept(_) | Callee::Guard(_))
             && meta.mode == Mode::Enforce
             && meta.components.is_empty()
             && meta.conditions.is_empty()
             && !meta.once
-            && meta.timeout.is_none();
+            && meta.timeout.is_none()
+            && breaker.slow().is_none();
         Entry {
+            breaker,
             plain,
             named: Arc::from(&*meta.id),
             from: meta.source.to_string().into(),
@@ -445,6 +470,12 @@ impl Entry {
 
     pub(crate) fn role(&self) -> Role {
         self.callee.role()
+    }
+
+    /// Whether it can be asked in a row: nothing but its answer matters, and it is healthy.
+    #[inline]
+    pub(crate) fn goes_in_a_row(&self) -> bool {
+        self.plain && !self.breaker.is_tripped()
     }
 
     pub(crate) fn matches(&self, point: &str) -> bool {

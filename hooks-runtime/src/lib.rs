@@ -11,6 +11,7 @@ mod ambient;
 pub mod answer;
 pub mod approve;
 pub mod batch;
+pub mod breaker;
 mod catalogue;
 pub mod clock;
 pub mod condition;
@@ -22,6 +23,7 @@ pub mod error;
 mod executor;
 pub mod hook;
 pub mod monitor;
+pub mod panic;
 pub mod pattern;
 pub mod point;
 #[doc(hidden)]

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-pub(crate) use histogram::Histogram;
-pub use histogram::Timing;
+pub use histogram::{Histogram, Timing};
 pub(crate) use meter::{Meter, PointMeter};
 pub(crate) use sample::Sample;
 

@@ -16,7 +16,7 @@ use crate::refusal::HookRefusal;
 use crate::site::{ArgInfo, SiteInfo};
 
 /// Version of the record's form; it grows when a field changes its meaning.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -108,7 +108,8 @@ pub struct HookRecord {
     /// `outranked`, `would_grant`, `unenforceable`, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<&'static str>,
-    /// How long it took, if a sink takes every record of the point, or the hook has a timeout.
+    /// How long it took, if that was measured: for asynchronous hooks and those with a timeout always, for others if
+    /// a sink takes every record of the point.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub elapsed: Option<Duration>,
     /// The number of the stream's item that it was asked about, from 0.

@@ -169,6 +169,15 @@ pub enum Signal<'a> {
         /// The time that they take in a second.
         hook_time_per_second: Duration,
     },
+    /// A hook has failed too often and is left alone for a while.
+    BreakerOpened {
+        /// The hook.
+        hook: &'a str,
+        /// The point of the call in which it failed last.
+        point: &'a str,
+        /// For how long.
+        open_for: Duration,
+    },
     /// An observer or sink panicked.
     ObserverFailed {
         /// The observer.

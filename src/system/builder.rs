@@ -1,12 +1,18 @@
 //! [`HookSystem`] and how one is built.
 
 use std::path::Path;
+#[cfg(feature = "builtin")]
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+#[cfg(feature = "builtin")]
+use hooks_builtin::Registered;
 use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
 use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, hooks};
 
 use super::config::Config;
+#[cfg(feature = "builtin")]
+use super::entries::Problem;
 
 /// A registry whose policy is in force.
 ///
@@ -34,6 +40,11 @@ use super::config::Config;
 pub struct HookSystem {
     registry: HookRegistry,
     events: HookEventSystem,
+    /// The built-in hooks of the configuration, as they are registered.
+    #[cfg(feature = "builtin")]
+    hooks: Mutex<Vec<Registered>>,
+    #[cfg(feature = "builtin")]
+    problems: Vec<Problem>,
     /// What the scripts registered lives as long as they do.
     #[cfg(feature = "lua")]
     _scripts: Vec<hooks_lua::Script>,
@@ -68,6 +79,43 @@ impl HookSystem {
         self.registry.verify()
     }
 
+    /// The entries of the configuration that were left out. One that is wrong never takes another one with it; one
+    /// that is required and wrong keeps the system from starting.
+    #[cfg(feature = "builtin")]
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// Puts the built-in hooks of a changed configuration in the place of those that are there, in one step: calls
+    /// are asked about by the old ones or by the new ones, and nobody by a part. Hooks at `system.config` may
+    /// refuse it. Everything else that the file says takes effect at the next start.
+    ///
+    /// # Errors
+    /// The file cannot be read, an entry is wrong, a required hook is missing, or a hook refused: then everything
+    /// stays as it was.
+    #[cfg(feature = "builtin")]
+    pub fn reload(&self, path: impl AsRef<Path>) -> Result<(), HookError> {
+        let path = path.as_ref();
+        let config = Config::read(path)?;
+        reconfigure(&path.display().to_string(), config.hooks.len())?;
+        let mut prepared = Vec::new();
+        for entry in &config.hooks {
+            prepared.extend(entry.prepare()?);
+        }
+        let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
+        let old: Vec<String> = hooks
+            .iter()
+            .flat_map(|h| h.ids().map(str::to_owned))
+            .collect();
+        let old: Vec<&str> = old.iter().map(String::as_str).collect();
+        let new = self.registry.replace(&old, prepared)?;
+        let before = std::mem::replace(&mut *hooks, vec![Registered::from(new)]);
+        drop(hooks);
+        // Their hooks are gone already; the guards have nothing left to do.
+        drop(before);
+        Ok(())
+    }
+
     /// Calls need a grant from here on: the program is going down.
     pub fn drain(&self) {
         self.registry.set_life(Life::Draining);
@@ -79,6 +127,35 @@ impl HookSystem {
         let report = self.events.shutdown(timeout).await;
         self.drain();
         report
+    }
+}
+
+/// Built-in hooks are about to be replaced by so many entries of that file.
+#[cfg(feature = "builtin")]
+#[hooks_runtime::hooked(point = "system.config", component = path)]
+fn reconfigure(path: &str, entries: usize) -> Result<(), hooks_runtime::HookRefusal> {
+    let _for_hooks_only = (path, entries);
+    Ok(())
+}
+
+/// The hooks of entries, and whether each entry is required.
+#[cfg(feature = "builtin")]
+type Entries = Vec<(bool, Registered)>;
+
+/// The ids of the hooks that required entries became.
+#[cfg(feature = "builtin")]
+fn required_ids(hooks: &Entries) -> impl Iterator<Item = &str> {
+    let required = hooks.iter().filter(|(required, _)| *required);
+    required.flat_map(|(_, registered)| registered.ids())
+}
+
+#[cfg(feature = "builtin")]
+impl From<Problem> for HookError {
+    fn from(problem: Problem) -> Self {
+        HookError::Configuration {
+            what: problem.at.into(),
+            cause: problem.what.into(),
+        }
     }
 }
 
@@ -120,6 +197,8 @@ impl HookSystemBuilder {
         self.config.required.extend(read.required);
         self.config.closed.extend(read.closed);
         self.config.scripts.extend(read.scripts);
+        #[cfg(feature = "builtin")]
+        self.config.hooks.extend(read.hooks);
         self.config.plugins = read.plugins.or(self.config.plugins);
         Ok(self)
     }
@@ -172,11 +251,16 @@ impl HookSystemBuilder {
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
         }
+        #[cfg(feature = "builtin")]
+        let (hooks, problems) = self.register_entries()?;
         #[cfg(feature = "lua")]
         let _scripts = self.load_scripts().await?;
         #[cfg(not(feature = "lua"))]
         self.refuse_scripts()?;
-        let required: Vec<&str> = self.config.required.iter().map(String::as_str).collect();
+        let required = self.config.required.iter().map(String::as_str);
+        #[cfg(feature = "builtin")]
+        let required = required.chain(required_ids(&hooks));
+        let required: Vec<&str> = required.collect();
         self.registry.require(&required)?;
         let found = self.registry.verify();
         if let Some(gap) = found.gaps.iter().find(|gap| gap.error) {
@@ -195,9 +279,30 @@ impl HookSystemBuilder {
         Ok(HookSystem {
             registry: self.registry,
             events,
+            #[cfg(feature = "builtin")]
+            hooks: Mutex::new(hooks.into_iter().map(|(_, hooks)| hooks).collect()),
+            #[cfg(feature = "builtin")]
+            problems,
             #[cfg(feature = "lua")]
             _scripts,
         })
+    }
+
+    /// Registers the built-in hooks of the configuration, each entry by itself.
+    #[cfg(feature = "builtin")]
+    fn register_entries(&self) -> Result<(Entries, Vec<Problem>), HookError> {
+        let (mut hooks, mut problems) = (Entries::new(), Vec::new());
+        for entry in &self.config.hooks {
+            match entry.register(&self.registry) {
+                Ok(registered) => hooks.push((entry.is_required(), registered)),
+                Err(problem) if entry.is_required() => return Err(problem.into()),
+                Err(problem) => {
+                    tracing::error!(%problem, "an entry of the configuration is left out");
+                    problems.push(problem);
+                }
+            }
+        }
+        Ok((hooks, problems))
     }
 
     /// Link-time hooks were chosen by whoever linked a crate; the configuration may restrict them to a list.

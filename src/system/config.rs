@@ -5,6 +5,9 @@ use std::path::Path;
 use hooks_runtime::HookError;
 use serde::Deserialize;
 
+#[cfg(feature = "builtin")]
+use super::entries::HookEntry;
+
 /// What an application's policy consists of.
 ///
 /// ```toml
@@ -12,22 +15,41 @@ use serde::Deserialize;
 /// closed = ["tool.execute"]      # calls at these points need a grant
 /// plugins = ["acme-hooks"]       # link-time hooks of other crates are not used
 /// scripts = ["policy.lua"]       # loaded before the system serves, relative to this file
+///
+/// [[hook]]                       # a built-in hook, see `HookEntry`
+/// kind = "logging"
+/// id = "log"
+/// points = ["tool.*"]
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Config {
     /// Ids of hooks without which the system does not start.
-    #[serde(default)]
     pub required: Vec<String>,
     /// Points and patterns whose calls need a grant.
-    #[serde(default)]
     pub closed: Vec<String>,
     /// The crates whose link-time hooks are used; absent: all.
     pub plugins: Option<Vec<String>>,
     /// Scripts to load, relative to the file.
-    #[serde(default)]
     pub scripts: Vec<String>,
+    /// Built-in hooks.
+    #[cfg(feature = "builtin")]
+    pub hooks: Vec<HookEntry>,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default)]
+    required: Vec<String>,
+    #[serde(default)]
+    closed: Vec<String>,
+    plugins: Option<Vec<String>>,
+    #[serde(default)]
+    scripts: Vec<String>,
+    #[serde(default)]
+    hook: Vec<toml::Spanned<toml::Table>>,
 }
 
 impl Config {
@@ -54,19 +76,45 @@ impl Config {
     /// # Errors
     /// [`HookError::Configuration`] with line and column.
     pub fn parse(text: &str, name: &str) -> Result<Config, HookError> {
-        toml::from_str(text).map_err(|error| {
-            let place = error.span().map(|span| {
-                let before = &text[..span.start.min(text.len())];
-                let line = before.matches('\n').count() + 1;
-                let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-                format!(":{line}:{column}")
-            });
+        let written: Written = toml::from_str(text).map_err(|error| {
+            let place = error.span().map(|span| place(text, span.start));
             HookError::Configuration {
                 what: format!("{name}{}", place.unwrap_or_default()).into(),
                 cause: error.message().replace('\n', " ").into(),
             }
+        })?;
+        let at = |entry: &toml::Spanned<toml::Table>| {
+            format!("{name}{}", place(text, entry.span().start))
+        };
+        #[cfg(not(feature = "builtin"))]
+        if let Some(entry) = written.hook.first() {
+            return Err(HookError::Configuration {
+                what: at(entry).into(),
+                cause: "built-in hooks need the feature `builtin` of the crate `hookpoint`".into(),
+            });
+        }
+        Ok(Config {
+            required: written.required,
+            closed: written.closed,
+            plugins: written.plugins,
+            scripts: written.scripts,
+            #[cfg(feature = "builtin")]
+            hooks: (written.hook.into_iter())
+                .map(|entry| HookEntry {
+                    at: at(&entry),
+                    table: entry.into_inner(),
+                })
+                .collect(),
         })
     }
+}
+
+/// `:line:column`, both from 1.
+fn place(text: &str, at: usize) -> String {
+    let before = &text[..at.min(text.len())];
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    format!(":{line}:{column}")
 }
 
 #[cfg(test)]

@@ -3,8 +3,12 @@
 
 mod builder;
 mod config;
+#[cfg(feature = "builtin")]
+mod entries;
 mod terminal;
 
 pub use builder::{HookSystem, HookSystemBuilder};
 pub use config::Config;
+#[cfg(feature = "builtin")]
+pub use entries::{HookEntry, Problem};
 pub use terminal::TerminalApprover;

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod batch;
+mod breakers;
 mod decisions;
 mod dynamic;
 mod failures;

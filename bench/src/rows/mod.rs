@@ -1,6 +1,7 @@
 //! The claims, and what measures them.
 
 mod active;
+mod batch;
 mod bus;
 mod classic;
 mod event;
@@ -109,6 +110,7 @@ pub const GROUPS: &[Group] = &[
     work::SPAWN,
     tool_call::GROUP,
     scale::GROUP,
+    batch::GROUP,
     bus::INLINE,
     bus::QUEUED,
     route::GROUP,

@@ -87,8 +87,15 @@ fn tail_follows_a_running_script_and_stats_shows_its_bus() {
             (Some("tick"), Some("clock"))
         );
     }
-    let past = events(folder, &["tail", "script.started", "--historic", "5", "--count", "1"]);
-    assert!(text(&past.stdout).contains("script.started {\"script\":\"ticks.lua\"}"), "{}", text(&past.stdout));
+    let past = events(
+        folder,
+        &["tail", "script.started", "--historic", "5", "--count", "1"],
+    );
+    assert!(
+        text(&past.stdout).contains("script.started {\"script\":\"ticks.lua\"}"),
+        "{}",
+        text(&past.stdout)
+    );
     let people = events(folder, &["tail", "--count", "2"]);
     let people = text(&people.stdout);
     assert!(

@@ -2,6 +2,7 @@
 
 mod commands;
 mod docs;
+mod entries;
 #[cfg(unix)]
 mod events;
 mod quickstart;

@@ -1,19 +1,17 @@
 //! Deliveries without a queue, and the question to hooks before a delivery.
 
-use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use hooks_runtime::hooked;
+use hooks_runtime::panic::caught;
 
 use super::inner::Inner;
 use crate::dead_letter::DeadLetterCause;
 use crate::error::EventError;
 use crate::event::Event;
 use crate::handler::HandlerError;
-use crate::handler::attempt::panic_message;
 use crate::subscription::record::SubscriptionRecord;
 use crate::system::UnheardGuard;
 
@@ -89,36 +87,34 @@ impl Inline {
     /// As `deliver`, for a handler without options, where no hooks are to be asked.
     #[inline(always)]
     pub(crate) fn call_simple(&self, inner: &Inner, event: &Event) -> bool {
-        // Unwind safe as below.
-        match catch_unwind(AssertUnwindSafe(|| (self.handler)(event))) {
+        match caught(|| (self.handler)(event)) {
             Ok(Ok(())) => true,
             Ok(Err(error)) => self.went_wrong(inner, event, self.failed(&error)) == Called::Well,
-            Err(panic) => self.panicked(inner, event, &*panic) == Called::Well,
+            Err(message) => self.panicked(inner, event, message) == Called::Well,
         }
     }
 
     #[inline]
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
         let _unheard = (!asks).then(UnheardGuard::enter);
-        // Unwind safe: what a handler leaves half done is its own.
-        let called = catch_unwind(AssertUnwindSafe(|| {
+        let called = caught(|| {
             if asks {
                 self.ask_and_call(event)
             } else {
                 self.call(event)
             }
-        }));
+        });
         match called {
             Ok(Ok(())) => Called::Well,
             Ok(Err(error)) => self.went_wrong(inner, event, error),
-            Err(panic) => self.panicked(inner, event, &*panic),
+            Err(message) => self.panicked(inner, event, message),
         }
     }
 
     #[cold]
-    fn panicked(&self, inner: &Inner, event: &Event, panic: &(dyn Any + Send)) -> Called {
+    fn panicked(&self, inner: &Inner, event: &Event, message: Box<str>) -> Called {
         self.record.counters.panicked.add(1);
-        let cause = DeadLetterCause::Panicked(panic_message(panic));
+        let cause = DeadLetterCause::Panicked(message);
         self.put_aside(inner, event, cause)
     }
 

@@ -1,8 +1,9 @@
 //! The way of one event to all that want it.
 
 use std::num::NonZeroU64;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use hooks_runtime::panic::caught;
 
 use super::deliver::DepthGuard;
 use super::inner::Inner;
@@ -375,7 +376,7 @@ enum Stop {
 /// Whether the filter lets it pass, without counting; a panic is looked at where it counts.
 fn may_want(queued: &Queued, event: &Event) -> bool {
     let filter = queued.special.as_ref().and_then(|s| s.filter.as_ref());
-    filter.is_none_or(|filter| catch_unwind(AssertUnwindSafe(|| filter(event))).unwrap_or(false))
+    filter.is_none_or(|filter| caught(|| filter(event)).unwrap_or(false))
 }
 
 pub(crate) fn closed(event: &Event) -> EventError {

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use hooks_runtime::monitor::Histogram;
+use hooks_runtime::panic::caught;
 use tokio::sync::Notify;
 
 use super::builder::EventBusBuilder;
@@ -13,7 +15,7 @@ use super::tally::Tallies;
 use super::target::{Queued, Target};
 use crate::dead_letter::DeadLetters;
 use crate::event::Event;
-use crate::metrics::{BusMetrics, Counter, DeliveryMetrics, LatencyHistogram, SubscriptionMetrics};
+use crate::metrics::{BusMetrics, Counter, DeliveryMetrics, SubscriptionMetrics};
 use crate::request::Requests;
 use crate::route::Router;
 use crate::subscription::record::SubscriptionRecord;
@@ -27,7 +29,7 @@ pub(crate) struct Inner {
     pub(crate) published: Counter,
     pub(crate) refused: Counter,
     pub(crate) tallies: Tallies,
-    pub(crate) latency: LatencyHistogram,
+    pub(crate) latency: Histogram,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) requests: Requests,
     closed: AtomicBool,
@@ -43,7 +45,7 @@ impl Inner {
             published: Counter::default(),
             refused: Counter::default(),
             tallies: Tallies::default(),
-            latency: LatencyHistogram::default(),
+            latency: Histogram::default(),
             dead_letters: DeadLetters::new(settings.dead_letters_kept),
             requests: Requests::default(),
             closed: AtomicBool::new(false),
@@ -129,7 +131,7 @@ impl Inner {
         event: &Event,
     ) -> bool {
         let Some(filter) = filter else { return true };
-        let wanted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| filter(event)));
+        let wanted = caught(|| filter(event));
         let counters = &record.counters;
         match wanted {
             Ok(true) => return true,
@@ -187,7 +189,7 @@ impl Inner {
             totals,
             dead_letters: self.dead_letters.count(),
             dead_letters_dropped: self.dead_letters.dropped(),
-            latency: self.latency.metrics(),
+            latency: self.latency.timing(),
         }
     }
 }

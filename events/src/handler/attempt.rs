@@ -1,13 +1,12 @@
 //! One event on its way to one handler: attempts, their ends, and the dead letter after the last.
 
-use std::any::Any;
 use std::hash::{BuildHasher, RandomState};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
 
 use hooks_runtime::hooked;
+use hooks_runtime::panic::caught;
 
 use super::{DeliveryPolicy, EventHandler};
 use crate::bus::inner::Inner;
@@ -68,7 +67,7 @@ impl Delivering {
     }
 
     async fn attempt(&self, event: &Arc<Event>, attempt: u32) -> Attempt {
-        let delivery = caught(Box::pin(async {
+        let delivery = ended(Box::pin(async {
             if event.is_of_hooks() {
                 return unheard(self.handle(event)).await;
             }
@@ -87,7 +86,7 @@ impl Delivering {
             Ok(Err(EventError::Refused(_))) => return Attempt::Refused,
             Ok(Err(EventError::Handler { message, .. })) => DeadLetterCause::Failed(message),
             Ok(Err(other)) => DeadLetterCause::Failed(other.to_string().into()),
-            Err(panic) => DeadLetterCause::Panicked(panic_message(&*panic)),
+            Err(message) => DeadLetterCause::Panicked(message),
         })
     }
 
@@ -117,9 +116,7 @@ impl Delivering {
 impl Delivering {
     /// Tells the handler of a gap. A panic of it is counted and ends there.
     pub(crate) fn tell(&self, gap: Gap) {
-        let told = catch_unwind(AssertUnwindSafe(|| {
-            self.handler.on_gap(&self.record.name, gap);
-        }));
+        let told = caught(|| self.handler.on_gap(&self.record.name, gap));
         if told.is_err() {
             self.record.counters.panicked.add(1);
         }
@@ -127,23 +124,14 @@ impl Delivering {
 }
 
 /// The output of a future, or what it panicked with.
-async fn caught<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Box<dyn Any + Send>> {
-    std::future::poll_fn(move |cx| {
-        // Unwind safe: a future that panicked is not polled again.
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
+async fn ended<F: Future>(mut future: Pin<Box<F>>) -> Result<F::Output, Box<str>> {
+    // A future that panicked is not polled again.
+    std::future::poll_fn(move |cx| match caught(|| future.as_mut().poll(cx)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+        Err(message) => Poll::Ready(Err(message)),
     })
     .await
-}
-
-/// What a panic said.
-pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> Box<str> {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a value that is no text").into()
 }
 
 /// A number from 0 to 1. Not for secrets.
@@ -161,13 +149,5 @@ mod tests {
     fn chance_is_between_zero_and_one() {
         let all: Vec<f64> = (0..100).map(|_| chance()).collect();
         assert!(all.iter().all(|c| (0.0..1.0).contains(c)), "{all:?}");
-    }
-
-    #[test]
-    fn panics_say_what_they_said() {
-        let said = |panic: Box<dyn Any + Send>| panic_message(&*panic);
-        assert_eq!(&*said(Box::new("text")), "text");
-        assert_eq!(&*said(Box::new(String::from("owned"))), "owned");
-        assert_eq!(&*said(Box::new(7)), "a value that is no text");
     }
 }

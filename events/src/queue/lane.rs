@@ -11,10 +11,15 @@ use super::slot::{Batch, Offered, QueueCounts, Slot};
 use super::sync::{Arc, AtomicUsize, Mutex, MutexGuard, Ordering, PoisonError};
 use crate::overflow::{GapReason, Overflow};
 
+/// For so many queues a writer has copies of an item before it takes the lock.
+const COPIES: usize = 10;
+
 /// Queues that get the same items.
 pub struct Lane<T> {
     /// How many of the queues are full and make writers wait or fail: a hint for those without the lock.
     full: AtomicUsize,
+    /// How many queues there are: a hint too.
+    readers: AtomicUsize,
     pub(super) state: Mutex<State<T>>,
 }
 
@@ -48,6 +53,7 @@ impl<T> Default for Lane<T> {
     fn default() -> Self {
         Lane {
             full: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
             state: Mutex::new(State {
                 slots: Vec::new(),
                 writers: Waiters::default(),
@@ -88,6 +94,7 @@ impl<T> Lane<T> {
     ) -> Reader<T> {
         let mut state = self.lock();
         state.slots.push(Slot::new(key, capacity, overflow));
+        self.readers.store(state.slots.len(), Ordering::Relaxed);
         drop(state);
         Reader::new(Arc::clone(self), key, capacity)
     }
@@ -118,7 +125,7 @@ impl<T> Lane<T> {
         state
             .slots
             .iter_mut()
-            .for_each(|slot| wakes.add(slot.reader.take()));
+            .for_each(|slot| wakes.add(slot.wake()));
         let writers = state.writers.take();
         drop(state);
         wakes.each(Waker::wake);
@@ -132,7 +139,8 @@ impl<T> Lane<T> {
             return (VecDeque::new(), QueueCounts::default());
         };
         let mut slot = state.slots.swap_remove(at);
-        let reader = slot.reader.take();
+        self.readers.store(state.slots.len(), Ordering::Relaxed);
+        let reader = slot.wake();
         self.let_writers_go_on(state);
         if let Some(reader) = reader {
             reader.wake();
@@ -160,10 +168,7 @@ impl<T> Lane<T> {
             && !sealed
             && let Some(waker) = waker
         {
-            match &mut slot.reader {
-                Some(known) => known.clone_from(waker),
-                none => *none = Some(waker.clone()),
-            }
+            slot.sleep(waker);
         }
         if was_full {
             self.let_writers_go_on(state);
@@ -221,6 +226,10 @@ impl<T: Clone> Lane<T> {
     /// With `misses`, one that is full misses the item instead: its reader will see a gap for that reason.
     #[inline]
     pub fn push(&self, item: T, misses: Option<GapReason>) -> Pushed {
+        // Copies are made before the lock is taken, for as many queues as there seem to be.
+        let copies = self.readers.load(Ordering::Relaxed).saturating_sub(1);
+        let mut copies: [Option<T>; COPIES] =
+            std::array::from_fn(|at| (at < copies).then(|| item.clone()));
         let mut state = self.lock();
         let count = state.slots.len();
         let mut pushed = Pushed::default();
@@ -246,11 +255,14 @@ impl<T: Clone> Lane<T> {
                 }
             }
             full += usize::from(slot.is_full());
-            wakes.add(slot.reader.take());
+            wakes.add(slot.wake());
         };
         // The last one gets the item itself.
         if let Some((last, others)) = state.slots.split_last_mut() {
-            others.iter_mut().for_each(|slot| offer(slot, item.clone()));
+            for (at, slot) in others.iter_mut().enumerate() {
+                let copy = copies.get_mut(at).and_then(Option::take);
+                offer(slot, copy.unwrap_or_else(|| item.clone()));
+            }
             offer(last, item);
         }
         if full > 0 {

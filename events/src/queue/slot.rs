@@ -11,25 +11,31 @@ use crate::overflow::{Gap, GapReason, Overflow};
 const STAMP_EVERY: u64 = 64;
 
 /// The queue of one reader.
+///
+/// What a writer looks at for every item comes first and fits into one line of the cache: writers on several cores
+/// hand that line to one another for every item.
+#[repr(C, align(64))]
 pub(super) struct Slot<T> {
-    pub(super) key: u64,
-    capacity: usize,
-    pub(super) overflow: Overflow,
     items: VecDeque<T>,
-    /// What was lost since the reader's last batch, in order.
-    gaps: VecDeque<Gap>,
     /// The number of the last item that was queued or lost.
     last: u64,
+    capacity: u32,
     /// How many items the reader has taken and not given back as read.
-    handed: usize,
+    handed: u32,
+    pub(super) overflow: Overflow,
+    /// The reader found nothing and sleeps.
+    sleeps: bool,
+    /// It was full when somebody asked for room, and is not half empty yet.
+    pub(super) holds_up: bool,
+    pub(super) key: u64,
+    /// What was lost since the reader's last batch, in order.
+    gaps: VecDeque<Gap>,
     lost: u64,
     gap_count: u64,
     /// An item with the time at which it came.
     stamp: Option<(u64, Instant)>,
-    /// The reader found nothing and sleeps.
-    pub(super) reader: Option<Waker>,
-    /// It was full when somebody asked for room, and is not half empty yet.
-    pub(super) holds_up: bool,
+    /// How to wake the reader.
+    reader: Option<Waker>,
 }
 
 /// What there is to say of a queue.
@@ -67,8 +73,9 @@ impl<T> Slot<T> {
     pub(super) fn new(key: u64, capacity: NonZeroUsize, overflow: Overflow) -> Self {
         Slot {
             key,
-            capacity: capacity.get(),
+            capacity: u32::try_from(capacity.get()).unwrap_or(u32::MAX),
             overflow,
+            sleeps: false,
             items: VecDeque::new(),
             gaps: VecDeque::new(),
             last: 0,
@@ -81,9 +88,28 @@ impl<T> Slot<T> {
         }
     }
 
+    /// The reader sleeps until this is woken.
+    pub(super) fn sleep(&mut self, waker: &Waker) {
+        self.sleeps = true;
+        match &mut self.reader {
+            Some(known) => known.clone_from(waker),
+            none => *none = Some(waker.clone()),
+        }
+    }
+
+    /// Whom to wake, if the reader sleeps.
+    #[inline]
+    pub(super) fn wake(&mut self) -> Option<Waker> {
+        if !self.sleeps {
+            return None;
+        }
+        self.sleeps = false;
+        self.reader.take()
+    }
+
     /// What counts against the capacity.
     pub(super) fn length(&self) -> usize {
-        self.items.len() + self.handed
+        self.items.len() + self.handed as usize
     }
 
     /// Whether a writer has to ask for room here.
@@ -94,13 +120,13 @@ impl<T> Slot<T> {
     /// Whether it keeps writers from writing.
     #[inline]
     pub(super) fn is_full(&self) -> bool {
-        self.length() >= self.capacity && self.asks()
+        self.length() >= self.capacity as usize && self.asks()
     }
 
     /// Whether writers that it kept waiting may go on. Not before half of it is free, so that a writer is woken
     /// once for many items.
     pub(super) fn lets_go_on(&self) -> bool {
-        self.length() <= self.capacity / 2
+        self.length() <= self.capacity as usize / 2
     }
 
     /// Queues an item or does what the strategy says. Where writers ask for room it is queued in any case, or,
@@ -116,7 +142,7 @@ impl<T> Slot<T> {
             self.lose(number, reason);
             return Offered::Lost(item);
         }
-        if !self.asks() && self.length() >= self.capacity / 2 {
+        if !self.asks() && self.length() >= self.capacity as usize / 2 {
             match self.make_room(number) {
                 Ok(None) => {}
                 Ok(Some(oldest)) => offered = Offered::InsteadOf(oldest),
@@ -133,7 +159,7 @@ impl<T> Slot<T> {
     /// From half full on, under the strategies that lose something: what goes so that the item can come, or that
     /// it cannot.
     fn make_room(&mut self, number: u64) -> Result<Option<T>, ()> {
-        let full = self.length() >= self.capacity;
+        let full = self.length() >= self.capacity as usize;
         let loses_new = match self.overflow {
             Overflow::DropNewest => full,
             Overflow::Sample(every) => full || !number.is_multiple_of(u64::from(every.get())),
@@ -188,12 +214,14 @@ impl<T> Slot<T> {
             .front()
             .is_some_and(|gap| gap.from == batch.at + 1);
         let at_once = usize::from(!gap_first);
-        self.handed = batch.items.len().saturating_sub(at_once);
+        let handed = batch.items.len().saturating_sub(at_once);
+        self.handed = u32::try_from(handed).unwrap_or(u32::MAX);
         true
     }
 
     /// The reader has read `count` of the items that it had taken.
     pub(super) fn credit(&mut self, count: usize) {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.handed = self.handed.saturating_sub(count);
     }
 

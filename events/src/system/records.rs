@@ -58,6 +58,14 @@ impl Sink for Records {
                 "system.violation",
                 json!({ "kind": kind, "point": point, "hook": hook, "detail": detail }),
             ),
+            Signal::BreakerOpened {
+                hook,
+                point,
+                open_for,
+            } => Event::try_new(
+                "system.breaker",
+                json!({ "hook": hook, "point": point, "open_ms": open_for.as_millis() as u64 }),
+            ),
             Signal::ObserverFailed { hook, message } => Event::try_new(
                 "system.observer_failed",
                 json!({ "hook": hook, "message": message }),

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
-use super::panic::caught;
 use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
@@ -17,6 +16,7 @@ use crate::answer::{HookResult, Restriction, Vote};
 use crate::context::{CallMeta, GuardContext, HookContext, Locals, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
+use crate::panic::caught;
 use crate::point::Phase;
 use crate::private::Parts;
 use crate::view::{Kept, RawView};
@@ -116,7 +116,7 @@ impl<'s> Call<'s> {
             let each_timed = (self.recording && self.set.timed) || self.times_each();
             let over = entry.role() == Role::Guard && self.restriction == Restriction::Halt;
             let by_itself = over || self.rehearsal || each_timed;
-            if entry.plain && !by_itself {
+            if entry.goes_in_a_row() && !by_itself {
                 let row = at;
                 let mut said = None;
                 at = ask_row(
@@ -151,10 +151,17 @@ impl<'s> Call<'s> {
                 continue;
             }
             self.meta.dirty.store(false, Ordering::Relaxed);
+            if entry.breaker.is_tripped()
+                && let Err(left) = entry.breaker.admit(self.now())
+            {
+                self.fail(entry, phase, HookError::BreakerOpen { left }, None);
+                continue;
+            }
             if entry.callee.is_async() {
                 return Some(at - 1);
             }
-            let timed = each_timed || entry.meta.timeout.is_some();
+            let timed =
+                each_timed || entry.meta.timeout.is_some() || entry.breaker.slow().is_some();
             let started = timed.then(|| mark.unwrap_or_else(|| self.now()));
             let answer = self.ask_sync(entry, phase, args, result.as_deref_mut());
             let elapsed = started.map(|started| {
@@ -305,8 +312,8 @@ impl<'s> Call<'s> {
     }
 }
 
-/// Asks the plain hooks from `from` on until one has something to say: where it stopped, with the answer in
-/// `said` if it is not the end of the row.
+/// Asks the plain hooks from `from` on until one has something to say, or must be asked by itself: where it
+/// stopped, with the answer in `said` if there is one.
 ///
 /// Nearly every hook has nothing to say nearly always. So the context is made once for the row, catching panics
 /// once is enough for it, and an answer is looked at where the hook put it: moving one costs more
@@ -337,7 +344,7 @@ pub(super) fn ask_row(
         locals,
     };
     let row = caught(|| {
-        while let Some(entry) = list.get(at).filter(|entry| entry.plain) {
+        while let Some(entry) = list.get(at).filter(|entry| entry.goes_in_a_row()) {
             match &entry.callee {
                 Callee::Intercept(hook) if !hooks.runs(entry.serial) => {
                     hooks.next(entry.serial);

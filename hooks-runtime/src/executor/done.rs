@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
-use super::panic::caught;
 use super::violation::tell_sinks;
 use crate::ambient::{self, MAX_DEPTH};
 use crate::context::Plan;
 use crate::hook::{Callee, Entry};
 use crate::monitor::Sample;
+use crate::panic::caught;
 use crate::record::{ArgLevel, ArgRecord, Brief, DecisionRecord, Lent, Outcome};
 use crate::registry::HookSet;
 use crate::sink::Signal;

@@ -34,17 +34,20 @@ pub(super) struct By {
 
 impl By {
     /// The hook at that place of a row: the intercepts, and then the guards.
-    fn in_row(at: usize, intercepts: &[Arc<Entry>], first: Step, second: Step) -> Self {
-        match at.checked_sub(intercepts.len()) {
-            None => By {
-                step: first,
-                next: at + 1,
-            },
-            Some(at) => By {
-                step: second,
-                next: at + 1,
-            },
-        }
+    fn in_row(
+        at: usize,
+        spoke: bool,
+        intercepts: &[Arc<Entry>],
+        first: Step,
+        second: Step,
+    ) -> Self {
+        let (step, at) = match at.checked_sub(intercepts.len()) {
+            None => (first, at),
+            Some(at) => (second, at),
+        };
+        // One that did not speak is still to be asked, by itself.
+        let next = at + usize::from(spoke);
+        By { step, next }
     }
 }
 
@@ -127,8 +130,15 @@ impl<'s> Quiet<'s> {
         let list = self.before_body();
         if !list.is_empty() {
             let hook = self.ask(inside, list, Phase::Pre, args, None, said);
-            if said.is_some() {
-                return Some(By::in_row(hook, &self.set.pre, Step::Propose, Step::Decide));
+            if hook < list.len() {
+                let (spoke, intercepts) = (said.is_some(), &self.set.pre);
+                return Some(By::in_row(
+                    hook,
+                    spoke,
+                    intercepts,
+                    Step::Propose,
+                    Step::Decide,
+                ));
             }
         }
         if !self.set.is_serving() {
@@ -180,13 +190,14 @@ impl<'s> Quiet<'s> {
             Phase::Post
         };
         let hook = self.ask(inside, list, phase, args, Some(parts), said);
-        said.is_some().then(|| {
+        (hook < list.len()).then(|| {
             let intercepts = if self.failed {
                 &self.set.error
             } else {
                 &self.set.post
             };
-            By::in_row(hook, intercepts, Step::Settle, Step::Release)
+            let spoke = said.is_some();
+            By::in_row(hook, spoke, intercepts, Step::Settle, Step::Release)
         })
     }
 

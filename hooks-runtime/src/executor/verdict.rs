@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
-use super::violation::violation;
+use super::violation::{tell_sinks, violation};
 use crate::answer::{HookResult, Reach, Restriction, Vote};
 use crate::context::Plan;
 use crate::error::HookError;
@@ -13,6 +13,7 @@ use crate::hook::{Answer, Entry, Mode, OnFailure, Role};
 use crate::point::Phase;
 use crate::record::HookRecord;
 use crate::refusal::{HookRefusal, Refusal};
+use crate::sink::Signal;
 
 /// A `Retry` that would wait longer is a mistake: at a synchronous site it would keep its thread.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -83,6 +84,7 @@ impl<'s> Call<'s> {
         {
             entry.time.get_or_init(Box::default).record(elapsed);
         }
+        self.look_at_breaker(entry, &answer, elapsed);
         match answer {
             Ok(HookResult::Continue) => {
                 if self.recording {
@@ -95,6 +97,32 @@ impl<'s> Call<'s> {
                 Err(error) => self.fail(entry, phase, error, elapsed),
             },
         }
+    }
+
+    /// A slow answer counts as a failure of the breaker; a good one closes it. Failures come to [`Call::fail`].
+    fn look_at_breaker(&mut self, entry: &'s Entry, answer: &Answer, elapsed: Option<Duration>) {
+        if answer.is_err() {
+            return;
+        }
+        let slow = elapsed.zip(entry.breaker.slow());
+        if slow.is_some_and(|(took, limit)| took > limit) {
+            self.count_failure(entry);
+        } else if entry.breaker.is_tripped() && entry.breaker.answered() {
+            tracing::info!(hook = entry.id(), "the breaker of a hook is closed again");
+        }
+    }
+
+    fn count_failure(&self, entry: &Entry) {
+        let Some(open_for) = entry.breaker.failed(self.now()) else {
+            return;
+        };
+        tracing::warn!(hook = entry.id(), ?open_for, "the breaker of a hook opens");
+        let opened = Signal::BreakerOpened {
+            hook: entry.id(),
+            point: self.meta.site.point,
+            open_for,
+        };
+        tell_sinks(&self.set.all_sinks(), &opened);
     }
 
     /// Whether the answer can take effect here.
@@ -317,6 +345,9 @@ impl<'s> Call<'s> {
         error: HookError,
         elapsed: Option<Duration>,
     ) {
+        if !matches!(error, HookError::BreakerOpen { .. }) {
+            self.count_failure(entry);
+        }
         let changed = phase != Phase::Error && self.meta.dirty.load(Ordering::Relaxed);
         let closed = changed || entry.on_failure(phase) == OnFailure::Closed;
         let mut said = plain(entry, phase, "fail", elapsed);

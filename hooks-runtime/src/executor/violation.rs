@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::caught;
 use crate::hooked;
+use crate::panic::caught;
 use crate::registry::HookSet;
 use crate::sink::{Signal, Sink};
 use crate::site::SiteInfo;

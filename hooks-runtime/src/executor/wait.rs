@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use super::panic::caught;
 use crate::ambient;
 use crate::clock::{Clock, Sleep};
 use crate::error::HookError;
 use crate::hook::BoxFuture;
+use crate::panic::caught;
 
 /// What a site does with a hook that is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

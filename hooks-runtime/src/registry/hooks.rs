@@ -12,6 +12,7 @@ use super::life::Life;
 use super::target::Target;
 use crate::answer::{HookResult, IntoAnswer, Vote};
 use crate::approve::Approver;
+use crate::breaker::BreakerState;
 use crate::catalogue;
 use crate::clock::Clock;
 use crate::context::HookContext;
@@ -61,6 +62,8 @@ pub struct HookInfo {
     pub required: bool,
     /// Who wrote it, and where.
     pub source: Source,
+    /// Whether it is asked, if it has a breaker.
+    pub breaker: Option<BreakerState>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -459,6 +462,7 @@ fn info(entry: &Entry) -> HookInfo {
         enabled: entry.enabled.load(Ordering::Acquire),
         required: entry.required.load(Ordering::Acquire),
         source: entry.meta.source.clone(),
+        breaker: entry.breaker.state(),
     }
 }
 

@@ -25,7 +25,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::hazard::{self, Hazard};
-use crate::executor::caught;
+use crate::panic::caught;
 use sync::{AtomicBool, AtomicPtr, Mutex, MutexGuard, Ordering};
 
 /// Holds the current value of something that is read by every call and replaced rarely.

@@ -48,6 +48,17 @@ pub(crate) fn check(
             "an observer has no conditions (`when`): it is told of calls that are done; let it look at the record instead".into(),
         ));
     }
+    let slow = meta.breaker.as_ref().is_some_and(|b| b.slow.is_some());
+    if slow && meta.on_failure != Some(OnFailure::Open) {
+        return Err(invalid(
+            "its breaker opens for slowness (`slow`), so its failure must be open: add `on_failure(OnFailure::Open)`, or take `slow` out; a hook that may refuse must not refuse because it is slow".into(),
+        ));
+    }
+    if role == Role::Observe && meta.breaker.is_some() {
+        return Err(invalid(
+            "an observer has no breaker: its panics are counted and harm no call".into(),
+        ));
+    }
     let mut phases = meta.phases.clone();
     let mut patterns = Vec::with_capacity(meta.patterns.len());
     let (mut implies, mut implies_none) = (None, None);

@@ -103,11 +103,18 @@ impl Placement {
     }
 }
 
+impl From<Vec<HookGuard>> for Registered {
+    fn from(guards: Vec<HookGuard>) -> Self {
+        Registered(guards)
+    }
+}
+
 impl Registered {
-    pub(crate) fn all(
-        registry: &HookRegistry,
-        hooks: Vec<PreparedHook>,
-    ) -> Result<Self, HookError> {
+    /// Registers hooks that were prepared, all or none.
+    ///
+    /// # Errors
+    /// What [`HookRegistry::register`] refuses.
+    pub fn all(registry: &HookRegistry, hooks: Vec<PreparedHook>) -> Result<Self, HookError> {
         registry.replace(&[], hooks).map(Registered)
     }
 

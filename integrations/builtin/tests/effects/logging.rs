@@ -57,6 +57,7 @@ fn logged(hook: LoggingHook) -> Vec<String> {
         buy("corner", order("secret-item", 200), &runs).unwrap_err();
         buy("corner", order("", 1), &runs).unwrap_err();
     });
+    assert_eq!(runs.count(), 2, "the refused body did not run");
     let lines = lines.0.lock().unwrap().clone();
     assert!(
         lines.iter().all(|line| !line.contains("secret-item")),

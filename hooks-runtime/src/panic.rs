@@ -1,14 +1,20 @@
-//! Panics of what is not ours: hooks, observers, sinks, and what they kept.
+//! Panics of what is not ours: hooks, observers, sinks, handlers, and what they kept.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs it; `Err`: it panicked, with that text.
 ///
+/// ```
+/// use hooks_runtime::panic::caught;
+/// assert_eq!(caught(|| 7), Ok(7));
+/// assert_eq!(caught(|| -> u8 { panic!("no") }), Err("no".into()));
+/// ```
+///
 /// What it may have left inconsistent is its own. What it panicked with is dropped here, where a panic of that
 /// drop goes no further either.
 #[inline]
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Box<str>> {
+pub fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Box<str>> {
     catch_unwind(AssertUnwindSafe(work)).map_err(message)
 }
 

@@ -1,0 +1,180 @@
+//! Built-in hooks of a configuration file.
+
+use std::path::PathBuf;
+
+use hookpoint::{
+    HookError, HookRefusal, HookRegistry, HookScope, HookSystem, Life, Origin, Vote, hooked,
+};
+
+#[hooked(point = "entries.fetch", component = "shop")]
+fn fetch(path: String) -> Result<String, HookRefusal> {
+    Ok(path)
+}
+
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new(text: &str) -> Self {
+        let file = File(tempfile::tempdir().expect("a folder"));
+        file.write(text);
+        file
+    }
+    fn write(&self, text: &str) {
+        std::fs::write(self.path(), text).expect("a file");
+    }
+    fn path(&self) -> PathBuf {
+        self.0.path().join("hookpoint.toml")
+    }
+}
+
+async fn start(file: &File, registry: &HookRegistry) -> Result<HookSystem, HookError> {
+    let scope = HookScope::isolated(registry);
+    scope
+        .wrap(async { HookSystem::builder().config(file.path())?.build().await })
+        .await
+}
+
+fn ids(registry: &HookRegistry) -> Vec<String> {
+    registry
+        .list()
+        .iter()
+        .map(|hook| hook.id.to_string())
+        .collect()
+}
+
+const GOOD: &str = r#"
+[[hook]]
+kind = "logging"
+id = "log"
+points = ["entries.*", "tool.execute"]
+components = ["shop"]
+priority = "lowest"
+required = true
+level = "debug"
+"#;
+
+#[tokio::test]
+async fn entries_become_hooks_with_their_place_in_the_file() {
+    let (file, registry) = (File::new(GOOD), HookRegistry::new());
+    let system = start(&file, &registry).await.expect("it starts");
+    let log = registry.list().remove(0);
+    assert_eq!(&*log.id, "log");
+    assert_eq!(log.points.len(), 2);
+    assert!(log.required && log.priority == hookpoint::Priority::LOWEST);
+    assert_eq!(log.source.origin, Origin::Configuration);
+    let place = log.source.to_string();
+    assert!(place.ends_with("hookpoint.toml:2:1"), "{place}");
+    assert!(system.problems().is_empty());
+    assert!(matches!(
+        registry.unregister("log"),
+        Err(HookError::Required { .. })
+    ));
+    drop(system);
+}
+
+#[tokio::test]
+async fn a_wrong_entry_is_left_out_with_its_place_and_harms_no_other() {
+    let text = r#"
+[[hook]]
+kind = "loging"
+id = "a"
+points = ["entries.*"]
+
+[[hook]]
+kind = "logging"
+id = "b"
+points = ["entries.*"]
+levle = "debug"
+
+[[hook]]
+kind = "logging"
+id = "c"
+points = ["entries.*"]
+on_failure = "open"
+
+[[hook]]
+kind = "logging"
+points = ["entries.*"]
+
+[[hook]]
+kind = "logging"
+id = "d"
+points = ["tool.exekute"]
+
+[[hook]]
+kind = "logging"
+id = "good"
+points = ["entries.*"]
+
+[[hook]]
+kind = "logging"
+id = "good"
+points = ["entries.*"]
+"#;
+    let (file, registry) = (File::new(text), HookRegistry::new());
+    let system = start(&file, &registry).await.expect("it starts");
+    assert_eq!(ids(&registry), ["good"]);
+    let problems: Vec<String> = system.problems().iter().map(ToString::to_string).collect();
+    for (line, says) in [
+        (2, "did you mean `logging`?"),
+        (7, "levle"),
+        (13, "allow_open = true"),
+        (19, "missing field `id`"),
+        (23, "did you mean `tool.execute`?"),
+        (33, "there already is a hook `good`"),
+    ] {
+        let place = format!("hookpoint.toml:{line}:1: ");
+        let found = problems.iter().find(|problem| problem.contains(&place));
+        assert!(
+            found.is_some_and(|found| found.contains(says)),
+            "{line} {says}: {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), 6);
+}
+
+#[tokio::test]
+async fn a_wrong_entry_that_is_required_keeps_the_system_from_starting() {
+    for required in ["true", "\"yes\""] {
+        let text = format!(
+            "{GOOD}\n[[hook]]\nkind = \"nothing\"\nid = \"x\"\npoints = [\"entries.*\"]\nrequired = {required}\n"
+        );
+        let (file, registry) = (File::new(&text), HookRegistry::new());
+        let error = start(&file, &registry)
+            .await
+            .err()
+            .expect("it does not start")
+            .to_string();
+        assert!(error.contains("hookpoint.toml:11:1"), "{error}");
+        assert_eq!(registry.life(), Life::Starting);
+    }
+}
+
+#[tokio::test]
+async fn a_changed_file_takes_effect_in_one_step_or_not_at_all() {
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let entry = |id: &str| {
+        GOOD.replace("\"log\"", &format!("\"{id}\""))
+            .replace("required = true\n", "")
+    };
+    let file = File::new(&entry("one"));
+    let system = start(&file, &registry).await.expect("it starts");
+    let _entered = scope.enter();
+    file.write(&format!("{}{}", entry("two"), entry("three")));
+    system.reload(file.path()).expect("it is reloaded");
+    assert_eq!(ids(&registry), ["three", "two"]);
+    file.write(&format!("{}[[hook]]\nkind = \"nothing\"\n", entry("four")));
+    let error = system.reload(file.path()).unwrap_err().to_string();
+    assert!(error.contains("hookpoint.toml:9:1"), "{error}");
+    assert_eq!(ids(&registry), ["three", "two"], "as it was");
+    let frozen = registry.guard("frozen", "system.config", |_| Ok(Vote::cancel("not today")));
+    let frozen = frozen.expect("it is registered");
+    file.write(&entry("five"));
+    let error = system.reload(file.path()).unwrap_err().to_string();
+    assert!(error.contains("not today"), "{error}");
+    drop(frozen);
+    system.reload(file.path()).expect("it is reloaded");
+    assert_eq!(ids(&registry), ["five"]);
+    assert!(fetch("x".into()).is_ok());
+}

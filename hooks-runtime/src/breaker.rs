@@ -1,0 +1,230 @@
+//! Hooks that fail again and again are left alone for a while.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+/// When a hook's breaker opens, and for how long.
+///
+/// A hook whose breaker is open is not asked: it has failed, which is a vote by its `on_failure`. So the breaker of
+/// a guard that is closed refuses calls, at once instead of after a timeout; it never lets one pass. When the time
+/// is up, one call asks the hook again: if it answers, the breaker closes; if it fails, it stays open for twice as
+/// long.
+///
+/// ```
+/// use std::time::Duration;
+/// use hooks_runtime::breaker::BreakerPolicy;
+/// use hooks_runtime::{Vote, hooks};
+///
+/// let policy = BreakerPolicy::default().failures(3).within(Duration::from_secs(60));
+/// let _remote = hooks().on("remote").point("tool.*").breaker(policy).guard(|_| Ok(Vote::Pass))?;
+/// # Ok::<(), hooks_runtime::HookError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[must_use]
+pub struct BreakerPolicy {
+    failures: u32,
+    window: Duration,
+    open_for: Duration,
+    max_open: Duration,
+    pub(crate) slow: Option<Duration>,
+}
+
+impl Default for BreakerPolicy {
+    fn default() -> Self {
+        BreakerPolicy {
+            failures: 5,
+            window: Duration::from_secs(30),
+            open_for: Duration::from_secs(1),
+            max_open: Duration::from_secs(60),
+            slow: None,
+        }
+    }
+}
+
+impl BreakerPolicy {
+    /// It opens after so many failures, panics and late answers; at least 1. Default 5.
+    pub fn failures(mut self, count: u32) -> Self {
+        self.failures = count.max(1);
+        self
+    }
+    /// Those that are longer ago do not count. Default 30 s.
+    pub fn within(mut self, window: Duration) -> Self {
+        self.window = window;
+        self
+    }
+    /// For how long it is open the first time. Default 1 s.
+    pub fn open_for(mut self, time: Duration) -> Self {
+        self.open_for = time;
+        self
+    }
+    /// The longest time that it is open at once. Default 1 min.
+    pub fn max_open(mut self, time: Duration) -> Self {
+        self.max_open = time;
+        self
+    }
+    /// An answer that takes longer counts as a failure of the breaker, though not of the hook. Only for hooks whose
+    /// failure is open: a guard that is slow under load must not be made to refuse.
+    pub fn slow(mut self, limit: Duration) -> Self {
+        self.slow = Some(limit);
+        self
+    }
+}
+
+/// Whether a hook is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// It is.
+    Closed,
+    /// It is not.
+    Open,
+    /// One call tries it.
+    HalfOpen,
+}
+
+/// The breaker of a hook.
+pub(crate) struct Breaker {
+    /// It is not closed. Read for every question, and nothing else while the hook is healthy.
+    tripped: AtomicBool,
+    /// Apart, because most hooks have none.
+    rules: Option<Box<Rules>>,
+}
+
+struct Rules {
+    policy: BreakerPolicy,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    failures: VecDeque<Instant>,
+    open_until: Option<Instant>,
+    /// How often it was opened without a good answer between.
+    times: u32,
+    /// Since when a call tries the hook.
+    probe: Option<Instant>,
+}
+
+impl Breaker {
+    pub(crate) fn new(policy: Option<BreakerPolicy>) -> Self {
+        let rules = policy.map(|policy| {
+            let state = Mutex::default();
+            Box::new(Rules { policy, state })
+        });
+        Breaker {
+            tripped: AtomicBool::new(false),
+            rules,
+        }
+    }
+
+    /// From when on an answer is slow.
+    pub(crate) fn slow(&self) -> Option<Duration> {
+        self.rules.as_ref()?.policy.slow
+    }
+
+    #[inline]
+    pub(crate) fn is_tripped(&self) -> bool {
+        self.tripped.load(Ordering::Relaxed)
+    }
+
+    /// Whether the hook is asked now; `Err`: for how long it is not.
+    pub(crate) fn admit(&self, now: Instant) -> Result<(), Duration> {
+        let Some(rules) = self.rules.as_ref().filter(|_| self.is_tripped()) else {
+            return Ok(());
+        };
+        let mut state = rules.lock();
+        if !self.is_tripped() {
+            return Ok(());
+        }
+        let left = state
+            .open_until
+            .map(|until| until.saturating_duration_since(now));
+        if let Some(left) = left.filter(|left| !left.is_zero()) {
+            return Err(left);
+        }
+        // A call that was dropped in the middle of the question never says what came of it.
+        let patience = rules.policy.open_for;
+        if let Some(since) = state.probe
+            && let Some(left) = patience.checked_sub(now.saturating_duration_since(since))
+            && !left.is_zero()
+        {
+            return Err(left);
+        }
+        state.probe = Some(now);
+        Ok(())
+    }
+
+    /// The hook has failed; how long the breaker is open, if it opens now.
+    #[cold]
+    pub(crate) fn failed(&self, now: Instant) -> Option<Duration> {
+        let rules = self.rules.as_ref()?;
+        let mut state = rules.lock();
+        if self.is_tripped() {
+            // A call that had begun before the breaker opened tells nothing new.
+            state.probe.take()?;
+            return Some(state.open(&rules.policy, now));
+        }
+        state.failures.push_back(now);
+        let window = rules.policy.window;
+        while let Some(first) = state.failures.front()
+            && now.saturating_duration_since(*first) > window
+        {
+            state.failures.pop_front();
+        }
+        if state.failures.len() < rules.policy.failures as usize {
+            return None;
+        }
+        self.tripped.store(true, Ordering::Relaxed);
+        Some(state.open(&rules.policy, now))
+    }
+
+    /// The hook has answered; `true`: the breaker closes.
+    #[cold]
+    pub(crate) fn answered(&self) -> bool {
+        let Some(rules) = &self.rules else {
+            return false;
+        };
+        let mut state = rules.lock();
+        if state.probe.is_none() {
+            // A call that had begun before the breaker opened.
+            return false;
+        }
+        *state = State::default();
+        self.tripped.store(false, Ordering::Relaxed);
+        true
+    }
+
+    /// Whether the hook is asked, if it has a breaker.
+    pub(crate) fn state(&self) -> Option<BreakerState> {
+        let state = self.rules.as_ref()?.lock();
+        Some(match (self.is_tripped(), state.probe) {
+            (false, _) => BreakerState::Closed,
+            (true, Some(_)) => BreakerState::HalfOpen,
+            (true, None) => BreakerState::Open,
+        })
+    }
+}
+
+impl Rules {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Opens the breaker; for how long.
+    fn open(&mut self, policy: &BreakerPolicy, now: Instant) -> Duration {
+        let twice = 1_u32.checked_shl(self.times).unwrap_or(u32::MAX);
+        let time = policy.open_for.saturating_mul(twice).min(policy.max_open);
+        self.times = self.times.saturating_add(1);
+        self.failures.clear();
+        self.probe = None;
+        self.open_until = now.checked_add(time);
+        time
+    }
+}

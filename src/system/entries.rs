@@ -1,0 +1,174 @@
+//! `[[hook]]` of a configuration: built-in hooks, entry by entry.
+
+use hooks_builtin::{BuiltinError, Placement, Registered, kind};
+use hooks_runtime::{HookRegistry, OnFailure, PreparedHook, Priority, Source};
+use serde::Deserialize;
+use toml::{Table, Value};
+
+/// One built-in hook of a configuration.
+///
+/// ```toml
+/// [[hook]]
+/// kind = "logging"          # which built-in hook
+/// id = "log"                # its id in records, refusals and lists
+/// points = ["tool.*"]       # where it is asked
+/// components = ["shell"]    # only for these components; absent: all
+/// priority = "high"         # highest, high, normal, low, lowest, or a number
+/// on_failure = "closed"     # or "open", with allow_open = true beside it
+/// mode = "enforce"          # or "shadow": its answers are recorded and never count
+/// required = true           # the system does not start without it
+/// level = "debug"           # and the options of its kind
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookEntry {
+    /// `file:line:column`.
+    pub(super) at: String,
+    pub(super) table: Table,
+}
+
+/// What is wrong with one entry of a configuration, which is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Problem {
+    /// `file:line:column` of the entry.
+    pub at: String,
+    /// What is wrong, and what to write instead.
+    pub what: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.at, self.what)
+    }
+}
+
+/// What every kind has.
+#[derive(Deserialize)]
+struct Common {
+    kind: String,
+    id: String,
+    points: Vec<String>,
+    #[serde(default)]
+    components: Vec<String>,
+    priority: Option<Order>,
+    on_failure: Option<Failure>,
+    #[serde(default)]
+    allow_open: bool,
+    #[serde(default)]
+    mode: Mode,
+    #[serde(default, rename = "required")]
+    _required: bool,
+}
+
+const COMMON: &[&str] = &[
+    "kind",
+    "id",
+    "points",
+    "components",
+    "priority",
+    "on_failure",
+    "allow_open",
+    "mode",
+    "required",
+];
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Order {
+    Number(i32),
+    Word(Word),
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Highest,
+    High,
+    Normal,
+    Low,
+    Lowest,
+}
+
+#[derive(PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Failure {
+    Open,
+    Closed,
+}
+
+#[derive(Default, PartialEq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mode {
+    #[default]
+    Enforce,
+    Shadow,
+}
+
+impl HookEntry {
+    /// Whether the system may not start without it. What cannot be read as `false` is meant to be `true`.
+    pub(super) fn is_required(&self) -> bool {
+        let required = self.table.get("required");
+        required.is_some_and(|required| *required != Value::Boolean(false))
+    }
+
+    /// Its hooks.
+    pub(super) fn prepare(&self) -> Result<Vec<PreparedHook>, Problem> {
+        let problem = |what: String| Problem {
+            at: self.at.clone(),
+            what,
+        };
+        let (common, options): (Table, Table) =
+            (self.table.clone().into_iter()).partition(|(key, _)| COMMON.contains(&key.as_str()));
+        let common: Common = Value::Table(common)
+            .try_into()
+            .map_err(|error: toml::de::Error| problem(error.message().to_owned()))?;
+        if common.on_failure == Some(Failure::Open) && !common.allow_open {
+            return Err(problem(
+                "`on_failure = \"open\"` lets calls pass when the hook fails: write `allow_open = true` beside it if that is meant".into(),
+            ));
+        }
+        let options = serde_json::to_value(options).map_err(|error| problem(error.to_string()))?;
+        let failed = |error: BuiltinError| problem(error.to_string());
+        let kind = kind(&common.kind).map_err(failed)?;
+        kind.prepare(options, &self.placement(&common))
+            .map_err(failed)
+    }
+
+    fn placement(&self, common: &Common) -> Placement {
+        let source = Source::configuration(self.at.clone());
+        let placement = Placement::new(common.id.as_str()).source(source);
+        let points = common.points.iter().map(String::as_str);
+        let placement = points.fold(placement, Placement::point);
+        let components = common.components.iter().map(String::as_str);
+        let mut placement = components.fold(placement, Placement::component);
+        if let Some(order) = &common.priority {
+            placement = placement.priority(match order {
+                Order::Number(number) => Priority(*number),
+                Order::Word(Word::Highest) => Priority::HIGHEST,
+                Order::Word(Word::High) => Priority::HIGH,
+                Order::Word(Word::Normal) => Priority::NORMAL,
+                Order::Word(Word::Low) => Priority::LOW,
+                Order::Word(Word::Lowest) => Priority::LOWEST,
+            });
+        }
+        if let Some(failure) = &common.on_failure {
+            placement = placement.on_failure(match failure {
+                Failure::Open => OnFailure::Open,
+                Failure::Closed => OnFailure::Closed,
+            });
+        }
+        match common.mode {
+            Mode::Enforce => placement,
+            Mode::Shadow => placement.shadow(),
+        }
+    }
+
+    /// Registers its hooks, all or none.
+    pub(super) fn register(&self, registry: &HookRegistry) -> Result<Registered, Problem> {
+        let registered = Registered::all(registry, self.prepare()?);
+        registered.map_err(|error| Problem {
+            at: self.at.clone(),
+            what: error.to_string(),
+        })
+    }
+}
