@@ -10,6 +10,7 @@ use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
 use crate::rate_limit::RateLimitHook;
+use crate::retry::RetryHook;
 
 /// Options that become hooks.
 ///
@@ -46,6 +47,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<CachingHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<RateLimitHook>(),
+    Kind::of::<RetryHook>(),
 ];
 
 /// The kind of that name.

@@ -33,6 +33,7 @@ mod kinds;
 mod logging;
 mod placement;
 mod rate_limit;
+mod retry;
 mod waiting;
 
 pub use caching::CachingHook;
@@ -41,3 +42,4 @@ pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
 pub use placement::{Placement, Registered};
 pub use rate_limit::{Per, RateAction, RateLimitHook};
+pub use retry::{Backoff, Jitter, RetryHook};

@@ -1,5 +1,7 @@
 //! Hooked functions to place built-in hooks at.
 
+use std::collections::VecDeque;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hooks_builtin::Placement;
@@ -71,6 +73,49 @@ where
 {
     let _ = item; // for hooks
     work.await.map_err(ShopError::Failed)
+}
+
+/// What the other side does with payments, and the keys that it saw.
+#[derive(Default)]
+pub(crate) struct Till {
+    /// Errors of the attempts to come; afterwards they succeed.
+    pub(crate) errors: Mutex<VecDeque<&'static str>>,
+    pub(crate) keys: Mutex<Vec<Option<String>>>,
+}
+
+impl Till {
+    pub(crate) fn failing(errors: &[&'static str]) -> Self {
+        Till {
+            errors: Mutex::new(errors.iter().copied().collect()),
+            keys: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn attempts(&self) -> usize {
+        self.keys.lock().unwrap().len()
+    }
+
+    fn take(&self, key: Option<String>) -> Result<usize, ShopError> {
+        let mut keys = self.keys.lock().unwrap();
+        keys.push(key);
+        match self.errors.lock().unwrap().pop_front() {
+            Some(error) => Err(ShopError::Failed(error.to_owned())),
+            None => Ok(keys.len()),
+        }
+    }
+}
+
+/// A call that can be repeated; gives the number of the attempt.
+#[hooked(point = "shop.pay", skip(till), fields(order = order_id))]
+pub(crate) fn pay(order_id: &str, key: Option<String>, till: &Till) -> Result<usize, ShopError> {
+    let _ = order_id; // for hooks
+    till.take(key)
+}
+
+/// The same, asynchronous.
+#[hooked(point = "shop.transfer", skip(till), retry)]
+pub(crate) async fn transfer(key: Option<String>, till: &Till) -> Result<usize, ShopError> {
+    till.take(key)
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

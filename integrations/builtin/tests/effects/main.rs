@@ -4,3 +4,4 @@ mod caching;
 mod kit;
 mod logging;
 mod rate_limit;
+mod retry;
