@@ -343,7 +343,10 @@ fn history(bus: &EventBus, pattern: String, count: Option<u32>) -> ApiResult<Jso
         return Err("Event.history: this program keeps no events".into());
     };
     let found = store.snapshot(&pattern, count.unwrap_or(DEFAULT) as usize)?;
-    let shown = found.events.iter().map(|event| event_handler::event_json(event));
+    let shown = found
+        .events
+        .iter()
+        .map(|event| event_handler::event_json(event));
     let shown: Result<Vec<_>, _> = shown.collect();
     Ok(Json::Array(shown.map_err(|error| error.to_string())?))
 }

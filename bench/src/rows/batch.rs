@@ -36,11 +36,16 @@ fn rows(plan: &Plan) -> Result<Vec<Measured>, HookError> {
     let _direct = hooks().observe("bench.direct", "bench.direct", move |record| {
         append(&one, &line(record.call_id(), record.outcome()));
     })?;
-    let settings = BatchedHookExecutor::builder().when_full(WhenFull::Wait).threads(1);
+    let settings = BatchedHookExecutor::builder()
+        .when_full(WhenFull::Wait)
+        .threads(1);
     let batches = settings.start(
         |record| (record.call_id(), record.outcome()),
         move |_, calls| {
-            let lines: String = calls.into_iter().map(|(id, outcome)| line(id, outcome)).collect();
+            let lines: String = calls
+                .into_iter()
+                .map(|(id, outcome)| line(id, outcome))
+                .collect();
             append(&many, &lines);
         },
     );
@@ -75,6 +80,9 @@ fn line(call: u64, outcome: Outcome) -> String {
 
 /// A line that cannot be written would make a benchmark of nothing.
 fn append(file: &Mutex<File>, lines: &str) {
-    let mut file = file.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    file.write_all(lines.as_bytes()).expect("the folder for temporary files has room");
+    let mut file = file
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    file.write_all(lines.as_bytes())
+        .expect("the folder for temporary files has room");
 }

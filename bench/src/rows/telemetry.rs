@@ -53,7 +53,11 @@ pub(super) const GROUP: Group = Group {
             "{:.1} ns over {:.1} ns for a hook before and after, with breaker, caught panics and the monitor on, which measured {} calls",
             slope("many", "few"),
             slope("dyn many", "dyn few"),
-            measured.points.iter().map(|point| point.calls.count).sum::<u64>(),
+            measured
+                .points
+                .iter()
+                .map(|point| point.calls.count)
+                .sum::<u64>(),
         );
         let value = samples.added_ratio(("many", "few"), ("dyn many", "dyn few"));
         Ok(vec![

@@ -142,7 +142,11 @@ async fn a_script_looks_back_where_events_are_kept() {
     assert_eq!(value["got"], json!([4, 5, 6]));
     assert_eq!(value["past"], "count.4");
     assert_eq!(value["published"], 6);
-    let error = run("Event.history('a')").await.result.unwrap_err().to_string();
+    let error = run("Event.history('a')")
+        .await
+        .result
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("keeps no events"), "{error}");
 }
 
