@@ -31,6 +31,7 @@
 //! |---|---|
 //! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
 //! | `test` | [`test`], the kit for testing hooks |
+//! | `builtin` | built-in hooks |
 //! | `events` | the event bus, and what hooks did as events |
 //! | `system` | `HookSystem`: configuration, required hooks, approval, events |
 //! | `tools`, `agents`, `workflows` | the instrumented crates |
@@ -51,6 +52,8 @@ pub use hooks_runtime::*;
 
 #[cfg(feature = "agents")]
 pub use hooks_agents as agents;
+#[cfg(feature = "builtin")]
+pub use hooks_builtin as builtin;
 #[cfg(feature = "events")]
 pub use hooks_events as events;
 #[cfg(feature = "lua")]
@@ -78,6 +81,8 @@ mod book {
     struct Lua;
     #[doc = include_str!("../docs/reference/api.md")]
     struct Api;
+    #[doc = include_str!("../docs/reference/built-in-hooks.md")]
+    struct BuiltInHooks;
     #[doc = include_str!("../docs/reference/attribute.md")]
     struct Attribute;
     #[doc = include_str!("../docs/internals/decision-algebra.md")]

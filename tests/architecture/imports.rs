@@ -27,6 +27,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-agents",
             "hooks-workflows",
             "hooks-events",
+            "hooks-builtin",
             "hooks-lua",
         ],
     ),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
+use crate::redaction::RedactionHook;
 
 /// Options that become hooks.
 ///
@@ -40,7 +41,7 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>()];
+pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>(), Kind::of::<RedactionHook>()];
 
 /// The kind of that name.
 ///

@@ -30,8 +30,10 @@ mod error;
 mod kinds;
 mod logging;
 mod placement;
+mod redaction;
 
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
 pub use placement::{Placement, Registered};
+pub use redaction::{RedactionHook, Unseen};
