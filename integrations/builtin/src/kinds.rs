@@ -5,6 +5,7 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::audit::AuditHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
@@ -41,7 +42,11 @@ pub struct Kind {
 }
 
 /// All kinds, by name.
-pub const KINDS: &[Kind] = &[Kind::of::<LoggingHook>(), Kind::of::<RedactionHook>()];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<AuditHook>(),
+    Kind::of::<LoggingHook>(),
+    Kind::of::<RedactionHook>(),
+];
 
 /// The kind of that name.
 ///

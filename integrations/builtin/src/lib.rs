@@ -26,12 +26,14 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod error;
 mod kinds;
 mod logging;
 mod placement;
 mod redaction;
 
+pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
