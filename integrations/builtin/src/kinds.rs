@@ -10,6 +10,7 @@ use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::placement::{Placement, Registered};
 use crate::redaction::RedactionHook;
+use crate::schema::SchemaHook;
 
 /// Options that become hooks.
 ///
@@ -46,6 +47,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<AuditHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<RedactionHook>(),
+    Kind::of::<SchemaHook>(),
 ];
 
 /// The kind of that name.

@@ -32,6 +32,7 @@ mod kinds;
 mod logging;
 mod placement;
 mod redaction;
+mod schema;
 
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use error::BuiltinError;
@@ -39,3 +40,4 @@ pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
 pub use placement::{Placement, Registered};
 pub use redaction::{RedactionHook, Unseen};
+pub use schema::SchemaHook;

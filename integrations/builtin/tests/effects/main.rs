@@ -4,3 +4,4 @@ mod audit;
 mod kit;
 mod logging;
 mod redaction;
+mod schema;
