@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::audit::AuditHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
+use crate::metrics::MetricsHook;
 use crate::placement::{Placement, Registered};
 use crate::redaction::RedactionHook;
 use crate::schema::SchemaHook;
@@ -46,6 +47,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     Kind::of::<AuditHook>(),
     Kind::of::<LoggingHook>(),
+    Kind::of::<MetricsHook>(),
     Kind::of::<RedactionHook>(),
     Kind::of::<SchemaHook>(),
 ];

@@ -3,5 +3,6 @@
 mod audit;
 mod kit;
 mod logging;
+mod metrics;
 mod redaction;
 mod schema;
