@@ -31,7 +31,7 @@
 //! |---|---|
 //! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
 //! | `test` | [`test`], the kit for testing hooks |
-//! | `builtin` | built-in hooks: caching, logging, rate limits, retries |
+//! | `builtin` | built-in hooks |
 //! | `events` | the event bus, and what hooks did as events |
 //! | `system` | `HookSystem`: configuration, required hooks, approval, events |
 //! | `tools`, `agents`, `workflows` | the instrumented crates |

@@ -34,6 +34,16 @@ pub enum BuiltinError {
         /// All of them.
         known: Box<str>,
     },
+    /// An audit trail that cannot be read or written, or is not as it was written.
+    #[error("the audit trail {path}{}: {why}", if *line > 0 { format!(", line {line}") } else { String::new() })]
+    Trail {
+        /// The file.
+        path: Box<str>,
+        /// The line, from 1; 0: none of them.
+        line: u64,
+        /// What is wrong.
+        why: Box<str>,
+    },
     /// The registry refused it.
     #[error(transparent)]
     Hook(#[from] HookError),

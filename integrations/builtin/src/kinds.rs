@@ -5,12 +5,16 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::audit::AuditHook;
 use crate::caching::CachingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
+use crate::metrics::MetricsHook;
 use crate::placement::{Placement, Registered};
 use crate::rate_limit::RateLimitHook;
+use crate::redaction::RedactionHook;
 use crate::retry::RetryHook;
+use crate::schema::SchemaHook;
 
 /// Options that become hooks.
 ///
@@ -44,10 +48,14 @@ pub struct Kind {
 
 /// All kinds, by name.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
     Kind::of::<LoggingHook>(),
+    Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),
+    Kind::of::<RedactionHook>(),
     Kind::of::<RetryHook>(),
+    Kind::of::<SchemaHook>(),
 ];
 
 /// The kind of that name.

@@ -26,20 +26,28 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod caching;
 mod error;
 mod keys;
 mod kinds;
 mod logging;
+mod metrics;
 mod placement;
 mod rate_limit;
+mod redaction;
 mod retry;
+mod schema;
 mod waiting;
 
+pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};
+pub use metrics::{Metrics, MetricsHook};
 pub use placement::{Placement, Registered};
 pub use rate_limit::{Per, RateAction, RateLimitHook};
+pub use redaction::{RedactionHook, Unseen};
 pub use retry::{Backoff, Jitter, RetryHook};
+pub use schema::SchemaHook;

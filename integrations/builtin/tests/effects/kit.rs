@@ -150,3 +150,48 @@ pub(crate) fn isolated() -> (HookRegistry, HookScope) {
     let scope = HookScope::isolated(&registry);
     (registry, scope)
 }
+
+/// A text and what goes with it; a text that begins with `fail ` comes back as the error.
+#[hooked(point = "shop.write", component = shop)]
+pub(crate) fn write(
+    shop: &str,
+    text: String,
+    data: serde_json::Value,
+    password: Option<String>,
+) -> Result<(String, serde_json::Value, Option<String>), ShopError> {
+    match text.strip_prefix("fail ") {
+        Some(why) => Err(ShopError::Failed(why.to_owned())),
+        None => Ok((text, data, password)),
+    }
+}
+
+/// An asynchronous call that gives back what it got.
+#[hooked(point = "shop.echo")]
+pub(crate) async fn echo(text: String) -> Result<String, ShopError> {
+    tokio::task::yield_now().await;
+    Ok(text)
+}
+
+/// A stream of texts.
+#[hooked(point = "shop.chat", stream)]
+pub(crate) fn chat(
+    pieces: Vec<String>,
+) -> impl futures_util::Stream<Item = Result<String, ShopError>> {
+    futures_util::stream::iter(pieces.into_iter().map(Ok))
+}
+
+/// An item of [`answer`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Chunk {
+    pub(crate) text: Option<String>,
+    pub(crate) note: String,
+    pub(crate) finish: Option<String>,
+}
+
+/// A stream whose last item says so.
+#[hooked(point = "shop.answer", stream)]
+pub(crate) fn answer(
+    chunks: Vec<Chunk>,
+) -> impl futures_util::Stream<Item = Result<Chunk, ShopError>> {
+    futures_util::stream::iter(chunks.into_iter().map(Ok))
+}

@@ -1,7 +1,11 @@
 //! What each built-in hook does to real calls.
 
+mod audit;
 mod caching;
 mod kit;
 mod logging;
+mod metrics;
 mod rate_limit;
+mod redaction;
 mod retry;
+mod schema;
