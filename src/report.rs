@@ -38,6 +38,8 @@ pub struct Snapshot {
     pub more_events: u64,
     /// Rules that could not be kept, as sentences.
     pub violations: Vec<String>,
+    /// Those beyond the limit of refusals, counted only.
+    pub more_violations: u64,
     /// Time in calls that were made outside of other hooked calls, hooks included.
     pub total_ns: u64,
     /// The part of it that hooks took.
@@ -215,9 +217,10 @@ impl Sink for Report {
             detail,
         } = signal
         {
-            self.state()
-                .violations
-                .push(format!("{kind} at {point} by {hook}: {detail}"));
+            self.state().violate(
+                format!("{kind} at {point} by {hook}: {detail}"),
+                self.max_refusals,
+            );
         }
     }
 }
@@ -304,6 +307,16 @@ impl Snapshot {
             writeln!(f, "{:<60}{:>7}", "… of other topics", self.more_events)?;
         }
         Ok(())
+    }
+}
+
+impl Snapshot {
+    fn violate(&mut self, violation: String, max: usize) {
+        if self.violations.len() < max {
+            self.violations.push(violation);
+        } else {
+            self.more_violations += 1;
+        }
     }
 }
 

@@ -118,7 +118,13 @@ pub(crate) async fn run(args: Args) -> Done {
     }
     // Handlers of the scripts get what was published before anything is summed up.
     kept.iter().for_each(Script::end_receiving);
-    let drained = system.shutdown(DRAIN).await;
+    let drained = tokio::select! {
+        drained = system.shutdown(DRAIN) => drained,
+        _ = tokio::signal::ctrl_c() => {
+            eprintln!("warning: interrupted before every event was handled");
+            return Ok(ExitCode::from(130));
+        }
+    };
     for left in &drained.undelivered {
         eprintln!(
             "warning: the handler of {} was not done after {DRAIN:?}: {} events were left",

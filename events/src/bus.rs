@@ -24,6 +24,7 @@ use crate::dead_letter::DeadLetter;
 use crate::error::EventError;
 use crate::event::Event;
 use crate::metrics::{BusMetrics, SubscriptionMetrics};
+use crate::pattern::TopicPattern;
 use crate::store::EventStore;
 use crate::subscription::SubscriptionBuilder;
 use crate::topic::Topic;
@@ -198,6 +199,28 @@ impl EventBus {
     /// Takes the dead letters out, oldest first.
     pub fn take_dead_letters(&self) -> Vec<DeadLetter> {
         self.inner().dead_letters.take()
+    }
+
+    /// The last `count` events that are kept and that the pattern covers, oldest first. They pass the hook point
+    /// `event.deliver`, as deliveries to a subscription named `reader`: those that hooks refuse are left out.
+    ///
+    /// # Errors
+    /// [`EventError::BadPattern`]; [`EventError::NotRead`] if the bus keeps no events, or the place fails.
+    pub fn history(
+        &self,
+        reader: &str,
+        pattern: &str,
+        count: usize,
+    ) -> Result<Vec<Arc<Event>>, EventError> {
+        let pattern = TopicPattern::new(pattern)?;
+        let Some(store) = self.store() else {
+            return Err(EventError::NotRead {
+                why: "this bus keeps no events: build it with `EventBus::builder().keep(…)`".into(),
+            });
+        };
+        let mut events = store.snapshot(&pattern, count)?.events;
+        events.retain(|event| event.is_of_hooks() || deliver::ask(reader, event).is_ok());
+        Ok(events)
     }
 
     /// Where events are kept, if they are.

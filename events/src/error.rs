@@ -117,9 +117,9 @@ pub enum EventError {
         /// How many inline handlers wait for one another.
         depth: usize,
     },
-    /// The topic belongs to the records of hooks.
+    /// The topic belongs to hooks or to the system.
     #[error(
-        "`{topic}` was not published: topics under `hook.` are for what hooks did; publish under a first token of \
+        "`{topic}` was not published: topics under `hook.`, `system.` and `performance.` are for what hooks did and what the system says; publish under a first token of \
          your own"
     )]
     ReservedTopic {

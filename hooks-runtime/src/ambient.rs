@@ -205,7 +205,11 @@ fn take_block() -> (u64, u64) {
 #[inline]
 pub(crate) fn is_sampled(every: u32) -> Option<u32> {
     CELLS.with(|cells| {
-        let left = cells.unmeasured.get();
+        // What another registry, or other thresholds, have left on this thread is not more than one's own.
+        let left = cells
+            .unmeasured
+            .get()
+            .min(every.saturating_mul(2).saturating_sub(2));
         if left > 0 && every > 1 {
             cells.unmeasured.set(left - 1);
             return None;

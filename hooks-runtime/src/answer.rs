@@ -269,8 +269,21 @@ impl fmt::Debug for Replacement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Replacement::Typed { type_name, .. } => write!(f, "Typed({type_name})"),
-            Replacement::Json(value) => write!(f, "Json({value})"),
+            // Not the value: this stands in records and logs.
+            Replacement::Json(value) => write!(f, "Json({})", kind(value)),
         }
+    }
+}
+
+/// What a JSON value is, in a word.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "text",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 

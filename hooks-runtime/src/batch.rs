@@ -17,7 +17,7 @@ use lane::{Handle, Lane};
 /// such as writing to a file or to the network.
 ///
 /// The observer takes what it needs out of each record, on the thread of the call, and puts it into a bounded
-/// queue. Threads of the executor hand it on when enough is there, when the oldest has waited long enough, and
+/// queue. What the function itself calls is not observed. Threads of the executor hand it on when enough is there, when the oldest has waited long enough, and
 /// when the executor is closed. Each batch is of one point; batches of different points are handled in parallel,
 /// those of one point in the order of the calls.
 ///
@@ -177,8 +177,13 @@ impl BatchedHookExecutorBuilder {
         take: impl Fn(&DecisionRecord<'_>) -> T + Send + Sync + 'static,
         handle: impl Fn(&'static str, Vec<T>) + Send + Sync + 'static,
     ) -> std::io::Result<BatchedHookExecutor<T>> {
+        let mut settings = self.clone();
+        // A batch that never fits would never be due.
+        settings.max_records = self.max_records.min(self.capacity);
         let lanes = Arc::new(Lanes {
-            all: (0..self.threads).map(|_| Lane::new(self.clone())).collect(),
+            all: (0..self.threads)
+                .map(|_| Lane::new(settings.clone()))
+                .collect(),
             points: RwLock::default(),
         });
         let handle: Arc<Handle<T>> = Arc::new(handle);
@@ -191,7 +196,10 @@ impl BatchedHookExecutorBuilder {
             let (lanes, handle) = (executor.lanes.clone(), handle.clone());
             let thread = std::thread::Builder::new().name(format!("hookpoint-batch-{number}"));
             // If one does not start, the others end with `executor`.
-            let thread = thread.spawn(move || lanes.all[number].run(&*handle))?;
+            let thread = thread.spawn(move || {
+                let executor = Arc::as_ptr(&lanes).addr();
+                lanes.all[number].run(executor, &*handle);
+            })?;
             executor.threads.push(thread);
         }
         Ok(executor)
@@ -210,6 +218,9 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
     pub fn observer(&self) -> impl Fn(&DecisionRecord<'_>) + Send + Sync + 'static + use<T> {
         let (lanes, take) = (self.lanes.clone(), self.take.clone());
         move |record| {
+            if lane::is_handling(Arc::as_ptr(&lanes).addr()) {
+                return;
+            }
             let point = record.point();
             lanes.of(point).push(point, take(record));
         }
@@ -240,6 +251,10 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
     fn end(&mut self) {
         self.lanes.all.iter().for_each(Lane::close);
         for thread in self.threads.drain(..) {
+            if thread.thread().id() == std::thread::current().id() {
+                // Closed by its own handler: the thread ends when that returns.
+                continue;
+            }
             // Panics of the handler are caught in it.
             if thread.join().is_err() {
                 tracing::error!("a thread for batches of records panicked");

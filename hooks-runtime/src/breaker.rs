@@ -46,7 +46,8 @@ impl Default for BreakerPolicy {
 }
 
 impl BreakerPolicy {
-    /// It opens after so many failures, panics and late answers; at least 1. Default 5.
+    /// It opens after so many failures and panics; at least 1. Late answers count too if the failure of the hook is
+    /// open. Default 5.
     pub fn failures(mut self, count: u32) -> Self {
         self.failures = count.max(1);
         self
@@ -100,14 +101,16 @@ struct Rules {
     state: Mutex<State>,
 }
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 #[derive(Default)]
 struct State {
     failures: VecDeque<Instant>,
     open_until: Option<Instant>,
     /// How often it was opened without a good answer between.
     times: u32,
-    /// Since when a call tries the hook.
-    probe: Option<Instant>,
+    /// The call that tries the hook.
+    probe: Option<u64>,
 }
 
 impl Breaker {
@@ -132,42 +135,45 @@ impl Breaker {
         self.tripped.load(Ordering::Relaxed)
     }
 
-    /// Whether the hook is asked now; `Err`: for how long it is not.
-    pub(crate) fn admit(&self, now: Instant) -> Result<(), Duration> {
+    /// Whether that call may ask the hook now; `Err`: for how long nobody may. The first call after the time is up
+    /// tries it, and until it says what came of it nobody else does.
+    pub(crate) fn admit(&self, now: Instant, call: u64) -> Result<(), Duration> {
         let Some(rules) = self.rules.as_ref().filter(|_| self.is_tripped()) else {
             return Ok(());
         };
         let mut state = rules.lock();
-        if !self.is_tripped() {
+        if !self.is_tripped() || state.probe == Some(call) {
             return Ok(());
         }
-        let left = state
-            .open_until
-            .map(|until| until.saturating_duration_since(now));
-        if let Some(left) = left.filter(|left| !left.is_zero()) {
+        let until = state.open_until;
+        let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+        if !left.is_zero() || state.probe.is_some() {
             return Err(left);
         }
-        // A call that was dropped in the middle of the question never says what came of it.
-        let patience = rules.policy.open_for;
-        if let Some(since) = state.probe
-            && let Some(left) = patience.checked_sub(now.saturating_duration_since(since))
-            && !left.is_zero()
-        {
-            return Err(left);
-        }
-        state.probe = Some(now);
+        state.probe = Some(call);
         Ok(())
+    }
+
+    /// The call that tried the hook was dropped before there was an answer: another one may try.
+    pub(crate) fn abandoned(&self, call: u64) {
+        let Some(rules) = self.rules.as_ref().filter(|_| self.is_tripped()) else {
+            return;
+        };
+        let mut state = rules.lock();
+        if state.probe == Some(call) {
+            state.probe = None;
+        }
     }
 
     /// The hook has failed; how long the breaker is open, if it opens now.
     #[cold]
-    pub(crate) fn failed(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn failed(&self, now: Instant, call: u64) -> Option<Duration> {
         let rules = self.rules.as_ref()?;
         let mut state = rules.lock();
         if self.is_tripped() {
             // A call that had begun before the breaker opened tells nothing new.
-            state.probe.take()?;
-            return Some(state.open(&rules.policy, now));
+            let tried = state.probe == Some(call);
+            return tried.then(|| state.open(&rules.policy, now));
         }
         state.failures.push_back(now);
         let window = rules.policy.window;
@@ -185,12 +191,12 @@ impl Breaker {
 
     /// The hook has answered; `true`: the breaker closes.
     #[cold]
-    pub(crate) fn answered(&self) -> bool {
+    pub(crate) fn answered(&self, call: u64) -> bool {
         let Some(rules) = &self.rules else {
             return false;
         };
         let mut state = rules.lock();
-        if state.probe.is_none() {
+        if state.probe != Some(call) {
             // A call that had begun before the breaker opened.
             return false;
         }
@@ -224,7 +230,8 @@ impl State {
         self.times = self.times.saturating_add(1);
         self.failures.clear();
         self.probe = None;
-        self.open_until = now.checked_add(time);
+        // Longer than an `Instant` can say is a year.
+        self.open_until = now.checked_add(time).or_else(|| now.checked_add(YEAR));
         time
     }
 }

@@ -66,6 +66,15 @@ impl DynamicSite {
                 "is no point of your own: write a dotted lower-case name such as `orders.accept`",
             ));
         }
+        let mut letters = argument.chars();
+        let starts = letters
+            .next()
+            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+        if !starts || !letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            return Err(bad(
+                "has an argument whose name is none: write letters, digits and `_`, such as `order`",
+            ));
+        }
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (point.to_owned(), argument.to_owned());
         if let Some(site) = named.get(&key) {

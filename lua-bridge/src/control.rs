@@ -1,8 +1,13 @@
 //! The limits of a state, as its interrupt sees them.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
 
 /// Deadline of the hook call under way, and whether the state may be used at all. Read by the interrupt of the
 /// state, which Luau calls at every loop, call and step of a pattern match.
@@ -13,6 +18,8 @@ pub(crate) struct Control {
     /// Hook calls under way, one inside the other.
     hooks: AtomicUsize,
     unusable: OnceLock<String>,
+    /// Told when the use of the state has ended.
+    ends: Notify,
 }
 
 /// Restores the deadline of the call around this one.
@@ -30,6 +37,7 @@ impl Control {
             deadline: AtomicU64::new(0),
             hooks: AtomicUsize::new(0),
             unusable: OnceLock::new(),
+            ends: Notify::new(),
         }
     }
 
@@ -64,6 +72,23 @@ impl Control {
     pub(crate) fn end(&self, why: impl Into<String>) {
         // A second reason changes nothing.
         let _ = self.unusable.set(why.into());
+        self.ends.notify_waiters();
+    }
+
+    /// Waits for a future, but not longer than the state can be used; nothing: it can't.
+    pub(crate) async fn unless_ended<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let (mut future, mut ends) = (pin!(future), pin!(self.ends.notified()));
+        ends.as_mut().enable();
+        if self.ended().is_some() {
+            return None;
+        }
+        poll_fn(|cx| {
+            if ends.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            future.as_mut().poll(cx).map(Some)
+        })
+        .await
     }
 
     /// Why the state can't be used any more.

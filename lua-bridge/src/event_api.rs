@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use hooks_events::{Event, EventBus, Overflow, Topic, TopicPattern};
+use hooks_events::{Event, EventBus, Overflow, Topic};
 use mlua::{AnyUserData, Function, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
@@ -338,15 +338,12 @@ fn receive(own: &Subscriptions, id: u64, timeout: Option<u32>) -> ApiResult<Host
 /// The last events that are kept, oldest first.
 fn history(bus: &EventBus, pattern: String, count: Option<u32>) -> ApiResult<Json> {
     const DEFAULT: u32 = 10;
-    let pattern = TopicPattern::new(&pattern)?;
-    let Some(store) = bus.store() else {
+    if bus.store().is_none() {
         return Err("Event.history: this program keeps no events".into());
-    };
-    let found = store.snapshot(&pattern, count.unwrap_or(DEFAULT) as usize)?;
-    let shown = found
-        .events
-        .iter()
-        .map(|event| event_handler::event_json(event));
+    }
+    let count = count.unwrap_or(DEFAULT) as usize;
+    let found = bus.history("Event.history", &pattern, count)?;
+    let shown = found.iter().map(|event| event_handler::event_json(event));
     let shown: Result<Vec<_>, _> = shown.collect();
     Ok(Json::Array(shown.map_err(|error| error.to_string())?))
 }

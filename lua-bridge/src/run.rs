@@ -81,7 +81,10 @@ pub(crate) async fn drive(
             Step::Done(result) => return Ok(result),
             Step::Wait(place, future) => (place, future),
         };
-        let answer = future.await;
+        let Some(answer) = vm.control.unless_ended(future).await else {
+            let why = vm.control.ended().unwrap_or_default();
+            return Err(LuaError::new("").stopped(&vm.name, why));
+        };
         step = vm
             .step(limit, |lua| {
                 let answer = match answer {

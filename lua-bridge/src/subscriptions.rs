@@ -28,7 +28,7 @@ struct Subscribed {
 
 /// How its events reach the script.
 pub(crate) enum Kept {
-    Handler(#[allow(dead_code, reason = "held for its drop")] HandlerGuard),
+    Handler(HandlerGuard),
     Queue(Queue),
 }
 
@@ -43,6 +43,14 @@ impl Kept {
     pub(crate) fn queue(subscription: Subscription) -> Kept {
         Kept::Queue(Arc::new(tokio::sync::Mutex::new(subscription)))
     }
+
+    /// Whether nothing comes any more.
+    fn is_over(&self) -> bool {
+        match self {
+            Kept::Handler(guard) => guard.is_finished(),
+            Kept::Queue(_) => false,
+        }
+    }
 }
 
 impl Subscriptions {
@@ -53,6 +61,11 @@ impl Subscriptions {
     /// Keeps one; its id.
     pub(crate) fn add(&self, pattern: String, place: String, kept: Kept) -> u64 {
         let mut inner = self.lock();
+        // Those for one event are over after it.
+        let ended: Vec<_> = inner
+            .subscribed
+            .extract_if(.., |_, known| known.kept.is_over())
+            .collect();
         inner.last += 1;
         let id = inner.last;
         let subscribed = Subscribed {
@@ -61,6 +74,8 @@ impl Subscriptions {
             kept,
         };
         inner.subscribed.insert(id, subscribed);
+        drop(inner);
+        drop(ended);
         id
     }
 
@@ -68,7 +83,7 @@ impl Subscriptions {
     pub(crate) fn remove(&self, id: u64) -> bool {
         let removed = self.lock().subscribed.remove(&id);
         // Dropped outside of the lock: events that were queued go with it.
-        removed.is_some()
+        removed.is_some_and(|known| !known.kept.is_over())
     }
 
     /// Ends those whose events wait for `Event.receive`: nobody will ask for them any more.
@@ -98,7 +113,11 @@ impl Subscriptions {
     /// All of them, for the script.
     pub(crate) fn list(&self) -> Json {
         let inner = self.lock();
-        let listed = inner.subscribed.iter().map(|(id, known)| {
+        let live = inner
+            .subscribed
+            .iter()
+            .filter(|(_, known)| !known.kept.is_over());
+        let listed = live.map(|(id, known)| {
             let receives = matches!(known.kept, Kept::Queue(_));
             json!({"id": id, "pattern": known.pattern, "location": known.place, "receives": receives})
         });

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[cfg(feature = "builtin")]
 use hooks_builtin::Registered;
 use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
-use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, hooks};
+use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, Wants, hooks};
 
 use super::config::Config;
 #[cfg(feature = "builtin")]
@@ -269,6 +269,10 @@ impl HookSystemBuilder {
                 what,
                 cause: gap.detail.clone().into(),
             });
+        }
+        // Looked at before anything serves: a pattern that is wrong must not be found too late.
+        for pattern in &self.calls {
+            Wants::always_at(pattern)?;
         }
         self.registry.set_life(Life::Serving);
         let events = HookEventSystem::builder().bus(self.bus);

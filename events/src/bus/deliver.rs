@@ -96,7 +96,7 @@ impl Inline {
 
     #[inline]
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
-        let _unheard = (!asks).then(UnheardGuard::enter);
+        let _unheard = event.is_unheard().then(UnheardGuard::enter);
         let called = caught(|| {
             if asks {
                 self.ask_and_call(event)

@@ -103,7 +103,7 @@ impl Inner {
                 limit_bytes,
             });
         }
-        if event.is_of_hooks() && event.origin() != Origin::Hooks {
+        if event.origin() != Origin::Hooks && is_reserved(event.topic()) {
             return Err(EventError::ReservedTopic {
                 topic: event.topic().as_str().into(),
             });
@@ -385,11 +385,26 @@ pub(crate) fn closed(event: &Event) -> EventError {
     }
 }
 
+/// Whether only hooks and the system publish under that topic: whoever acts on these events must be able to rely
+/// on them.
+fn is_reserved(topic: &Topic) -> bool {
+    let topic = topic.as_str();
+    ["hook.", "system.", "performance."]
+        .iter()
+        .any(|group| topic.starts_with(group))
+}
+
 impl Event {
     /// Whether it is a record of hooks by its topic. No hooks are asked about its delivery, because that would
     /// make further records.
     #[inline]
     pub(crate) fn is_of_hooks(&self) -> bool {
         self.topic().as_str().starts_with("hook.")
+    }
+
+    /// Whether it tells of hooks or comes from the system: what its handlers make hooks do is not told again.
+    #[inline]
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.origin() == Origin::Hooks || self.is_of_hooks()
     }
 }

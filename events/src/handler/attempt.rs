@@ -71,8 +71,11 @@ impl Delivering {
             if event.is_of_hooks() {
                 return unheard(self.handle(event)).await;
             }
-            self.ask_and_handle(&self.record.name, event, event, attempt)
-                .await
+            let delivery = self.ask_and_handle(&self.record.name, event, event, attempt);
+            if event.is_unheard() {
+                return unheard(delivery).await;
+            }
+            delivery.await
         }));
         let ended = match self.policy.timeout {
             None => delivery.await,

@@ -43,6 +43,12 @@ impl HandlerGuard {
         &self.record.name
     }
 
+    /// Whether nothing comes any more: it was for one event, which it got, or the bus is closed and everything is
+    /// handled.
+    pub fn is_finished(&self) -> bool {
+        self.record.is_finished()
+    }
+
     /// Its figures.
     pub fn metrics(&self) -> SubscriptionMetrics {
         self.inner.metrics_of(&self.record)

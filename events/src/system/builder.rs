@@ -44,7 +44,8 @@ impl HookEventSystemBuilder {
         self
     }
 
-    /// Connects them, asks the hooks of `system.startup` and publishes an event of that name.
+    /// Connects them, asks the hooks of `system.startup`, in the scope of the caller, and publishes an event of that
+    /// name.
     ///
     /// # Errors
     /// A pattern of [`publish_calls`](Self::publish_calls) can never match.

@@ -82,7 +82,10 @@ async fn ask(
         return Ok(());
     }
     match asked {
-        Ok(changed) => bus.reply(event, changed.json()?.clone()),
+        Ok(changed) => match changed.json() {
+            Ok(data) => bus.reply(event, data.clone()),
+            Err(error) => bus.reply_error(event, &error.to_string()),
+        },
         Err(refusal) => bus.reply_error(event, refusal.reason()),
     }
 }

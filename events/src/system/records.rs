@@ -21,6 +21,17 @@ impl Records {
     }
 }
 
+/// Whether it is about what publishing and delivering asks of hooks.
+fn is_about_events(signal: &Signal<'_>) -> bool {
+    let point = match signal {
+        Signal::Violation { point, .. }
+        | Signal::Threshold { point, .. }
+        | Signal::BreakerOpened { point, .. } => point,
+        _ => return false,
+    };
+    point.starts_with("event.")
+}
+
 impl Sink for Records {
     fn wants(&self) -> Wants {
         self.wants.clone()
@@ -48,6 +59,9 @@ impl Sink for Records {
     }
 
     fn signal(&self, signal: &Signal<'_>) {
+        if is_unheard() || is_about_events(signal) {
+            return;
+        }
         let event = match signal {
             Signal::Violation {
                 kind,

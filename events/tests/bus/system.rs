@@ -357,3 +357,114 @@ fn the_predecessors_names_are_points() {
         assert_eq!(HookPoint::parse(alias), point, "{alias}");
     }
 }
+
+#[tokio::test]
+async fn handler_of_violations_does_not_loop() {
+    let fixture = Fixture::new();
+    let _entered = fixture.scope.enter();
+    let system = fixture.system(&[]);
+    fixture
+        .registry
+        .guard("no", "system_test.*", |_| Ok(Vote::cancel("no")))
+        .unwrap()
+        .forget();
+    let count = Arc::new(AtomicUsize::new(0));
+    let (n, scope) = (count.clone(), fixture.scope.clone());
+    let _h = system
+        .bus()
+        .subscribe("system.violation")
+        .handler(move |_: Arc<Event>| {
+            let (n, scope) = (n.clone(), scope.clone());
+            async move {
+                n.fetch_add(1, Ordering::SeqCst);
+                let _e = scope.enter();
+                notice("in the handler");
+                Ok::<(), EventError>(())
+            }
+        })
+        .unwrap();
+    notice("once");
+    // The tasks of the handlers run in between.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let n = count.load(Ordering::SeqCst);
+    assert!(n <= 2, "{n} events from one call");
+}
+
+#[tokio::test]
+async fn inline_handler_of_violations_does_not_recurse() {
+    let fixture = Fixture::new();
+    let _entered = fixture.scope.enter();
+    let system = fixture.system(&[]);
+    fixture
+        .registry
+        .guard("no", "system_test.*", |_| Ok(Vote::cancel("no")))
+        .unwrap()
+        .forget();
+    let count = Arc::new(AtomicUsize::new(0));
+    let n = count.clone();
+    let _h = system
+        .bus()
+        .subscribe("system.violation")
+        .inline(move |_: &Event| {
+            if n.fetch_add(1, Ordering::SeqCst) < 200 {
+                notice("in the handler");
+            }
+        })
+        .unwrap();
+    notice("once");
+    let n = count.load(Ordering::SeqCst);
+    assert!(n <= 2, "{n} events from one call");
+}
+
+#[tokio::test]
+async fn nobody_else_publishes_what_the_system_says() {
+    let fixture = Fixture::new();
+    let _entered = fixture.scope.enter();
+    let system = fixture.system(&[]);
+    assert!(
+        system
+            .bus()
+            .try_publish(Event::try_new("hook.x.refused", 1).unwrap())
+            .is_err()
+    );
+    assert!(
+        system
+            .bus()
+            .try_publish(Event::try_new("system.violation", 1).unwrap())
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_halt_at_event_deliver_does_not_loop() {
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    let system = HookEventSystem::builder()
+        .registry(registry.clone())
+        .build()
+        .unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let n = asked.clone();
+    registry
+        .guard("kill-switch", "event.deliver", move |_| {
+            n.fetch_add(1, Ordering::SeqCst);
+            Ok(Vote::halt("everything stops"))
+        })
+        .unwrap()
+        .forget();
+    let bus = system.bus().clone();
+    let _h = bus
+        .subscribe(">")
+        .handler(|_: Arc<Event>| async { Ok::<(), EventError>(()) })
+        .unwrap();
+    bus.try_publish(Event::try_new("a.b", 1).unwrap()).unwrap();
+    // The tasks of the handlers run in between.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    let n = asked.load(Ordering::SeqCst);
+    assert!(n <= 5, "asked {n} times for one event");
+}

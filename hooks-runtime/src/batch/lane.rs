@@ -1,15 +1,27 @@
 //! The queue of one thread.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::{BatchMetrics, BatchedHookExecutorBuilder, WhenFull};
 use crate::monitor::{Histogram, Timing};
+use crate::panic::caught;
 
 pub(super) type Handle<T> = dyn Fn(&'static str, Vec<T>) + Send + Sync;
+
+thread_local! {
+    /// The executor whose handlers this thread runs, by address; 0: none.
+    static HANDLING: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Whether this thread runs handlers of that executor. What they call is not observed again by it: it would go on
+/// for ever.
+pub(super) fn is_handling(executor: usize) -> bool {
+    HANDLING.with(|handling| handling.get() == executor)
+}
 
 pub(super) struct Lane<T> {
     settings: BatchedHookExecutorBuilder,
@@ -105,7 +117,8 @@ impl<T: Send> Lane<T> {
     }
 
     /// Hands batches on until the lane is closed and empty.
-    pub(super) fn run(&self, handle: &Handle<T>) {
+    pub(super) fn run(&self, executor: usize, handle: &Handle<T>) {
+        HANDLING.with(|handling| handling.set(executor));
         while let Some(waiting) = self.next() {
             let mut points = BTreeMap::<&'static str, Vec<T>>::new();
             for (point, item) in waiting {
@@ -160,14 +173,9 @@ impl<T: Send> Lane<T> {
         let figures = &self.figures;
         let size = batch.len() as u64;
         let started = Instant::now();
-        // What the handler leaves half done is its own.
-        if catch_unwind(AssertUnwindSafe(|| handle(point, batch))).is_err() {
+        if let Err(message) = caught(|| handle(point, batch)) {
             figures.panicked.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(
-                point,
-                records = size,
-                "the handler of a batch of records panicked"
-            );
+            tracing::error!(point, records = size, %message, "the handler of a batch of records panicked");
         }
         figures.handling.record(started.elapsed());
         figures.records.fetch_add(size, Ordering::Relaxed);

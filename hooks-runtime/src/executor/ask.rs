@@ -13,6 +13,7 @@ use super::verdict::plain;
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
 use crate::answer::{HookResult, Restriction, Vote};
+use crate::breaker::Breaker;
 use crate::context::{CallMeta, GuardContext, HookContext, Locals, Plan};
 use crate::error::HookError;
 use crate::hook::{Answer, Callee, Entry, Mode, Role};
@@ -38,6 +39,18 @@ pub(crate) async fn ask_all<'s>(
     while let Some(at) = call.ask(list, from, phase, args, result.as_deref_mut()) {
         ask_async(call, &list[at], phase, args, result.as_deref_mut(), wait).await;
         from = at + 1;
+    }
+}
+
+/// An asynchronous question; dropped if its call is, in the middle of it.
+struct Question<'e> {
+    breaker: &'e Breaker,
+    call: u64,
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        self.breaker.abandoned(self.call);
     }
 }
 
@@ -69,6 +82,10 @@ async fn ask_async<'s>(
         result,
         plan,
     };
+    let question = Question {
+        breaker: &entry.breaker,
+        call: id,
+    };
     let answer = match &entry.callee {
         Callee::InterceptAsync(hook) => {
             let mut cx = HookContext {
@@ -87,6 +104,8 @@ async fn ask_async<'s>(
         }
         Callee::Intercept(_) | Callee::Guard(_) | Callee::Observe(_) => Ok(HookResult::Continue),
     };
+    // There is an answer, which says more.
+    std::mem::forget(question);
     let elapsed = clock.now().saturating_duration_since(started);
     let answer = if elapsed > limit {
         Err(HookError::Timeout(limit))
@@ -151,8 +170,9 @@ impl<'s> Call<'s> {
                 continue;
             }
             self.meta.dirty.store(false, Ordering::Relaxed);
-            if entry.breaker.is_tripped()
-                && let Err(left) = entry.breaker.admit(self.now())
+            if !self.rehearsal
+                && entry.breaker.is_tripped()
+                && let Err(left) = entry.breaker.admit(self.now(), self.meta.id)
             {
                 self.fail(entry, phase, HookError::BreakerOpen { left }, None);
                 continue;

@@ -64,6 +64,8 @@ impl Call<'_> {
             tell(self.set, &self.record(outcome), exceptional);
         }
         if self.executed {
+            // A body that panicked never came to its end.
+            Sample::work_ends(&mut self.sample, self.set);
             let waited = self.ledger.as_ref().map_or(Duration::ZERO, |l| l.waited);
             Sample::end(self.sample.take(), self.set, waited);
         }

@@ -84,36 +84,43 @@ impl<'s> Call<'s> {
         {
             entry.time.get_or_init(Box::default).record(elapsed);
         }
-        self.look_at_breaker(entry, &answer, elapsed);
         match answer {
             Ok(HookResult::Continue) => {
+                self.has_answered(entry, elapsed);
                 if self.recording {
                     self.note(plain(entry, phase, "continue", elapsed));
                 }
             }
             Err(error) => self.fail(entry, phase, error, elapsed),
             Ok(answer) => match self.possible(entry, phase, &answer) {
-                Ok(()) => self.apply(entry, phase, answer, elapsed),
+                Ok(()) => {
+                    self.has_answered(entry, elapsed);
+                    self.apply(entry, phase, answer, elapsed);
+                }
                 Err(error) => self.fail(entry, phase, error, elapsed),
             },
         }
     }
 
     /// A slow answer counts as a failure of the breaker; a good one closes it. Failures come to [`Call::fail`].
-    fn look_at_breaker(&mut self, entry: &'s Entry, answer: &Answer, elapsed: Option<Duration>) {
-        if answer.is_err() {
+    fn has_answered(&mut self, entry: &'s Entry, elapsed: Option<Duration>) {
+        if self.rehearsal {
             return;
         }
         let slow = elapsed.zip(entry.breaker.slow());
         if slow.is_some_and(|(took, limit)| took > limit) {
             self.count_failure(entry);
-        } else if entry.breaker.is_tripped() && entry.breaker.answered() {
+        } else if entry.breaker.is_tripped() && entry.breaker.answered(self.meta.id) {
             tracing::info!(hook = entry.id(), "the breaker of a hook is closed again");
         }
     }
 
     fn count_failure(&self, entry: &Entry) {
-        let Some(open_for) = entry.breaker.failed(self.now()) else {
+        // A rehearsal says nothing about real calls: hooks that want a Rust type always fail in one.
+        if self.rehearsal {
+            return;
+        }
+        let Some(open_for) = entry.breaker.failed(self.now(), self.meta.id) else {
             return;
         };
         tracing::warn!(hook = entry.id(), ?open_for, "the breaker of a hook opens");
@@ -275,7 +282,8 @@ impl<'s> Call<'s> {
                 (Plan::Replace(Some(value)), text)
             }
             HookResult::Cache { key, ttl } => {
-                let text = format!("key {key:?} for {ttl:?}");
+                // The key may be made of arguments.
+                let text = format!("for {ttl:?}");
                 (Plan::Cache { key, ttl }, text)
             }
             HookResult::Redirect { to } => (Plan::Redirect { to: to.clone() }, to),
@@ -345,7 +353,12 @@ impl<'s> Call<'s> {
         error: HookError,
         elapsed: Option<Duration>,
     ) {
-        if !matches!(error, HookError::BreakerOpen { .. }) {
+        // Some failures say nothing about the hook: it was not asked, or the site cannot wait for it. And a hook
+        // that may refuse must not refuse more because it is slow.
+        let slow =
+            matches!(error, HookError::Timeout(_)) && entry.on_failure(phase) == OnFailure::Closed;
+        let not_its_own = matches!(error, HookError::BreakerOpen { .. } | HookError::WouldBlock);
+        if !slow && !not_its_own {
             self.count_failure(entry);
         }
         let changed = phase != Phase::Error && self.meta.dirty.load(Ordering::Relaxed);

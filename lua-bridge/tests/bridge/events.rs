@@ -311,3 +311,93 @@ async fn mistakes_say_what_to_write() {
         assert!(error.starts_with("shop.lua:1: "), "{code}: {error}");
     }
 }
+
+#[tokio::test]
+async fn history_passes_the_deliver_hooks() {
+    use hooks_events::store::Retention;
+    let bus = EventBus::builder().keep(Retention::default()).build();
+    let (registry, printed) = (registry(), Printed::default());
+    let _g = registry
+        .guard("no-secrets", "event.deliver", |cx| {
+            Ok(Vote::cancel_if(
+                cx.arg::<Event>("event")?
+                    .topic()
+                    .as_str()
+                    .starts_with("secret."),
+                "secret",
+            ))
+        })
+        .unwrap();
+    let engine = engine().events(bus.clone()).output(printed.clone()).build();
+    let script = engine
+        .load_source(
+            "shop.lua",
+            r#"
+        Event.publish("secret.key", {v = "hunter2"})
+        local h = Event.history("secret.>", 10)
+        local s = Event.subscribe("secret.>", {historic = 10})
+        return { n = #h, live = s:receive(200) }
+    "#,
+        )
+        .unwrap();
+    let v = registry.wrap(script.execute()).await.unwrap();
+    assert_eq!(v["n"], 0, "{v}");
+}
+
+#[tokio::test]
+async fn once_is_not_kept_for_ever() {
+    let ran = run(r#"
+        local f = function(e) end
+        for i = 1, 50 do
+            Event.subscribe("a.b", f, {once = true})
+            Event.publish("a.b", i)
+        end
+        local s = Event.subscribe("never.x")
+        s:receive(300)
+        return #Event.list()
+    "#)
+    .await;
+    assert_eq!(ran.value(), &json!(1));
+}
+
+#[tokio::test]
+async fn a_script_does_not_forge_system_events() {
+    let ran = run(r#"
+        Event.publish("system.violation", {kind = "x"}, {source = "hookpoint"})
+        return 1
+    "#)
+    .await;
+    assert!(ran.result.is_err());
+}
+
+#[tokio::test]
+async fn stop_while_waiting() {
+    let (registry, printed) = (registry(), Printed::default());
+    let engine = engine()
+        .events(EventBus::new())
+        .output(printed.clone())
+        .build();
+    let script = engine
+        .load_source(
+            "shop.lua",
+            r#"
+        local s = Event.subscribe("never.x")
+        return s:receive(4294967295)
+    "#,
+        )
+        .unwrap();
+    let stopper = script.stopper();
+    let end = async {
+        // Until the script waits.
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        stopper.stop();
+        std::future::pending::<()>().await
+    };
+    let r = tokio::time::timeout(Duration::from_secs(3), async {
+        tokio::select! { r = registry.wrap(script.execute()) => r.map(|_| ()), () = end => Ok(()) }
+    })
+    .await;
+    assert!(r.is_ok(), "stop does not end a wait");
+}
