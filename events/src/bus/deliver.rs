@@ -10,7 +10,7 @@ use hooks_runtime::panic::caught;
 use super::inner::Inner;
 use crate::dead_letter::DeadLetterCause;
 use crate::error::EventError;
-use crate::event::Event;
+use crate::event::{Event, Origin};
 use crate::handler::HandlerError;
 use crate::subscription::record::SubscriptionRecord;
 use crate::system::UnheardGuard;
@@ -96,7 +96,7 @@ impl Inline {
 
     #[inline]
     fn deliver_any(&self, inner: &Inner, event: &Event, asks: bool) -> Called {
-        let _unheard = event.is_unheard().then(UnheardGuard::enter);
+        let _unheard = (!asks || event.origin() == Origin::Hooks).then(UnheardGuard::enter);
         let called = caught(|| {
             if asks {
                 self.ask_and_call(event)
