@@ -1,5 +1,6 @@
 //! The `hookpoint` command.
 
+mod audit;
 #[cfg(unix)]
 mod control;
 mod doctor;
@@ -41,6 +42,8 @@ enum Command {
     Points(points::Args),
     /// List the hooks that are registered.
     Hooks(Scripts),
+    /// Check audit trails.
+    Audit(audit::Args),
     /// Check the hooks against the linked sites and say what is not covered.
     Doctor(Scripts),
     /// Follow the events of a running script, or show the figures of its event bus.
@@ -71,6 +74,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run::run(args).await,
         Command::Points(args) => points::run(args),
         Command::Hooks(args) => hooks::run(args).await,
+        Command::Audit(args) => audit::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         #[cfg(unix)]
         Command::Events(args) => events::run(args).await,

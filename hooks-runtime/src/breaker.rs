@@ -47,7 +47,7 @@ impl Default for BreakerPolicy {
 
 impl BreakerPolicy {
     /// It opens after so many failures and panics; at least 1. Late answers count too if the failure of the hook is
-    /// open. Default 5.
+    /// open; arguments that a call does not have never do. Default 5.
     pub fn failures(mut self, count: u32) -> Self {
         self.failures = count.max(1);
         self

@@ -63,7 +63,14 @@ impl Gate {
             drop(inner);
             return Poll::Ready(self.held());
         }
-        inner.waiting.push(cx.waker().clone());
+        // Polled again meanwhile, it waits once.
+        if !inner
+            .waiting
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waiting.push(cx.waker().clone());
+        }
         Poll::Pending
     }
 }

@@ -274,3 +274,25 @@ fn one_of_many_threads_tries_it() {
     });
     assert_eq!(fixture.asked(), 4);
 }
+
+#[test]
+fn calls_without_the_arguments_that_a_hook_wants_do_not_open_its_breaker() {
+    let registry = HookRegistry::with_clock(Clock::fake());
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    let guard = registry
+        .on("picky")
+        .point("breakers.site")
+        .breaker(policy());
+    let guard = guard.guard(|cx| {
+        Ok(Vote::cancel_if(
+            cx.arg::<String>("number")?.is_empty(),
+            "empty",
+        ))
+    });
+    let _guard = guard.unwrap();
+    for _ in 0..10 {
+        site(1).unwrap_err();
+    }
+    assert_eq!(registry.list()[0].breaker, Some(BreakerState::Closed));
+}

@@ -1,5 +1,6 @@
 //! The command, and the system that it is built on, as people and programs meet them.
 
+mod audit;
 mod commands;
 mod docs;
 mod entries;

@@ -353,11 +353,15 @@ impl<'s> Call<'s> {
         error: HookError,
         elapsed: Option<Duration>,
     ) {
-        // Some failures say nothing about the hook: it was not asked, or the site cannot wait for it. And a hook
-        // that may refuse must not refuse more because it is slow.
+        // Some failures say nothing about the hook: it was not asked, the site cannot wait for it, or a call has not
+        // the arguments that it wants, with which whoever calls could make it refuse everybody. And a hook that may
+        // refuse must not refuse more because it is slow.
         let slow =
             matches!(error, HookError::Timeout(_)) && entry.on_failure(phase) == OnFailure::Closed;
-        let not_its_own = matches!(error, HookError::BreakerOpen { .. } | HookError::WouldBlock);
+        let not_its_own = matches!(
+            error,
+            HookError::BreakerOpen { .. } | HookError::WouldBlock | HookError::Arg(_)
+        );
         if !slow && !not_its_own {
             self.count_failure(entry);
         }
