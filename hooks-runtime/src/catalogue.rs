@@ -148,6 +148,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Tests that add hooks to the one registry of the process: who publishes holds all layers for a moment, so a layer
+/// that another test drops meanwhile ends a moment later than its last handle.
+#[cfg(all(test, feature = "enabled"))]
+pub(crate) static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+
 #[cfg(all(test, feature = "enabled"))]
 mod tests {
     use super::*;
@@ -168,6 +173,7 @@ mod tests {
     fn a_layer_wakes_sites_while_it_lives_also_those_that_come_later() {
         static LATE: HookSite = site("catalogue.late");
         static CLOSED: HookSite = site("catalogue_closed.site");
+        let _one_by_one = lock(&ONE_BY_ONE);
         let layer = HookRegistry::layer();
         layer.allow_unmatched();
         let guards = layer.replace(&[], vec![guard("wakes", "catalogue.*")]);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::CAUSED;
 use super::spawned::{is_noted, lasts};
+use crate::catalogue::ONE_BY_ONE;
 use crate::{HookBuilder, HookContext, HookRefusal, HookResult, Vote, hooked, hooks, inherit};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -99,9 +100,6 @@ fn runs_work(point: &str, then: Then, later: &Later) -> (crate::HookGuard, Arc<A
         });
     (hook.unwrap(), call)
 }
-
-/// The hooks of all tests are in the one registry.
-static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn a_refusal_in_spawned_work_while_hooks_after_the_body_run_is_forgotten_with_the_call() {
@@ -205,6 +203,7 @@ fn caused() {}
 
 #[test]
 fn calls_that_observers_make_are_not_counted_for_ever() {
+    let _one_by_one = ONE_BY_ONE.lock().unwrap_or_else(|e| e.into_inner());
     let watched = Arc::new(AtomicU64::new(0));
     let seen = watched.clone();
     let _observer = hooks()
