@@ -6,6 +6,7 @@ mod breakers;
 mod decisions;
 mod dynamic;
 mod failures;
+mod faults;
 mod hard_cases;
 mod laws;
 mod life;

@@ -1,0 +1,90 @@
+//! What fails in the calls of one thread is nothing to those of the others.
+
+use std::sync::mpsc::channel;
+use std::sync::{Barrier, Mutex};
+
+use hookpoint::test::registry;
+use hookpoint::{HookError, HookRefusal, Vote, hooked};
+
+use super::LIMIT;
+use crate::sites::quiet;
+
+#[hooked(point = "fault_threads.sync")]
+fn site(number: usize) -> Result<usize, HookRefusal> {
+    Ok(number)
+}
+
+#[hooked(point = "fault_threads.parking", blocking)]
+fn parking(number: usize) -> Result<usize, HookRefusal> {
+    Ok(number)
+}
+
+#[test]
+fn calls_of_healthy_threads_pass_while_those_of_others_fail() {
+    quiet();
+    let kit = registry();
+    let shaky = kit.guard("shaky", "fault_threads.sync", |cx| {
+        match cx.arg::<usize>("number")? % 4 {
+            1 => Err(HookError::from("injected error")),
+            2 => panic!("injected panic"),
+            3 => Ok(Vote::cancel_if(*cx.arg::<bool>("number")?, "never")),
+            _ => Ok(Vote::Pass),
+        }
+    });
+    let _shaky = shaky.unwrap();
+    let start = Barrier::new(8);
+    std::thread::scope(|threads| {
+        for number in 0..8 {
+            let (kit, start) = (&kit, &start);
+            threads.spawn(move || {
+                let _entered = kit.enter();
+                start.wait();
+                for _ in 0..500 {
+                    assert_eq!(site(number).ok(), (number % 4 == 0).then_some(number));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_call_whose_hook_hangs_keeps_nobody_else() {
+    let kit = registry();
+    let (began, hanging) = channel();
+    let hook = kit
+        .on("hangs")
+        .point("fault_threads.parking")
+        .timeout(LIMIT);
+    let hook = hook.guard_async_with(std::sync::Arc::new(Mutex::new(began)), |began, cx| {
+        Box::pin(async move {
+            if *cx.arg::<usize>("number")? == 0 {
+                began.lock().unwrap().send(()).map_err(HookError::other)?;
+                std::future::pending::<()>().await;
+            }
+            Ok(Vote::Pass)
+        })
+    });
+    let _hook = hook.unwrap();
+    std::thread::scope(|threads| {
+        let call = |number| {
+            let _entered = kit.enter();
+            parking(number)
+        };
+        let hangs = threads.spawn(move || call(0));
+        hanging.recv().unwrap();
+        let others: Vec<_> = (1..8)
+            .map(|number| threads.spawn(move || (0..100).all(|_| call(number).is_ok())))
+            .collect();
+        assert!(others.into_iter().all(|other| other.join().unwrap()));
+        // The deadline begins when the hook was not ready, which may be now.
+        while !hangs.is_finished() {
+            kit.clock().advance(LIMIT);
+            std::thread::yield_now();
+        }
+        let refused = hangs.join().unwrap().unwrap_err();
+        assert!(
+            refused.reason().contains("no answer within 10s"),
+            "{refused}"
+        );
+    });
+}
