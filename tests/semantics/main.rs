@@ -7,7 +7,6 @@ mod decisions;
 mod dynamic;
 mod failures;
 mod faults;
-mod hard_cases;
 mod laws;
 mod life;
 mod limits;

@@ -16,6 +16,7 @@ use super::calls::drive;
 use crate::sites::quiet;
 
 const SECOND: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_secs(20);
 const THRESHOLD: usize = 3;
 const WINDOW: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(8);
@@ -297,13 +298,14 @@ fn of_eight_threads_one_tries_the_hook() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = asked.clone();
     let hook = kit.on("shaky").point("schedule.sync").breaker(policy());
-    let hook = hook.guard(move |_| {
-        if count.fetch_add(1, Ordering::SeqCst) < THRESHOLD {
-            return Err(HookError::from("injected error"));
+    let hook = hook.guard(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+        nth if nth < THRESHOLD => Err(HookError::from("injected error")),
+        THRESHOLD => {
+            began.lock().unwrap().send(()).map_err(HookError::other)?;
+            answers.lock().unwrap().recv().map_err(HookError::other)?;
+            Ok(Vote::Pass)
         }
-        began.lock().unwrap().send(()).map_err(HookError::other)?;
-        answers.lock().unwrap().recv().map_err(HookError::other)?;
-        Ok(Vote::Pass)
+        _ => Ok(Vote::Pass),
     });
     let _hook = hook.unwrap();
     {
@@ -316,8 +318,9 @@ fn of_eight_threads_one_tries_the_hook() {
         site(1)
     };
     std::thread::scope(|threads| {
+        let answer = answer; // Gone if this fails, so that nobody waits for it.
         let tries = threads.spawn(call);
-        trying.recv().unwrap();
+        trying.recv_timeout(SOON).unwrap();
         assert_eq!(kit.list()[0].breaker, Some(BreakerState::HalfOpen));
         let others: Vec<_> = (0..7)
             .map(|_| threads.spawn(|| (0..50).filter(|_| call().is_err()).count()))
