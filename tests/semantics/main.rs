@@ -3,11 +3,14 @@
 mod bad_input;
 mod batch;
 mod breakers;
+mod budgets;
+mod compose;
 mod decisions;
 mod dynamic;
 mod failures;
 mod hard_cases;
 mod laws;
+mod levels;
 mod life;
 mod limits;
 mod monitor;

@@ -299,7 +299,7 @@ impl<'s> Quiet<'s> {
             args: &[],
             refusal: None,
         };
-        done::tell(self.set, &DecisionRecord::new(brief, lent), false);
+        done::tell(self.set, &mut DecisionRecord::new(brief, lent), false);
     }
 
     /// Who had nothing to say: of those before the body all, once it was started, and of those after it so many.
