@@ -64,8 +64,9 @@ pub use point::{HookPoint, Phase};
 pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome, Redactor};
 pub use refusal::HookRefusal;
 pub use registry::{
-    Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life, PreparedHook,
-    SiteReport, Target, Verification, hooks,
+    Change, Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life,
+    PreparedHook, RecordedArg, RecordedCall, RecordedRefusal, Rehearsal, Replayed, SiteReport,
+    Target, Verification, hooks,
 };
 pub use scope::{Halted, HookScope, inherit, spawn};
 pub use sink::{Signal, Sink, Wants};

@@ -149,6 +149,7 @@ pub(crate) struct Brief {
 pub(crate) struct Lent<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) correlation: Option<&'a Arc<str>>,
+    pub(crate) principal: Option<&'a Arc<str>>,
     pub(crate) clock: &'a Clock,
     /// Who let the call pass, one after the other, before anything was said.
     pub(crate) passed: Passed<'a>,
@@ -169,6 +170,7 @@ pub(crate) struct Passed<'a> {
 #[derive(Clone)]
 struct Made {
     correlation_id: Arc<str>,
+    principal: Option<Arc<str>>,
     component: Option<Box<str>>,
     fields: Vec<(&'static str, Value)>,
     /// Of a record that borrows nothing.
@@ -233,6 +235,13 @@ impl<'a> DecisionRecord<'a> {
     pub fn correlation_id(&self) -> &Arc<str> {
         let given = self.lent.as_ref().and_then(|lent| lent.correlation);
         given.unwrap_or_else(|| &self.made().correlation_id)
+    }
+    /// Whom the call was made for, if a scope says so.
+    pub fn principal(&self) -> Option<&str> {
+        match &self.lent {
+            Some(lent) => lent.principal.map(|name| &**name),
+            None => self.made().principal.as_deref(),
+        }
     }
     /// How many times the body was tried, 1 for the first.
     pub fn attempts(&self) -> u32 {
@@ -367,7 +376,9 @@ impl<'a> DecisionRecord<'a> {
             "attempts": self.attempts(),
             "point": self.point(),
             "site": { "path": self.site().path, "file": self.site().file, "line": self.site().line },
+            "at_ms": since_epoch_ms(self.at()),
             "component": self.component(),
+            "principal": self.principal(),
             "fields": self.fields().iter().map(field).collect::<serde_json::Map<_, _>>(),
             "args": self.args(),
             "hooks": self.hooks(),
@@ -391,6 +402,14 @@ impl<'a> DecisionRecord<'a> {
         }
         json
     }
+}
+
+/// 0 if the clock of the system is set to a time before 1970.
+fn since_epoch_ms(at: SystemTime) -> u64 {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Clone for DecisionRecord<'static> {
@@ -436,6 +455,7 @@ impl Lent<'_> {
                 Some(id) => id.clone(),
                 None => format!("call-{}", record.brief.root).into(),
             },
+            principal: self.principal.cloned(),
             component: self.facts.named().map(Into::into),
             fields: self.facts.fields().to_vec(),
             args: Vec::new(),

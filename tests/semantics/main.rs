@@ -21,6 +21,7 @@ mod random;
 mod records;
 mod reentry;
 mod registry;
+mod replay;
 mod retries;
 mod scopes;
 mod seal;

@@ -198,6 +198,7 @@ impl Call<'_> {
         let lent = Lent {
             facts: &meta.facts,
             correlation: meta.correlation(),
+            principal: meta.link.and_then(|link| link.principal.as_ref()),
             clock: meta.clock,
             passed: self.passed,
             said: self.said(),

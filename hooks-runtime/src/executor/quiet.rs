@@ -293,6 +293,7 @@ impl<'s> Quiet<'s> {
         let lent = Lent {
             facts: &meta.facts,
             correlation: meta.correlation(),
+            principal: meta.link.and_then(|link| link.principal.as_ref()),
             clock: meta.clock,
             passed: self.passed(self.after_body().len()),
             said: &[],
