@@ -12,6 +12,7 @@ use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
 use crate::placement::{Placement, Registered};
 use crate::rate_limit::RateLimitHook;
+use crate::records::RecordsHook;
 use crate::redaction::RedactionHook;
 use crate::retry::RetryHook;
 use crate::schema::SchemaHook;
@@ -53,6 +54,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),
+    Kind::of::<RecordsHook>(),
     Kind::of::<RedactionHook>(),
     Kind::of::<RetryHook>(),
     Kind::of::<SchemaHook>(),

@@ -8,7 +8,9 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hooks_runtime::{ArgError, HookContext, HookError, Phase, Plan, PreparedHook, Priority, Vote};
+use hooks_runtime::{
+    ArgError, HookContext, HookError, Phase, Plan, PreparedHook, Priority, Redactor, Vote,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -177,6 +179,21 @@ impl RedactionHook {
         self
     }
 
+    /// What takes secrets out of values of records ([`ArgLevel::Redacted`](hooks_runtime::ArgLevel::Redacted)), by
+    /// `patterns`, `regexes`, `keys`, `replacement` and `max_bytes`: give it to
+    /// [`HookRegistry::set_redactor`](hooks_runtime::HookRegistry::set_redactor). A value that cannot be looked into
+    /// is replaced by a sentence that says why.
+    ///
+    /// # Errors
+    /// [`BuiltinError::BadOption`].
+    pub fn redactor(&self) -> Result<Redacts, BuiltinError> {
+        self.check()?;
+        Ok(Redacts {
+            rules: self.rules()?,
+            max_bytes: self.max_bytes,
+        })
+    }
+
     fn rules(&self) -> Result<Rules, BuiltinError> {
         Rules::new(&Wanted {
             kind: RedactionHook::KIND,
@@ -266,6 +283,29 @@ impl BuiltinHook for RedactionHook {
             });
         }
         Ok(hooks)
+    }
+}
+
+/// Takes secrets and personal data out of values, see [`RedactionHook::redactor`].
+pub struct Redacts {
+    rules: Rules,
+    max_bytes: usize,
+}
+
+impl Redacts {
+    /// Replaces in the value of that name.
+    pub(crate) fn value(&self, name: &str, value: &mut Value) {
+        if self.rules.is_secret_key(name) && !value.is_null() {
+            *value = self.rules.key_text().into();
+        } else if let Err(error) = redact(&self.rules, value, self.max_bytes) {
+            *value = format!("[withheld: the value {error}]").into();
+        }
+    }
+}
+
+impl Redactor for Redacts {
+    fn redact(&self, name: &str, value: &mut Value) {
+        self.value(name, value);
     }
 }
 
