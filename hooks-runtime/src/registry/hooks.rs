@@ -402,7 +402,8 @@ impl HookRegistry {
         true
     }
 
-    /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for.
+    /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for, and for
+    /// replays of what another program recorded.
     pub fn allow_unmatched(&self) {
         self.0.unmatched.store(true, Ordering::Relaxed);
     }

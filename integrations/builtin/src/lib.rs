@@ -44,7 +44,7 @@ mod waiting;
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use error::BuiltinError;
-pub use kinds::{BuiltinHook, KINDS, Kind, kind};
+pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};
 pub use logging::{Level, LoggingHook};
 pub use metrics::{Metrics, MetricsHook};
 pub use placement::{Placement, Registered};

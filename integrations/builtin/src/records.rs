@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::redaction::{RedactionHook, Redacts};
 use files::Files;
@@ -141,6 +141,7 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 
 impl BuiltinHook for RecordsHook {
     const KIND: &'static str = "records";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 pub(crate) use json::redact;
 pub(crate) use rules::{Rules, Wanted};
@@ -239,6 +239,7 @@ impl RedactionHook {
 
 impl BuiltinHook for RedactionHook {
     const KIND: &'static str = "redaction";
+    const REPLAY: Replay = Replay::Runs;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;
@@ -255,7 +256,7 @@ impl BuiltinHook for RedactionHook {
             .is_none_or(|names| !names.is_empty())
         {
             let meta = at.part("arguments", Priority::LOWEST).pre();
-            let meta = meta.describe("redacts arguments");
+            let meta = meta.describe("redacts arguments").pure();
             let names = options.arguments.iter().flatten();
             let meta = names.fold(meta, |meta, name| meta.uses(name.as_str()));
             let redaction = redaction.clone();
