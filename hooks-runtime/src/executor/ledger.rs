@@ -11,7 +11,7 @@ use super::verdict::Said;
 use crate::answer::Replacement;
 use crate::context::Plan;
 use crate::hook::Entry;
-use crate::record::ArgRecord;
+use crate::record::SealedArg;
 use crate::refusal::HookRefusal;
 use crate::view::Kept;
 
@@ -56,7 +56,7 @@ pub(crate) struct Ledger<'s> {
     pub(crate) cannot_repeat: Option<&'static str>,
     /// What views of moved arguments point to.
     pub(crate) kept: Vec<Kept>,
-    pub(crate) args: Vec<ArgRecord>,
+    pub(crate) args: Vec<SealedArg>,
     pub(crate) refusal: Option<HookRefusal>,
     /// A hook that runs once has run: it must be taken out.
     pub(crate) spent: Vec<&'s Arc<Entry>>,

@@ -9,7 +9,7 @@ use super::TestRegistry;
 use crate::answer::Restriction;
 use crate::private::Facts;
 use crate::record::DecisionRecord;
-use crate::registry::{leak_site, simulate};
+use crate::registry::{rehearsal_site, simulate};
 use crate::view::{Access, JSON_TABLE, RawPtr, RawView, ViewTable};
 
 /// A call in the making, see [`TestRegistry::call`].
@@ -84,7 +84,7 @@ impl<'t> FakeCall<'t> {
         let names: Vec<String> = self.args.iter().map(|(name, _)| name.clone()).collect();
         let mut values: Vec<FakeValue> = self.args.into_iter().map(|(_, value)| value).collect();
         let mut views: Vec<RawView> = values.iter_mut().map(FakeValue::view).collect();
-        let info = leak_site(&self.point, &names);
+        let info = rehearsal_site(&self.point, &names);
         let (record, restriction) =
             simulate(&self.kit.registry, info, self.facts, &mut views, false);
         let args = names
