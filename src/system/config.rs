@@ -5,6 +5,7 @@ use std::path::Path;
 use hooks_runtime::HookError;
 use serde::Deserialize;
 
+use super::approver::ApproverEntry;
 #[cfg(feature = "builtin")]
 use super::entries::HookEntry;
 
@@ -15,6 +16,9 @@ use super::entries::HookEntry;
 /// closed = ["tool.execute"]      # calls at these points need a grant
 /// plugins = ["acme-hooks"]       # link-time hooks of other crates are not used
 /// scripts = ["policy.lua"]       # loaded before the system serves, relative to this file
+///
+/// [approver]                     # who answers `Ask`, see `ApproverEntry`
+/// kind = "terminal"
 ///
 /// [[hook]]                       # a built-in hook, see `HookEntry`
 /// kind = "logging"
@@ -32,6 +36,8 @@ pub struct Config {
     pub plugins: Option<Vec<String>>,
     /// Scripts to load, relative to the file.
     pub scripts: Vec<String>,
+    /// Who answers `Ask`; absent: whom the program says.
+    pub approver: Option<ApproverEntry>,
     /// Built-in hooks.
     #[cfg(feature = "builtin")]
     pub hooks: Vec<HookEntry>,
@@ -48,6 +54,7 @@ struct Written {
     plugins: Option<Vec<String>>,
     #[serde(default)]
     scripts: Vec<String>,
+    approver: Option<toml::Spanned<toml::Table>>,
     #[serde(default)]
     hook: Vec<toml::Spanned<toml::Table>>,
 }
@@ -67,6 +74,9 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         for script in &mut config.scripts {
             *script = folder.join(&*script).display().to_string();
+        }
+        if let Some(approver) = &mut config.approver {
+            approver.resolve(folder);
         }
         Ok(config)
     }
@@ -98,6 +108,10 @@ impl Config {
             closed: written.closed,
             plugins: written.plugins,
             scripts: written.scripts,
+            approver: written.approver.map(|entry| ApproverEntry {
+                at: at(&entry),
+                table: entry.into_inner(),
+            }),
             #[cfg(feature = "builtin")]
             hooks: (written.hook.into_iter())
                 .map(|entry| HookEntry {

@@ -5,6 +5,7 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::approval::ApprovalHook;
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
 use crate::error::BuiltinError;
@@ -48,6 +49,7 @@ pub struct Kind {
 
 /// All kinds, by name.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<ApprovalHook>(),
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
     Kind::of::<LoggingHook>(),

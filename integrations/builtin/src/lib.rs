@@ -26,9 +26,11 @@
 
 #![forbid(unsafe_code)]
 
+mod approval;
 mod audit;
 mod caching;
 mod error;
+mod files;
 mod keys;
 mod kinds;
 mod logging;
@@ -40,6 +42,10 @@ mod retry;
 mod schema;
 mod waiting;
 
+pub use approval::{
+    ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
+    Question, Questions, TokenApprover,
+};
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use error::BuiltinError;

@@ -2,6 +2,7 @@
 
 mod json;
 mod known;
+mod redactor;
 mod rules;
 mod stream;
 
@@ -16,6 +17,7 @@ use crate::error::BuiltinError;
 use crate::kinds::BuiltinHook;
 use crate::placement::Placement;
 pub(crate) use json::redact;
+pub(crate) use redactor::Redactor;
 pub(crate) use rules::{Rules, Wanted};
 use stream::{Limits, Window};
 

@@ -1,5 +1,6 @@
 //! What each built-in hook does to real calls.
 
+mod approval;
 mod audit;
 mod caching;
 mod kit;
