@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// The text with everything escaped that could move the cursor, turn the reading direction or not be seen, as
-/// `\\u{…}`; cut after `max_chars` characters, with how many were left out.
+/// `\u{…}`; cut after `max_chars` characters, with how many were left out.
 ///
 /// Whoever chooses an argument must not be able to draw a different question with it. The characters that turn the
 /// reading direction are those of Unicode Standard Annex 9, section 2.

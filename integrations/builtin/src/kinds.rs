@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::approval::ApprovalHook;
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
+use crate::debugging::DebuggingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
@@ -52,6 +53,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ApprovalHook>(),
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
+    Kind::of::<DebuggingHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),

@@ -29,10 +29,12 @@
 mod approval;
 mod audit;
 mod caching;
+mod debugging;
 mod error;
 mod files;
 mod keys;
 mod kinds;
+mod live;
 mod logging;
 mod metrics;
 mod placement;
@@ -48,6 +50,7 @@ pub use approval::{
 };
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
+pub use debugging::{CallFilter, CallRing, CallTrace, DebuggingHook, RingFigures};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};

@@ -3,6 +3,7 @@
 mod approval;
 mod audit;
 mod caching;
+mod debugging;
 mod kit;
 mod logging;
 mod metrics;
