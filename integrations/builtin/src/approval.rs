@@ -14,7 +14,7 @@ use hooks_runtime::{PreparedHook, Priority, Vote};
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::redaction::{Rules, SECRET_KEYS, Wanted};
 pub use channel::{ChannelApprover, Question, Questions};
@@ -115,6 +115,7 @@ impl ApprovalHook {
 
 impl BuiltinHook for ApprovalHook {
     const KIND: &'static str = "approval";
+    const REPLAY: Replay = Replay::Undecidable;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let template = self.template()?;

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
-use crate::redaction::{Redactor, Rules, SECRET_KEYS, Wanted};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
 pub use chain::{Verified, verify};
 use rule::Severities;
 pub use rule::{AuditRule, Severity};
@@ -132,6 +132,7 @@ impl AuditHook {
 
 impl BuiltinHook for AuditHook {
     const KIND: &'static str = "audit";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         if self.path.as_os_str().is_empty() {
@@ -149,7 +150,7 @@ impl BuiltinHook for AuditHook {
             replacement: "[redacted:{name}]",
         })?;
         let audit = Arc::new(Audit {
-            redactor: Redactor::new(redacted, self.max_value_bytes),
+            written: WrittenForm::new(redacted, self.max_value_bytes),
             severities: Severities::new(AuditHook::KIND, &self.rules, self.min_severity)?,
             trail: Trail::open(&self.path, self.fsync_every)?,
             values: self.values,
@@ -173,7 +174,7 @@ impl BuiltinHook for AuditHook {
 }
 
 struct Audit {
-    redactor: Redactor,
+    written: WrittenForm,
     severities: Severities,
     trail: Trail,
     values: bool,
@@ -201,21 +202,21 @@ impl Audit {
             "severity": severity,
             "call_id": cx.call_id(),
             "parent_id": cx.parent_id(),
-            "correlation_id": self.redactor.text(&cx.correlation_id()),
+            "correlation_id": self.written.text(&cx.correlation_id()),
             "point": cx.point_name(),
             "site": cx.site().path,
-            "component": cx.component().map(|name| self.redactor.text(name)),
+            "component": cx.component().map(|name| self.written.text(name)),
             "plan": cx.plan().word(),
             "attempt": cx.attempt(),
         }));
         if self.values && is_call {
             let names = cx.arg_names();
             let value = |name: &'static str| Some((name.to_owned(), cx.arg_json(name).ok()?));
-            body.insert("args".into(), self.redactor.fields(names.filter_map(value)));
+            body.insert("args".into(), self.written.fields(names.filter_map(value)));
         } else if self.values
             && let Ok(json) = cx.result_json()
         {
-            body.insert("result".into(), self.redactor.value(json));
+            body.insert("result".into(), self.written.value(json));
         }
         body
     }
@@ -233,10 +234,10 @@ impl Audit {
             "severity": severity,
             "call_id": record.call_id(),
             "parent_id": record.parent_id(),
-            "correlation_id": self.redactor.text(record.correlation_id()),
+            "correlation_id": self.written.text(record.correlation_id()),
             "point": point,
             "site": record.site().path,
-            "component": component.map(|name| self.redactor.text(name)),
+            "component": component.map(|name| self.written.text(name)),
             "plan": record.plan(),
             "attempts": record.attempts(),
             "outcome": outcome,
@@ -245,7 +246,7 @@ impl Audit {
             "items": record.items(),
             "elapsed_us": elapsed,
             "refused_by": refusal.map(|refusal| refusal.hook()),
-            "reason": refusal.map(|refusal| self.redactor.text(refusal.reason())),
+            "reason": refusal.map(|refusal| self.written.text(refusal.reason())),
         })))
     }
 }

@@ -15,10 +15,10 @@ use hooks_runtime::{ArgError, HookContext, Outcome, Phase, PreparedHook, Priorit
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::live::Live;
 use crate::placement::Placement;
-use crate::redaction::{Redactor, Rules, SECRET_KEYS, Wanted};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
 use calls::Calls;
 use dump::Dumps;
 pub use ring::{CallFilter, CallRing, RingFigures};
@@ -237,7 +237,7 @@ impl DebuggingHook {
             false => Some(Dumps::new(&self.dump_dir, id, self.max_dumps)?),
         };
         Ok(Debugging {
-            redactor: Redactor::new(rules, self.max_value_bytes),
+            written: WrittenForm::new(rules, self.max_value_bytes),
             calls: Calls::new(self.max_under_way, self.max_bytes),
             ring: Ring::new(Limits {
                 calls: self.max_calls,
@@ -254,6 +254,7 @@ impl DebuggingHook {
 
 impl BuiltinHook for DebuggingHook {
     const KIND: &'static str = "debugging";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let values = self.values;
@@ -275,7 +276,7 @@ impl BuiltinHook for DebuggingHook {
 /// What the two hooks share.
 struct Debugging {
     options: DebuggingHook,
-    redactor: Redactor,
+    written: WrittenForm,
     calls: Calls,
     ring: Ring,
     dumps: Option<Dumps>,
@@ -289,19 +290,19 @@ impl Debugging {
                 let values = self.options.values;
                 let json =
                     |name: &'static str| Some((name.to_owned(), seen(|| cx.arg_json(name))?));
-                let args = values.then(|| self.redactor.fields(cx.arg_names().filter_map(json)));
-                let component = cx.component().map(|name| self.redactor.text(name));
+                let args = values.then(|| self.written.fields(cx.arg_names().filter_map(json)));
+                let component = cx.component().map(|name| self.written.text(name));
                 self.calls.begin(cx, component, args);
             }
             Phase::Post if !cx.site().flags.is_stream => {
                 if let Some(json) = seen(|| cx.result_json()) {
-                    self.calls.result(cx.call_id(), &self.redactor.value(json));
+                    self.calls.result(cx.call_id(), &self.written.value(json));
                 }
             }
             Phase::Error => {
                 if let Some(text) = seen(|| cx.error_text()) {
-                    let text = self.redactor.text(&text).into();
-                    self.calls.error(cx.call_id(), &self.redactor.value(text));
+                    let text = self.written.text(&text).into();
+                    self.calls.error(cx.call_id(), &self.written.value(text));
                 }
             }
             _ => {}

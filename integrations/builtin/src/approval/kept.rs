@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::keys::{canonical, maybe, text};
-use crate::redaction::Redactor;
+use crate::redaction::WrittenForm;
 
 /// Version of the form.
 const VERSION: u32 = 1;
@@ -85,14 +85,13 @@ impl KeptRequest {
     /// A request that nobody has decided.
     pub(super) fn new(
         request: &ApprovalRequest,
-        redactor: &Redactor,
+        written: &WrittenForm,
         (token, digest): (String, String),
         (asked_at, expires_at): (Timestamp, Timestamp),
     ) -> Self {
-        let name = |name: &Option<Box<str>>| name.as_deref().map(|name| redactor.text(name));
-        let question = |(hook, question): &(Box<str>, Box<str>)| {
-            (redactor.text(hook), redactor.text(question))
-        };
+        let name = |name: &Option<Box<str>>| name.as_deref().map(|name| written.text(name));
+        let question =
+            |(hook, question): &(Box<str>, Box<str>)| (written.text(hook), written.text(question));
         let args = (request.args.iter()).map(|(name, value)| ((*name).to_owned(), value.clone()));
         KeptRequest {
             version: VERSION,
@@ -105,9 +104,9 @@ impl KeptRequest {
             site: request.site.to_owned(),
             component: name(&request.component),
             principal: name(&request.principal),
-            plan: redactor.text(&request.plan),
-            planned: request.planned.clone().map(|value| redactor.value(value)),
-            args: redactor.fields(args),
+            plan: written.text(&request.plan),
+            planned: request.planned.clone().map(|value| written.value(value)),
+            args: written.fields(args),
             questions: request.questions.iter().map(question).collect(),
             digest,
         }

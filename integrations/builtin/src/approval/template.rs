@@ -101,13 +101,14 @@ impl Template {
         });
         let place =
             place.ok_or_else(|| format!("the argument {name} has no part `{}`", path.join(".")))?;
-        // As a field, because its name may be that of a secret.
-        let key = path.last().map_or(name, String::as_str);
-        let mut field = Value::Object([(key.to_owned(), place.clone())].into_iter().collect());
-        redaction::redact(&self.rules, &mut field, MAX_VALUE)
+        let is_secret = |key: &str| self.rules.is_secret_key(key);
+        if (is_secret(name) || path.iter().any(|key| is_secret(key))) && !place.is_null() {
+            return Ok(self.shown(&self.rules.key_text().into()));
+        }
+        let mut value = place.clone();
+        redaction::redact(&self.rules, &mut value, MAX_VALUE)
             .map_err(|why| format!("the argument {name} {why}"))?;
-        let value = field.as_object().and_then(|fields| fields.values().next());
-        Ok(self.shown(value.unwrap_or(&Value::Null)))
+        Ok(self.shown(&value))
     }
 
     /// In JSON texts have quotes: where they end cannot be feigned.

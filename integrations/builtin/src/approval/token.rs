@@ -17,7 +17,7 @@ use super::kept::{ApprovalState, KeptRequest, digest};
 use super::time::Time;
 use crate::error::BuiltinError;
 use crate::files;
-use crate::redaction::{Redactor, Rules, SECRET_KEYS, Wanted};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
 
 /// What this is called in errors.
 const KIND: &str = "approver";
@@ -70,7 +70,7 @@ struct Options {
 
 struct Opened {
     folder: ApprovalFolder,
-    redactor: Redactor,
+    written: WrittenForm,
 }
 
 impl Default for Options {
@@ -184,12 +184,12 @@ impl TokenApprover {
                 "an approval by token must be bound to every argument, and one of this call has no JSON form",
             ));
         }
-        let Opened { folder, redactor } = self.opened()?;
+        let Opened { folder, written } = self.opened()?;
         let digest = digest(&folder.digest_key, request);
         let _locked = folder.lock()?;
         let kept = match folder.find(&digest)? {
             Some(kept) => kept,
-            None => self.ask(folder, redactor, request, digest)?,
+            None => self.ask(folder, written, request, digest)?,
         };
         let (token, expires) = (&kept.token, kept.expires_at);
         Ok(match kept.state {
@@ -209,7 +209,7 @@ impl TokenApprover {
     fn ask(
         &self,
         folder: &ApprovalFolder,
-        redactor: &Redactor,
+        written: &WrittenForm,
         request: &ApprovalRequest,
         digest: String,
     ) -> Result<KeptRequest, ApprovalError> {
@@ -226,7 +226,7 @@ impl TokenApprover {
         })?;
         let kept = KeptRequest::new(
             request,
-            redactor,
+            written,
             (files::hex(&token), digest),
             (asked, expires),
         );
@@ -266,7 +266,7 @@ impl Options {
         })?;
         Ok(Opened {
             folder: ApprovalFolder::open_with(&self.folder, time, true)?,
-            redactor: Redactor::new(rules, self.max_value_bytes),
+            written: WrittenForm::new(rules, self.max_value_bytes),
         })
     }
 }

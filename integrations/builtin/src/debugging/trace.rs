@@ -9,7 +9,7 @@ use super::Debugging;
 use super::calls::UnderWay;
 use super::stack::Stack;
 use crate::audit::timestamp;
-use crate::redaction::Redactor;
+use crate::redaction::WrittenForm;
 
 /// What a kept call takes beside its texts, in bytes: itself, and its places in the ring.
 const OVERHEAD: usize = size_of::<CallTrace>() + 192;
@@ -83,7 +83,7 @@ impl Debugging {
             true => Stack::capture(),
             false => Stack::none(),
         };
-        let component = record.component().map(|name| self.redactor.text(name));
+        let component = record.component().map(|name| self.written.text(name));
         self.ring.push(CallTrace {
             call_id: record.call_id(),
             point: record.point(),
@@ -106,7 +106,7 @@ impl Debugging {
     }
 
     fn text(&self, record: &DecisionRecord<'_>, component: Option<&str>, call: UnderWay) -> Value {
-        let redactor = &self.redactor;
+        let written = &self.written;
         let site = record.site();
         let fields = record.fields().iter();
         let fields = fields.map(|(name, value)| ((*name).to_owned(), value.clone()));
@@ -118,14 +118,14 @@ impl Debugging {
             "at": timestamp(record.at()),
             "call_id": record.call_id(),
             "parents": self.calls.chain(record.parent_id()),
-            "correlation_id": redactor.text(record.correlation_id()),
+            "correlation_id": written.text(record.correlation_id()),
             "thread": std::thread::current().name(),
             "point": record.point(),
             "site": { "path": site.path, "file": site.file, "line": site.line },
             "component": component,
-            "fields": redactor.fields(fields),
+            "fields": written.fields(fields),
             "arguments": args.collect::<Vec<_>>(),
-            "hooks": record.hooks().iter().map(|said| hook(redactor, said)).collect::<Vec<_>>(),
+            "hooks": record.hooks().iter().map(|said| hook(written, said)).collect::<Vec<_>>(),
             "plan": record.plan(),
             "cache_hit": record.cache_hit(),
             "attempts": record.attempts(),
@@ -134,7 +134,7 @@ impl Debugging {
             "executed": record.executed(),
             "refusal": record.refusal().map(|refusal| json!({
                 "hook": refusal.hook(),
-                "reason": redactor.text(refusal.reason()),
+                "reason": written.text(refusal.reason()),
                 "source": refusal.source_location(),
             })),
             "elapsed_ns": ns(record.elapsed()),
@@ -154,7 +154,7 @@ impl Debugging {
     }
 }
 
-fn hook(redactor: &Redactor, said: &HookRecord) -> Value {
+fn hook(written: &WrittenForm, said: &HookRecord) -> Value {
     json!({
         "hook": &*said.hook,
         "source": &*said.source,
@@ -163,7 +163,7 @@ fn hook(redactor: &Redactor, said: &HookRecord) -> Value {
         "mode": said.mode,
         "answer": said.answer,
         "restriction": said.restriction,
-        "reason": said.reason.as_deref().map(|reason| redactor.text(reason)),
+        "reason": said.reason.as_deref().map(|reason| written.text(reason)),
         "error": said.error,
         "note": said.note,
         "elapsed_ns": said.elapsed.map(ns),

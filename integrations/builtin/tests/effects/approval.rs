@@ -115,6 +115,19 @@ fn what_the_question_needs_and_the_call_has_not_refuses_it() {
 }
 
 #[test]
+fn what_stands_under_a_secret_name_is_not_asked_about_whatever_it_is() {
+    let (registry, scope) = isolated();
+    let _entered = scope.enter();
+    let _asks = asking(
+        &registry,
+        "{args.data.password} {args.data.secret.0} {args.data.api_key}",
+    );
+    let data = json!({ "password": 4711, "secret": [4712], "api_key": null });
+    let asked = reason(write("corner", "x".into(), data, None));
+    assert_eq!(asked, "\"[redacted:key]\" \"[redacted:key]\" null");
+}
+
+#[test]
 fn bad_options_are_named() {
     for (options, wanted) in [
         (json!({ "question": " " }), "`question` is empty"),

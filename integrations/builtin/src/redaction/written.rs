@@ -8,16 +8,16 @@ use super::rules::Rules;
 /// A longer text is replaced by its length, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
-/// Redacts names, reasons and values before they are written.
-pub(crate) struct Redactor {
+/// The form in which names, reasons and values are written or kept.
+pub(crate) struct WrittenForm {
     rules: Rules,
     max_value_bytes: usize,
 }
 
-impl Redactor {
+impl WrittenForm {
     /// Values whose JSON is longer than that are replaced by their length, in bytes.
     pub(crate) fn new(rules: Rules, max_value_bytes: usize) -> Self {
-        Redactor {
+        WrittenForm {
             rules,
             max_value_bytes,
         }
@@ -37,9 +37,17 @@ impl Redactor {
         self.redacted(self.limited(value))
     }
 
-    /// Values by name. As one, because a name may be that of a secret.
+    /// Values by name, which may be that of a secret.
     pub(crate) fn fields(&self, fields: impl Iterator<Item = (String, Value)>) -> Value {
-        let limited = fields.map(|(name, value)| (name, self.limited(value)));
+        let limited = fields.map(|(name, value)| {
+            let is_secret = self.rules.is_secret_key(&name) && !value.is_null();
+            let value = if is_secret {
+                self.rules.key_text().into()
+            } else {
+                self.limited(value)
+            };
+            (name, value)
+        });
         self.redacted(Value::Object(limited.collect::<Map<_, _>>()))
     }
 
