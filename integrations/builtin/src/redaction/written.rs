@@ -8,6 +8,9 @@ use super::rules::Rules;
 /// A longer text is replaced by its length, in bytes.
 const MAX_TEXT: usize = 64 << 10;
 
+/// A value that is nested deeper is left out: readers of JSON have limits, and what is kept must be readable.
+const MAX_DEPTH: u32 = 64;
+
 /// The form in which names, reasons and values are written or kept.
 pub(crate) struct WrittenForm {
     rules: Rules,
@@ -52,6 +55,9 @@ impl WrittenForm {
     }
 
     fn limited(&self, value: Value) -> Value {
+        if is_deeper(&value, MAX_DEPTH) {
+            return json!({ "left_out": format!("is nested deeper than {MAX_DEPTH}") });
+        }
         let bytes = value.to_string().len();
         if bytes > self.max_value_bytes {
             return json!({ "bytes": bytes });
@@ -64,5 +70,16 @@ impl WrittenForm {
             Ok(_) => value,
             Err(why) => json!({ "left_out": why.to_string() }),
         }
+    }
+}
+
+fn is_deeper(value: &Value, depth: u32) -> bool {
+    let Some(left) = depth.checked_sub(1) else {
+        return true;
+    };
+    match value {
+        Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
+        Value::Object(fields) => fields.values().any(|field| is_deeper(field, left)),
+        _ => false,
     }
 }

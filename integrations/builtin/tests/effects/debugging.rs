@@ -228,6 +228,22 @@ fn values_that_cannot_be_shown_are_nobodys_failure() {
 }
 
 #[test]
+fn values_that_are_nested_too_deep_are_left_out() {
+    let (registry, scope) = isolated();
+    let _entered = scope.enter();
+    let (_hook, ring) = place(&registry, "d-deep", DebuggingHook::new().values(true));
+    for depth in [60, 120, 127, 200] {
+        let nested = (0..depth).fold(json!(1), |inner, _| json!([inner]));
+        write("corner", "x".into(), nested, None).unwrap();
+    }
+    let found = calls(&ring);
+    assert!(found[0]["args"]["data"].is_array());
+    for call in &found[1..] {
+        assert!(call["args"]["data"]["left_out"].is_string(), "{call}");
+    }
+}
+
+#[test]
 fn calls_are_chosen_by_outcome_component_and_point() {
     let (registry, scope) = isolated();
     let _entered = scope.enter();

@@ -208,6 +208,27 @@ fn what_has_no_json_form_cannot_be_approved_by_token() {
 }
 
 #[test]
+fn what_is_nested_deep_or_long_is_kept_short_and_still_counts() {
+    let (_keep, folder) = folder();
+    let (registry, scope) = isolated();
+    let _entered = scope.enter();
+    let _asks = asking(&registry, "?");
+    registry.set_approver(TokenApprover::new(&folder));
+    let nested = |last: u64| (0..120).fold(json!(last), |inner, _| json!([inner]));
+    let call = |last: u64| write("corner", "x".repeat(1 << 20), nested(last), None);
+    let first = token(&reason(call(1)));
+    assert_ne!(token(&reason(call(2))), first);
+    let request = ApprovalFolder::open(&folder)
+        .unwrap()
+        .allow(&first)
+        .unwrap();
+    assert!(request.args["data"]["left_out"].is_string(), "{request:?}");
+    assert_eq!(request.args["text"], json!({ "bytes": (1 << 20) + 2 }));
+    call(2).unwrap_err();
+    call(1).unwrap();
+}
+
+#[test]
 fn what_is_kept_is_redacted_and_for_its_owner_only() {
     let (_keep, folder) = folder();
     let (registry, scope) = isolated();
