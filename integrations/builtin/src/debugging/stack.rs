@@ -1,7 +1,7 @@
 //! Stacks that are looked up when they are read.
 
 use std::backtrace::Backtrace;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The stack of a call, if one was kept.
 pub(super) struct Stack(Mutex<State>);
@@ -9,9 +9,9 @@ pub(super) struct Stack(Mutex<State>);
 enum State {
     None,
     /// Addresses only.
-    Captured(Backtrace),
+    Captured(Arc<Backtrace>),
     /// Functions and lines.
-    Text(Box<str>),
+    Text(Arc<str>),
 }
 
 impl Stack {
@@ -21,7 +21,9 @@ impl Stack {
 
     /// The stack of this thread.
     pub(super) fn capture() -> Self {
-        Stack(Mutex::new(State::Captured(Backtrace::force_capture())))
+        Stack(Mutex::new(State::Captured(
+            Backtrace::force_capture().into(),
+        )))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -38,20 +40,48 @@ impl Stack {
         drop(before);
     }
 
-    /// Functions and lines, at most so much of it. What a lookup takes in memory goes with it.
+    /// Functions and lines, at most so much of it. They are looked up when no lock is held, because that takes a
+    /// while, and a call may want to forget the stack meanwhile; what the lookup takes in memory goes with it.
     pub(super) fn text(&self, max_bytes: usize) -> Option<String> {
+        let captured = match &*self.state() {
+            State::None => return None,
+            State::Text(text) => return Some(text.to_string()),
+            State::Captured(stack) => stack.clone(),
+        };
+        let mut text = captured.to_string();
+        text.truncate(text.floor_char_boundary(max_bytes));
         let mut state = self.state();
-        if let State::Captured(stack) = &*state {
-            let mut text = stack.to_string();
-            if text.len() > max_bytes {
-                let at = (0..=max_bytes).rev().find(|at| text.is_char_boundary(*at));
-                text.truncate(at.unwrap_or_default());
+        if matches!(*state, State::Captured(_)) {
+            *state = State::Text(text.as_str().into());
+        }
+        drop(state);
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_that_is_being_read_can_be_forgotten_and_stays_so() {
+        let stack = Stack::capture();
+        std::thread::scope(|threads| {
+            let readers: Vec<_> = (0..4).map(|_| threads.spawn(|| stack.text(4096))).collect();
+            stack.clear();
+            for reader in readers {
+                let text = reader.join().expect("it reads");
+                assert!(text.is_none_or(|text| text.len() <= 4096 && !text.is_empty()));
             }
-            *state = State::Text(text.into());
-        }
-        match &*state {
-            State::Text(text) => Some(text.to_string()),
-            _ => None,
-        }
+        });
+        assert!(!stack.is_there() && stack.text(4096).is_none());
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters_and_stays() {
+        let stack = Stack::capture();
+        let text = stack.text(100).expect("it was captured");
+        assert!(text.len() <= 100 && !text.is_empty());
+        assert_eq!(stack.text(100), Some(text));
     }
 }
