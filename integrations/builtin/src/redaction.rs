@@ -310,6 +310,11 @@ impl Redactor for Redacts {
     fn redact(&self, name: &str, value: &mut Value) {
         self.value(name, value);
     }
+    fn redact_text(&self, text: &mut String) {
+        if let Some(redacted) = self.rules.redact(text) {
+            *text = redacted;
+        }
+    }
 }
 
 struct Redaction {
