@@ -65,7 +65,8 @@ async fn answer(
 ) -> Result<Approval, HookError> {
     let patience = answer_of(|| Ok(approver.patience()))?;
     let make = || -> BoxFuture<'_, Result<Approval, HookError>> { approver.approve(request) };
-    AskFuture::new(
+    let started = call.now();
+    let answer = AskFuture::new(
         make,
         0,
         call.meta.id,
@@ -74,7 +75,12 @@ async fn answer(
         patience,
         wait,
     )
-    .await
+    .await;
+    // One that blocks cannot be stopped, but its late answer does not count.
+    if call.now().saturating_duration_since(started) > patience {
+        return Err(HookError::Timeout(patience));
+    }
+    answer
 }
 
 fn edit(
