@@ -80,7 +80,10 @@ fn a_call_whose_hook_hangs_keeps_nobody_else() {
     let hangs = call(0);
     hanging.recv_timeout(SOON).unwrap();
     for other in (1..8).map(call).collect::<Vec<_>>() {
-        assert!(other.join().unwrap().is_none(), "a healthy call was refused");
+        assert!(
+            other.join().unwrap().is_none(),
+            "a healthy call was refused"
+        );
     }
     let until = Instant::now() + SOON;
     // The deadline begins when the hook was not ready, which may be now.
