@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::answer::Replacement;
 use crate::clock::Clock;
-use crate::error::ArgError;
+use crate::error::{ArgError, json};
 use crate::executor::{CacheKey, KeptAnswer};
 use crate::hook::Entry;
 use crate::point::{HookPoint, Phase, suggest};
@@ -506,7 +506,7 @@ fn value_error<T: ?Sized>(name: &str, actual: &str, error: ViewError) -> ArgErro
         ViewError::Unrecorded => ArgError::Unrecorded { name },
         ViewError::Json(cause) => ArgError::Json {
             name,
-            cause: cause.to_string().into(),
+            cause: json::cause(&cause),
         },
     }
 }

@@ -88,6 +88,7 @@ impl<'s> Call<'s> {
     /// Notes what a hook, or a rule of the runtime, said.
     pub(crate) fn note(&mut self, mut said: Said<'s>) {
         said.item = self.meta.item(said.phase);
+        said.reason = said.reason.map(|text| self.set.registry.redacted(text));
         self.ledger().said.push(said);
     }
 

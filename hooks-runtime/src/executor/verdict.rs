@@ -320,10 +320,11 @@ impl<'s> Call<'s> {
         if shadow || self.rehearsal {
             return;
         }
+        let reason = self.set.registry.redacted(reason.into());
         let halted = self
             .meta
             .link
-            .is_some_and(|l| l.halt(entry.id(), reason, reach));
+            .is_some_and(|l| l.halt(entry.id(), &reason, reach));
         if !halted {
             let detail = "a hook answered Halt outside of any run: only this call is refused";
             violation(
@@ -401,7 +402,9 @@ impl<'s> Call<'s> {
         if closed {
             said.restriction = Restriction::Cancel;
         }
-        tracing::debug!(hook = entry.id(), point = self.meta.site.point, %error, closed, "a hook failed");
+        // What it says is in the record, redacted.
+        let (hook, point, error) = (entry.id(), self.meta.site.point, error.kind());
+        tracing::debug!(hook, point, error, closed, "a hook failed");
         self.restrict(said);
     }
 

@@ -26,11 +26,15 @@
 
 #![forbid(unsafe_code)]
 
+mod approval;
 mod audit;
 mod caching;
+mod debugging;
 mod error;
+mod files;
 mod keys;
 mod kinds;
+mod live;
 mod logging;
 mod metrics;
 mod placement;
@@ -41,8 +45,13 @@ mod retry;
 mod schema;
 mod waiting;
 
+pub use approval::{
+    ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
+    Question, Questions, TokenApprover,
+};
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
+pub use debugging::{CallFilter, CallRing, CallTrace, DebuggingHook, RingFigures};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};
 pub use logging::{Level, LoggingHook};

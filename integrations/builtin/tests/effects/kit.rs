@@ -195,3 +195,9 @@ pub(crate) fn answer(
 ) -> impl futures_util::Stream<Item = Result<Chunk, ShopError>> {
     futures_util::stream::iter(chunks.into_iter().map(Ok))
 }
+
+/// A call that hooks may only watch.
+#[hooked(point = "shop.tick", observe)]
+pub(crate) fn tick(n: u32) -> u32 {
+    n + 1
+}

@@ -1,7 +1,9 @@
 //! What each built-in hook does to real calls.
 
+mod approval;
 mod audit;
 mod caching;
+mod debugging;
 mod kit;
 mod logging;
 mod metrics;
