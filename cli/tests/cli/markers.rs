@@ -175,8 +175,10 @@ fn configuration(folder: &Path, values: bool) -> String {
     )
 }
 
+type Register = fn(&HookRegistry) -> Result<HookGuard, HookError>;
+
 /// Hooks that fail with what they see in every way that there is, one at a time.
-const FAILING: &[(&str, fn(&HookRegistry) -> Result<HookGuard, HookError>)] = &[
+const FAILING: &[(&str, Register)] = &[
     ("nobody", |r| {
         r.guard("bad", "markers.plain", |_| Ok(Vote::Pass))
     }),
