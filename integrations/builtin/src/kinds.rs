@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
+use crate::cel::CelHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
@@ -50,6 +51,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
+    Kind::of::<CelHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),

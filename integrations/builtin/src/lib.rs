@@ -28,6 +28,7 @@
 
 mod audit;
 mod caching;
+mod cel;
 mod error;
 mod keys;
 mod kinds;
@@ -40,6 +41,7 @@ mod retry;
 mod schema;
 mod waiting;
 
+pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use error::BuiltinError;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod caching;
+mod cel;
 mod kit;
 mod logging;
 mod metrics;
