@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
 use crate::cel::CelHook;
+use crate::cost::CostHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
@@ -52,6 +53,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
     Kind::of::<CelHook>(),
+    Kind::of::<CostHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),

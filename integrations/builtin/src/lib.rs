@@ -29,6 +29,7 @@
 mod audit;
 mod caching;
 mod cel;
+mod cost;
 mod error;
 mod keys;
 mod kinds;
@@ -44,6 +45,10 @@ mod waiting;
 pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
+pub use cost::{
+    BadMoney, Budget, CostAlert, CostHook, Exceeded, Ledger, LedgerEntry, Money, Price,
+    StreamUsage, Units, UnknownPrice,
+};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, kind};
 pub use logging::{Level, LoggingHook};

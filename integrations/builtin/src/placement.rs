@@ -100,6 +100,14 @@ impl Placement {
         self.described(format!("{}.{name}", self.id).into(), priority)
     }
 
+    /// For kinds: the same without conditions, for the observer of a kind whose other hooks have looked at them.
+    pub fn unconditional(&self) -> Self {
+        Placement {
+            conditions: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     fn described(&self, id: Box<str>, priority: Priority) -> HookMetadata {
         let priority = self.priority.unwrap_or(priority);
         let meta = HookMetadata::new(id)

@@ -195,3 +195,12 @@ pub(crate) fn answer(
 ) -> impl futures_util::Stream<Item = Result<Chunk, ShopError>> {
     futures_util::stream::iter(chunks.into_iter().map(Ok))
 }
+
+/// A stream of numbers, or of nothing in their place; an error ends it.
+#[hooked(point = "shop.tokens", component = "meter", stream)]
+pub(crate) fn tokens(
+    counts: Vec<Result<Option<u64>, &'static str>>,
+) -> impl futures_util::Stream<Item = Result<Option<u64>, ShopError>> {
+    let item = |count: Result<_, &str>| count.map_err(|why| ShopError::Failed(why.to_owned()));
+    futures_util::stream::iter(counts.into_iter().map(item))
+}

@@ -3,6 +3,7 @@
 mod audit;
 mod caching;
 mod cel;
+mod cost;
 mod kit;
 mod logging;
 mod metrics;
