@@ -79,6 +79,8 @@ mod book {
     struct HooksAndEvents;
     #[doc = include_str!("../docs/guide/monitor.md")]
     struct Monitor;
+    #[doc = include_str!("../docs/guide/records.md")]
+    struct Records;
     #[doc = include_str!("../docs/guide/lua.md")]
     struct Lua;
     #[doc = include_str!("../docs/reference/api.md")]

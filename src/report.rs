@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hooks_runtime::{ArgLevel, DecisionRecord, Outcome, Phase, Signal, Sink, Wants};
+use hooks_runtime::{
+    ArgLevel, DecisionRecord, HookRecord, Mode, Outcome, Phase, Restriction, Signal, Sink, Wants,
+};
 use serde::Serialize;
 
 /// Collects what [`Report::text`] and [`Report::snapshot`] show. Add it to a registry as a sink.
@@ -30,6 +32,12 @@ pub struct Snapshot {
     pub refusals: Vec<RefusalLine>,
     /// Refusals beyond the limit, counted only.
     pub more_refusals: u64,
+    /// What hooks in Shadow mode would have refused, oldest first.
+    pub would_refuse: Vec<RefusalLine>,
+    /// Those beyond the limit, counted only.
+    pub more_would_refuse: u64,
+    /// Observers that were not told because the hooks of a point were over their budget.
+    pub shed: u64,
     /// Events by topic, see [`Report::watch`].
     #[cfg(feature = "events")]
     pub events: BTreeMap<String, u64>,
@@ -192,21 +200,34 @@ impl Sink for Report {
             hook.ns += said.elapsed.map_or(0, ns);
             hook.source = (*said.source).into();
         }
-        let Some(refusal) = record.refusal() else {
-            return;
-        };
-        if state.refusals.len() >= self.max_refusals {
-            state.more_refusals += 1;
-            return;
-        }
-        state.refusals.push(RefusalLine {
+        state.shed += u64::from(record.shed());
+        let line = |hook: &str, reason: &str, source: &str| RefusalLine {
             point: record.point(),
             component: record.component().map(Into::into),
-            hook: refusal.hook().to_owned(),
-            reason: refusal.reason().to_owned(),
-            source: refusal.source_location().to_owned(),
+            hook: hook.to_owned(),
+            reason: reason.to_owned(),
+            source: source.to_owned(),
             site: format!("{}:{}", record.site().file, record.site().line),
-        });
+        };
+        let would =
+            |said: &&HookRecord| said.mode == Mode::Shadow && said.restriction > Restriction::None;
+        for said in record.hooks().iter().filter(would) {
+            if state.would_refuse.len() >= self.max_refusals {
+                state.more_would_refuse += 1;
+                continue;
+            }
+            let reason = said.reason.as_deref().unwrap_or("no reason given");
+            let line = line(&said.hook, reason, &said.source);
+            state.would_refuse.push(line);
+        }
+        if let Some(refusal) = record.refusal() {
+            if state.refusals.len() >= self.max_refusals {
+                state.more_refusals += 1;
+                return;
+            }
+            let line = line(refusal.hook(), refusal.reason(), refusal.source_location());
+            state.refusals.push(line);
+        }
     }
 
     fn signal(&self, signal: &Signal<'_>) {
@@ -258,20 +279,11 @@ impl std::fmt::Display for Snapshot {
             writeln!(f, "{id:<28}{:>6}{:>12}  {said}", hook.asked, time(hook.ns))?;
             writeln!(f, "  {}", hook.source)?;
         }
-        if !self.refusals.is_empty() {
-            writeln!(f, "\nrefusals")?;
-        }
-        for r in &self.refusals {
-            let component = r
-                .component
-                .as_deref()
-                .map(|c| format!(" {c}"))
-                .unwrap_or_default();
-            writeln!(f, "  {}{component}: {}", r.point, r.reason)?;
-            writeln!(f, "    by {} ({}), at {}", r.hook, r.source, r.site)?;
-        }
-        if self.more_refusals > 0 {
-            writeln!(f, "  … and {} more", self.more_refusals)?;
+        list(f, "refusals", &self.refusals, self.more_refusals)?;
+        let would = "what hooks in Shadow mode would have refused";
+        list(f, would, &self.would_refuse, self.more_would_refuse)?;
+        if self.shed > 0 {
+            writeln!(f, "\nlossy observers that were not told: {}", self.shed)?;
         }
         #[cfg(feature = "events")]
         self.write_events(f)?;
@@ -291,6 +303,29 @@ impl std::fmt::Display for Snapshot {
             time(work)
         )
     }
+}
+
+/// Refusals with a title, if there are any.
+fn list(
+    f: &mut std::fmt::Formatter<'_>,
+    title: &str,
+    refusals: &[RefusalLine],
+    more: u64,
+) -> std::fmt::Result {
+    if refusals.is_empty() {
+        return Ok(());
+    }
+    writeln!(f, "\n{title}")?;
+    for r in refusals {
+        let component = r.component.as_deref();
+        let component = component.map(|c| format!(" {c}")).unwrap_or_default();
+        writeln!(f, "  {}{component}: {}", r.point, r.reason)?;
+        writeln!(f, "    by {} ({}), at {}", r.hook, r.source, r.site)?;
+    }
+    if more > 0 {
+        writeln!(f, "  … and {more} more")?;
+    }
+    Ok(())
 }
 
 #[cfg(feature = "events")]

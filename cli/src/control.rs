@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hookpoint::PerformanceMonitor;
 use hookpoint::events::{Delivery, EventBus, Overflow};
@@ -20,6 +21,9 @@ use tokio::task::JoinHandle;
 /// How long a request may be, in bytes.
 const MAX_REQUEST: u64 = 64 << 10;
 
+/// How long to wait after a connection could not be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
 /// What can be asked.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +34,25 @@ pub(crate) enum Request {
     Stats,
     /// What calls met so far, and what hooks cost.
     Report,
+}
+
+/// The answer to [`Request::Report`].
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Reported {
+    pub(crate) report: Value,
+    pub(crate) performance: Value,
+    /// Both, for people.
+    pub(crate) text: String,
+}
+
+/// One subscription in the answer to [`Request::Stats`].
+#[derive(Deserialize)]
+pub(crate) struct Subscribed {
+    pub(crate) name: String,
+    pub(crate) pattern: String,
+    pub(crate) delivered: u64,
+    pub(crate) dropped: u64,
+    pub(crate) lag: u64,
 }
 
 /// Where the sockets of running scripts are: `HOOKPOINT_RUN_DIR`, or `hookpoint` in the user's folder for such
@@ -114,9 +137,10 @@ async fn serve(listener: UnixListener, answers: Answers) {
                     let _gone = answer(stream, &answers).await;
                 });
             }
+            // Out of file descriptors, say: those who are connected go away, and then there are some again.
             Err(error) => {
-                eprintln!("warning: `hookpoint events` is not answered any more: {error}");
-                return;
+                eprintln!("warning: a question of `hookpoint events` was not answered: {error}");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
             }
         }
     }
@@ -133,7 +157,11 @@ async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
             let report = answers.report.snapshot();
             let performance = answers.monitor.snapshot();
             let text = format!("{report}\n\n{}", crate::report::text(&performance));
-            json!({ "report": report, "performance": performance, "text": text })
+            json!(Reported {
+                report: json!(report),
+                performance: json!(performance),
+                text,
+            })
         }
         Ok(Request::Stats) => json!({ "bus": bus.metrics(), "subscriptions": bus.subscriptions() }),
         Ok(Request::Tail { pattern, historic }) => {

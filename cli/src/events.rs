@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use crate::control::{self, Request};
+use crate::control::{self, Request, Subscribed};
 use crate::output::{self, Done};
 
 #[derive(clap::Args)]
@@ -74,60 +76,69 @@ async fn tail(args: Tail) -> Done {
     let mut lines = ask(&args.which, &request).await?;
     let mut left = args.count.unwrap_or(u64::MAX);
     while left > 0 {
-        let Some(line) = lines.next().await? else {
+        let Some(line) = lines.next::<Value>().await? else {
             return Ok(ExitCode::SUCCESS);
         };
         left -= u64::from(line.get("gap").is_none());
         let shown = if args.json {
             line.to_string()
         } else {
-            event_text(&line)
+            event_text(line)?
         };
         output::text(&shown)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is shown of an event.
+#[derive(Deserialize)]
+struct Shown {
+    time: String,
+    #[serde(rename = "type")]
+    topic: String,
+    #[serde(default)]
+    data: Value,
+}
+
 /// `time topic data`, on one line.
-fn event_text(line: &Value) -> String {
+fn event_text(line: Value) -> serde_json::Result<String> {
     if let Some(gap) = line.get("gap") {
-        return format!("… {} events are missing", gap["count"]);
+        return Ok(format!("… {} events are missing", gap["count"]));
     }
-    let text = |key: &str| line[key].as_str().unwrap_or_default();
-    let data = line.get("data").unwrap_or(&Value::Null);
-    format!("{} {} {data}", text("time"), text("type"))
+    if let Some(note) = line.get("note") {
+        return Ok(note.to_string());
+    }
+    let Shown { time, topic, data } = serde_json::from_value(line)?;
+    Ok(format!("{time} {topic} {data}"))
 }
 
 async fn stats(args: Stats) -> Done {
     let mut lines = ask(&args.which, &Request::Stats).await?;
-    let Some(stats) = lines.next().await? else {
+    let Some(stats) = lines.next::<Value>().await? else {
         return Err("the script ended before it answered".into());
     };
     if args.json {
         return output::json(&stats);
     }
-    output::text(&stats_text(&stats))
+    let subscribed: Vec<Subscribed> = serde_json::from_value(stats["subscriptions"].clone())?;
+    output::text(&stats_text(&stats["bus"], &subscribed))
 }
 
 /// One figure of the bus on a line, and the subscriptions as a table.
-fn stats_text(stats: &Value) -> String {
+fn stats_text(bus: &Value, subscriptions: &[Subscribed]) -> String {
     let mut lines = Vec::new();
-    figures("", &stats["bus"], &mut lines);
-    let heads = ["subscription", "pattern", "delivered", "lost", "waiting"];
-    let [name, pattern, delivered, lost, waiting] = heads;
+    figures("", bus, &mut lines);
     lines.push(String::new());
     lines.push(format!(
-        "{name:<40}{pattern:<24}{delivered:>10}{lost:>10}{waiting:>10}"
+        "{:<40}{:<24}{:>10}{:>10}{:>10}",
+        "subscription", "pattern", "delivered", "lost", "waiting"
     ));
-    for one in stats["subscriptions"].as_array().into_iter().flatten() {
-        let text = |key: &str| one[key].as_str().unwrap_or_default();
-        let number = |key: &str| one[key].as_u64().unwrap_or_default();
-        let (name, pattern) = (text("name"), text("pattern"));
-        let (delivered, lost, waiting) = (number("delivered"), number("dropped"), number("lag"));
-        lines.push(format!(
-            "{name:<40}{pattern:<24}{delivered:>10}{lost:>10}{waiting:>10}"
-        ));
-    }
+    lines.extend(subscriptions.iter().map(|one| {
+        format!(
+            "{:<40}{:<24}{:>10}{:>10}{:>10}",
+            one.name, one.pattern, one.delivered, one.dropped, one.lag
+        )
+    }));
     lines.join("\n")
 }
 
@@ -149,9 +160,9 @@ pub(crate) struct Lines(BufReader<UnixStream>);
 
 impl Lines {
     /// The next one; nothing at the end. What the other side could not do is an error.
-    pub(crate) async fn next(
+    pub(crate) async fn next<T: DeserializeOwned>(
         &mut self,
-    ) -> Result<Option<Value>, Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<Option<T>, Box<dyn std::error::Error + Send + Sync>> {
         let mut line = String::new();
         if self.0.read_line(&mut line).await? == 0 {
             return Ok(None);
@@ -159,7 +170,7 @@ impl Lines {
         let line: Value = serde_json::from_str(&line)?;
         match line.get("error").and_then(Value::as_str) {
             Some(error) => Err(error.to_owned().into()),
-            None => Ok(Some(line)),
+            None => Ok(Some(serde_json::from_value(line)?)),
         }
     }
 }

@@ -10,6 +10,7 @@ mod explain;
 mod hooks;
 mod output;
 mod points;
+mod replay;
 #[cfg(unix)]
 mod report;
 mod run;
@@ -52,6 +53,8 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
+    /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.
+    Replay(replay::Args),
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
     Explain(explain::Args),
 }
@@ -80,6 +83,7 @@ async fn main() -> ExitCode {
         Command::Events(args) => events::run(args).await,
         #[cfg(unix)]
         Command::Report(args) => report::run(args).await,
+        Command::Replay(args) => replay::run(args).await,
         Command::Explain(args) => explain::run(args).await,
     };
     match done {

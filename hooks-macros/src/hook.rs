@@ -29,6 +29,8 @@ const KEYS: &[&str] = &[
     "args_after",
     "may_retry",
     "pure",
+    "lossy",
+    "record_args",
     "crate",
 ];
 
@@ -278,7 +280,20 @@ impl HookArgs {
                 let text: LitStr = input.parse()?;
                 call("describe", text.into_token_stream());
             }
-            "args_after" | "may_retry" | "pure" => {
+            "record_args" => {
+                let word = word(input, &key, &["names", "digest", "redacted", "full"])?;
+                let variant = local(match word.to_string().as_str() {
+                    "names" => "Names",
+                    "digest" => "Digest",
+                    "redacted" => "Redacted",
+                    _ => "Full",
+                });
+                call(
+                    "record_args",
+                    quote_spanned!(here()=> __hookpoint::ArgLevel::#variant),
+                );
+            }
+            "args_after" | "may_retry" | "pure" | "lossy" => {
                 flag(input, &key, &mut None, &mut |_| {})?;
                 call(&name, TokenStream::new());
             }

@@ -73,6 +73,15 @@ impl<T: Send> Lanes<T> {
     }
 }
 
+/// Queues what is taken out of a record, unless it is of a call that the handler made.
+fn offer<T: Send>(lanes: &Arc<Lanes<T>>, take: &Take<T>, record: &DecisionRecord<'_>) -> bool {
+    if lane::is_handling(Arc::as_ptr(lanes).addr()) {
+        return true;
+    }
+    let point = record.point();
+    lanes.of(point).push(point, take(record))
+}
+
 type Take<T> = dyn Fn(&DecisionRecord<'_>) -> T + Send + Sync;
 
 /// What happens to a record when the queue is full.
@@ -218,12 +227,13 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
     pub fn observer(&self) -> impl Fn(&DecisionRecord<'_>) + Send + Sync + 'static + use<T> {
         let (lanes, take) = (self.lanes.clone(), self.take.clone());
         move |record| {
-            if lane::is_handling(Arc::as_ptr(&lanes).addr()) {
-                return;
-            }
-            let point = record.point();
-            lanes.of(point).push(point, take(record));
+            offer(&lanes, &*take, record);
         }
+    }
+
+    /// Queues one record, for observers that choose. `false`: it was dropped, and counted.
+    pub fn offer(&self, record: &DecisionRecord<'_>) -> bool {
+        offer(&self.lanes, &*self.take, record)
     }
 
     /// Hands on what is queued now, without waiting for it.

@@ -497,6 +497,7 @@ fn value_error<T: ?Sized>(name: &str, actual: &str, error: ViewError) -> ArgErro
         },
         ViewError::Absent => ArgError::Absent { name },
         ViewError::Moved => ArgError::Moved { name },
+        ViewError::Unrecorded => ArgError::Unrecorded { name },
         ViewError::Json(cause) => ArgError::Json {
             name,
             cause: cause.to_string().into(),

@@ -11,7 +11,7 @@ use crate::context::{GuardContext, HookContext};
 use crate::error::HookError;
 use crate::hook::{Answer, BoxFuture, Callee, HookMetadata, OnFailure, Origin, Priority, Source};
 use crate::point::Phase;
-use crate::record::DecisionRecord;
+use crate::record::{ArgLevel, DecisionRecord};
 use crate::registry::HookRegistry;
 
 /// A hook that a plugin crate submits; found when the global registry is first used.
@@ -44,6 +44,8 @@ pub struct HookRegistration {
     args_after: bool,
     may_retry: bool,
     pure: bool,
+    lossy: bool,
+    record_args: ArgLevel,
 }
 
 /// A condition in a static, and how it is written.
@@ -102,6 +104,8 @@ impl HookRegistration {
             args_after: false,
             may_retry: false,
             pure: false,
+            lossy: false,
+            record_args: ArgLevel::Names,
         }
     }
 
@@ -216,6 +220,18 @@ impl HookRegistration {
         self
     }
 
+    /// An observer that may be left out when time is short, see
+    /// [`HookRegistry::set_budget`](crate::HookRegistry::set_budget).
+    pub const fn lossy(mut self) -> Self {
+        self.lossy = true;
+        self
+    }
+    /// How much of the arguments the records of an observer hold.
+    pub const fn record_args(mut self, level: ArgLevel) -> Self {
+        self.record_args = level;
+        self
+    }
+
     /// The id.
     pub fn id(&self) -> &'static str {
         self.id
@@ -243,6 +259,8 @@ impl HookRegistration {
         meta.args_after = self.args_after;
         meta.may_retry = self.may_retry;
         meta.pure = self.pure;
+        meta.lossy = self.lossy;
+        meta.record_args = self.record_args;
         // Who is only linked in has been chosen by nobody: it may narrow, never grant.
         meta.may_grant = false;
         let (package, version) = self.package.unwrap_or(("unnamed", "?"));

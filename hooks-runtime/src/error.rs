@@ -268,6 +268,14 @@ pub enum ArgError {
         /// The argument.
         name: Box<str>,
     },
+    /// The call is replayed, and its record does not hold the value.
+    #[error(
+        "argument `{name}` is not in the record; write records with the level `redacted` or `full`"
+    )]
+    Unrecorded {
+        /// The argument.
+        name: Box<str>,
+    },
     /// JSON that does not fit the type, or a value that does not serialise.
     #[error("{name}: {cause}")]
     Json {

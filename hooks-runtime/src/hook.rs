@@ -19,7 +19,7 @@ use crate::error::HookError;
 use crate::monitor::Histogram;
 use crate::pattern::Pattern;
 use crate::point::Phase;
-use crate::record::DecisionRecord;
+use crate::record::{ArgLevel, DecisionRecord};
 use crate::registry::Inner;
 
 /// Order among intercepts: smaller runs earlier before the body, and later after it.
@@ -178,6 +178,8 @@ pub struct HookMetadata {
     pub(crate) may_retry: bool,
     pub(crate) pure: bool,
     pub(crate) recover_refusals: bool,
+    pub(crate) lossy: bool,
+    pub(crate) record_args: ArgLevel,
     pub(crate) may_grant: bool,
     pub(crate) source: Source,
 }
@@ -295,6 +297,18 @@ macro_rules! setters {
             $meta.recover_refusals = true;
             $self
         }
+        /// For observers: it is not told of calls in which the hooks of the point were over their time budget, see
+        /// [`HookRegistry::set_budget`](crate::HookRegistry::set_budget).
+        pub fn lossy(mut $self) -> Self {
+            $meta.lossy = true;
+            $self
+        }
+        /// For observers: how much of the arguments the records that it gets hold. Default: names and types; for
+        /// more every call has to write its arguments as JSON.
+        pub fn record_args(mut $self, level: $crate::record::ArgLevel) -> Self {
+            $meta.record_args = level;
+            $self
+        }
         /// Where it comes from, instead of the place of the registration.
         pub fn source(mut $self, source: Source) -> Self {
             $meta.source = source;
@@ -329,6 +343,8 @@ impl HookMetadata {
             may_retry: false,
             pure: false,
             recover_refusals: false,
+            lossy: false,
+            record_args: ArgLevel::Names,
             may_grant: true,
             source: Source::here(Location::caller()),
         }

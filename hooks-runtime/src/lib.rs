@@ -14,6 +14,7 @@ pub mod batch;
 pub mod breaker;
 mod catalogue;
 pub mod clock;
+pub mod compose;
 pub mod condition;
 pub mod context;
 pub mod digest;
@@ -60,11 +61,12 @@ pub use hooks_macros::{runtime_hook as hook, runtime_hooked as hooked, runtime_p
 pub use inventory;
 pub use monitor::{PerformanceGuard, PerformanceMonitor};
 pub use point::{HookPoint, Phase};
-pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome};
+pub use record::{ArgLevel, ArgRecord, DecisionRecord, HookRecord, Outcome, Redactor};
 pub use refusal::HookRefusal;
 pub use registry::{
-    Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life, PreparedHook,
-    SiteReport, Target, Verification, hooks,
+    Change, Explanation, Gap, HookBuilder, HookGuard, HookInfo, HookLine, HookRegistry, Life,
+    PreparedHook, RecordedArg, RecordedCall, RecordedRefusal, Rehearsal, Replayed, SiteReport,
+    Target, Verification, hooks,
 };
 pub use scope::{Halted, HookScope, inherit, spawn};
 pub use sink::{Signal, Sink, Wants};

@@ -1,5 +1,7 @@
 //! The record of one call: who decided what, where in the source, how long it took.
 
+mod args;
+
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,7 +15,10 @@ use crate::hook::{Entry, Mode, Role};
 use crate::point::Phase;
 use crate::private::Facts;
 use crate::refusal::HookRefusal;
-use crate::site::{ArgInfo, SiteInfo};
+use crate::site::SiteInfo;
+
+pub use args::{ArgLevel, ArgRecord, Redactor, ShapeOnly};
+pub(crate) use args::{Levels, SealedArg};
 
 /// Version of the record's form; it grows when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 2;
@@ -46,37 +51,6 @@ impl Outcome {
             Outcome::Cancelled => "cancelled",
         }
     }
-}
-
-/// How much of the arguments a record holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum ArgLevel {
-    /// Names and types.
-    #[default]
-    Names,
-    /// Also a keyed digest of each value: equal values of one process have equal digests.
-    Digest,
-    /// Also the values, as JSON.
-    Full,
-}
-
-/// One argument in a record.
-#[derive(Clone, Debug, Serialize)]
-#[non_exhaustive]
-pub struct ArgRecord {
-    /// The name that hooks use.
-    pub name: &'static str,
-    /// Its type as written.
-    #[serde(rename = "type")]
-    pub ty: &'static str,
-    /// Keyed digest of its JSON; `None` below [`ArgLevel::Digest`] and for types without JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub digest: Option<String>,
-    /// The value; `None` below [`ArgLevel::Full`] and for types without JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
 }
 
 /// What one hook said.
@@ -142,6 +116,10 @@ pub struct DecisionRecord<'a> {
     pub(crate) brief: Brief,
     /// `None`: all of it was made.
     pub(crate) lent: Option<Lent<'a>>,
+    /// How much of the arguments the one who gets it wants.
+    pub(crate) level: ArgLevel,
+    /// Lossy observers that were not told, see [`DecisionRecord::shed`].
+    pub(crate) shed: u32,
     made: OnceLock<Box<Made>>,
     total: OnceLock<Duration>,
 }
@@ -171,11 +149,12 @@ pub(crate) struct Brief {
 pub(crate) struct Lent<'a> {
     pub(crate) facts: &'a Facts,
     pub(crate) correlation: Option<&'a Arc<str>>,
+    pub(crate) principal: Option<&'a Arc<str>>,
     pub(crate) clock: &'a Clock,
     /// Who let the call pass, one after the other, before anything was said.
     pub(crate) passed: Passed<'a>,
     pub(crate) said: &'a [Said<'a>],
-    pub(crate) args: &'a [ArgRecord],
+    pub(crate) args: &'a [SealedArg],
     pub(crate) refusal: Option<&'a HookRefusal>,
 }
 
@@ -191,8 +170,10 @@ pub(crate) struct Passed<'a> {
 #[derive(Clone)]
 struct Made {
     correlation_id: Arc<str>,
+    principal: Option<Arc<str>>,
     component: Option<Box<str>>,
     fields: Vec<(&'static str, Value)>,
+    /// Of a record that borrows nothing.
     args: Vec<ArgRecord>,
     hooks: Vec<HookRecord>,
     refusal: Option<HookRefusal>,
@@ -205,6 +186,8 @@ impl<'a> DecisionRecord<'a> {
         DecisionRecord {
             brief,
             lent: Some(lent),
+            level: ArgLevel::Names,
+            shed: 0,
             made: OnceLock::new(),
             total: OnceLock::new(),
         }
@@ -220,7 +203,7 @@ impl<'a> DecisionRecord<'a> {
         })
     }
 
-    /// The same, all of it made, so that it can be kept.
+    /// The same, all of it made, so that it can be kept. It holds as much of the arguments as this one shows.
     #[allow(
         clippy::should_implement_trait,
         reason = "`ToOwned` cannot change a lifetime"
@@ -229,7 +212,13 @@ impl<'a> DecisionRecord<'a> {
         DecisionRecord {
             brief: self.brief,
             lent: None,
-            made: Box::new(self.made().clone()).into(),
+            level: self.level,
+            shed: self.shed,
+            made: Box::new(Made {
+                args: self.args(),
+                ..self.made().clone()
+            })
+            .into(),
             total: self.elapsed().into(),
         }
     }
@@ -246,6 +235,13 @@ impl<'a> DecisionRecord<'a> {
     pub fn correlation_id(&self) -> &Arc<str> {
         let given = self.lent.as_ref().and_then(|lent| lent.correlation);
         given.unwrap_or_else(|| &self.made().correlation_id)
+    }
+    /// Whom the call was made for, if a scope says so.
+    pub fn principal(&self) -> Option<&str> {
+        match &self.lent {
+            Some(lent) => lent.principal.map(|name| &**name),
+            None => self.made().principal.as_deref(),
+        }
     }
     /// How many times the body was tried, 1 for the first.
     pub fn attempts(&self) -> u32 {
@@ -277,10 +273,24 @@ impl<'a> DecisionRecord<'a> {
             None => &self.made().fields,
         }
     }
-    /// The arguments as sealed: names and types, and more if a sink wants more of them ([`ArgLevel`]) and a hook
-    /// acted on the call before its body had them, or a sink takes every record.
-    pub fn args(&self) -> &[ArgRecord] {
-        &self.made().args
+    /// The arguments as sealed: names and types, and more if the taker of the record wants more ([`ArgLevel`]: of an
+    /// observer [`HookMetadata::record_args`](crate::HookMetadata::record_args), of a sink
+    /// [`Wants::args`](crate::Wants::args)) and the call was not over before it was decided on.
+    pub fn args(&self) -> Vec<ArgRecord> {
+        let Some(lent) = &self.lent else {
+            return self.made().args.clone();
+        };
+        let mut sealed = lent.args.iter();
+        let of = |info| match sealed.next() {
+            Some(arg) => arg.at(self.level, info),
+            None => ArgRecord::named(info),
+        };
+        self.site().args.iter().map(of).collect()
+    }
+    /// How many observers that are `lossy` were not told of this call, because the hooks of the point were over their
+    /// time budget. Complete for sinks, which are told last.
+    pub fn shed(&self) -> u32 {
+        self.shed
     }
     /// What the hooks said, in the order in which they were asked.
     pub fn hooks(&self) -> &[HookRecord] {
@@ -346,6 +356,14 @@ impl<'a> DecisionRecord<'a> {
         let rest = self.elapsed().saturating_sub(self.work()?);
         Some(rest.saturating_sub(self.waited()))
     }
+    /// The time that hooks took until now, observers that were told already included.
+    pub(crate) fn hook_time_so_far(&self) -> Duration {
+        let (Some(lent), Some(started)) = (&self.lent, self.brief.started) else {
+            return Duration::ZERO;
+        };
+        let spent = lent.clock.now().saturating_duration_since(started);
+        spent.saturating_sub(self.brief.work.unwrap_or_default() + self.brief.waited)
+    }
     /// The record as one JSON object.
     pub fn to_json(&self) -> Value {
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
@@ -358,7 +376,9 @@ impl<'a> DecisionRecord<'a> {
             "attempts": self.attempts(),
             "point": self.point(),
             "site": { "path": self.site().path, "file": self.site().file, "line": self.site().line },
+            "at_ms": since_epoch_ms(self.at()),
             "component": self.component(),
+            "principal": self.principal(),
             "fields": self.fields().iter().map(field).collect::<serde_json::Map<_, _>>(),
             "args": self.args(),
             "hooks": self.hooks(),
@@ -377,8 +397,19 @@ impl<'a> DecisionRecord<'a> {
             json["items"] = items.into();
             json["notes_left_out"] = self.notes_left_out().into();
         }
+        if self.shed > 0 {
+            json["shed"] = self.shed.into();
+        }
         json
     }
+}
+
+/// 0 if the clock of the system is set to a time before 1970.
+fn since_epoch_ms(at: SystemTime) -> u64 {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Clone for DecisionRecord<'static> {
@@ -424,9 +455,10 @@ impl Lent<'_> {
                 Some(id) => id.clone(),
                 None => format!("call-{}", record.brief.root).into(),
             },
+            principal: self.principal.cloned(),
             component: self.facts.named().map(Into::into),
             fields: self.facts.fields().to_vec(),
-            args: self.args(record.brief.site),
+            args: Vec::new(),
             hooks: self
                 .passed
                 .hooks()
@@ -434,25 +466,6 @@ impl Lent<'_> {
                 .collect(),
             refusal: self.refusal.cloned(),
             at: SystemTime::now() - ago,
-        }
-    }
-
-    fn args(&self, site: &SiteInfo) -> Vec<ArgRecord> {
-        if self.args.is_empty() {
-            return site.args.iter().map(ArgRecord::named).collect();
-        }
-        self.args.to_vec()
-    }
-}
-
-impl ArgRecord {
-    /// Name and type.
-    pub(crate) fn named(arg: &ArgInfo) -> Self {
-        ArgRecord {
-            name: arg.name,
-            ty: arg.ty,
-            digest: None,
-            value: None,
         }
     }
 }

@@ -363,6 +363,17 @@ pub struct Entered<'s> {
     _thread: PhantomData<*const ()>,
 }
 
+/// So that the scope has to live for as long as it is entered: a scope that is gone activates no site, and its hooks
+/// would not be asked.
+/// ```compile_fail
+/// # use hooks_runtime::HookScope;
+/// let _entered = HookScope::run("work").enter();
+/// println!("the scope was dropped on the line before");
+/// ```
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {}
+}
+
 /// See [`HookScope::wrap`].
 pub struct Scoped<F> {
     scope: HookScope,

@@ -79,8 +79,7 @@ impl Wants {
         Ok(self)
     }
 
-    /// How much of the arguments the records hold; [`ArgLevel::Digest`] if nothing is said. Sinks of one
-    /// registry get the same record, so it may hold more.
+    /// How much of the arguments the records hold; [`ArgLevel::Digest`] if nothing is said.
     pub fn args(mut self, level: ArgLevel) -> Self {
         self.args = level;
         self

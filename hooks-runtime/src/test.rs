@@ -34,7 +34,7 @@ use crate::error::HookError;
 use crate::hook::{BoxFuture, HookMetadata};
 use crate::private::Facts;
 use crate::record::{ArgLevel, DecisionRecord};
-use crate::registry::{HookGuard, HookRegistry, PreparedHook, leak_site, simulate};
+use crate::registry::{HookGuard, HookRegistry, PreparedHook, rehearsal_site, simulate};
 use crate::scope::{Entered, HookScope};
 use crate::sink::{Signal, Sink, Wants};
 use crate::view::{Access, JSON_TABLE, RawPtr, RawView, ViewTable};
@@ -309,7 +309,7 @@ impl FakeCall<'_> {
         let names: Vec<String> = self.args.iter().map(|(name, _)| name.clone()).collect();
         let mut values: Vec<FakeValue> = self.args.into_iter().map(|(_, value)| value).collect();
         let mut views: Vec<RawView> = values.iter_mut().map(FakeValue::view).collect();
-        let info = leak_site(&self.point, &names);
+        let info = rehearsal_site(&self.point, &names);
         let (record, restriction) =
             simulate(&self.kit.registry, info, self.facts, &mut views, false);
         let args = names

@@ -6,6 +6,7 @@
 //! chosen by the compiler; this module only uses what the table offers.
 
 use std::any::{Any, TypeId};
+use std::cell::Cell;
 use std::fmt;
 use std::mem;
 
@@ -82,6 +83,8 @@ pub enum Access {
     Absent,
     /// Moved into the body.
     Moved,
+    /// The call is replayed from a record that does not hold the value.
+    Unrecorded,
 }
 
 /// Why a view does not give what was asked for.
@@ -94,6 +97,7 @@ pub enum ViewError {
     ReadOnly,
     Absent,
     Moved,
+    Unrecorded,
     WrongThread,
     Json(serde_json::Error),
 }
@@ -145,6 +149,13 @@ impl RawView {
         }
     }
 
+    /// A view of a value that a record does not hold.
+    pub(crate) const fn unrecorded() -> Self {
+        let mut view = RawView::nothing();
+        view.access = Access::Unrecorded;
+        view
+    }
+
     /// The view of what the caller lent: it stays when the arguments have been moved into the body.
     ///
     /// # Safety
@@ -174,7 +185,8 @@ impl RawView {
     /// Restricts the view from here on.
     #[inline]
     pub fn restrict(&mut self, access: Access) {
-        if self.access == Access::Write || access == Access::Moved {
+        let known = self.access != Access::Unrecorded;
+        if self.access == Access::Write || (known && access == Access::Moved) {
             self.access = access;
         }
     }
@@ -268,6 +280,10 @@ impl RawView {
         match self.access {
             Access::Absent => Err(ViewError::Absent),
             Access::Moved => Err(ViewError::Moved),
+            Access::Unrecorded => {
+                UNRECORDED.set(true);
+                Err(ViewError::Unrecorded)
+            }
             _ if self.thread != 0 && self.thread != thread_mark() => Err(ViewError::WrongThread),
             _ => Ok(()),
         }
@@ -317,6 +333,13 @@ impl Kept {
     pub fn into_inner(self) -> Box<dyn Any + Send> {
         self.value
     }
+}
+
+thread_local!(static UNRECORDED: Cell<bool> = const { Cell::new(false) });
+
+/// Whether somebody looked at a value that a replayed call does not have, on this thread since this was asked last.
+pub(crate) fn take_unrecorded() -> bool {
+    UNRECORDED.take()
 }
 
 /// A number that differs between live threads.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hooks_runtime::{HookBuilder, Mode, OnFailure, Phase, Priority, Role};
+use hooks_runtime::{ArgLevel, HookBuilder, Mode, OnFailure, Phase, Priority, Role};
 use mlua::Value;
 
 use crate::bind::ApiResult;
@@ -25,6 +25,8 @@ const KNOWN: &[&str] = &[
     "may_retry",
     "args_after",
     "pure",
+    "record_args",
+    "lossy",
 ];
 const PHASES: &[(&str, Phase)] = &[
     ("pre", Phase::Pre),
@@ -64,6 +66,8 @@ pub(crate) struct HookOptions {
     may_retry: bool,
     args_after: bool,
     pure: bool,
+    record_args: Option<ArgLevel>,
+    lossy: bool,
 }
 
 impl HookOptions {
@@ -99,6 +103,12 @@ impl HookOptions {
             timeout => timeout.map(|ms| Duration::from_millis(ms.into())),
         };
         let on_failure = [("open", OnFailure::Open), ("closed", OnFailure::Closed)];
+        let levels = [
+            ("names", ArgLevel::Names),
+            ("digest", ArgLevel::Digest),
+            ("redacted", ArgLevel::Redacted),
+            ("full", ArgLevel::Full),
+        ];
         let mode = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
         Ok(HookOptions {
             role: options.word("role", ROLES)?.unwrap_or(Role::Intercept),
@@ -116,6 +126,8 @@ impl HookOptions {
             may_retry: options.flag("may_retry")?,
             args_after: options.flag("args_after")?,
             pure: options.flag("pure")?,
+            record_args: options.word("record_args", &levels)?,
+            lossy: options.flag("lossy")?,
         })
     }
 
@@ -151,6 +163,12 @@ impl HookOptions {
         }
         if self.args_after {
             builder = builder.args_after();
+        }
+        if let Some(level) = self.record_args {
+            builder = builder.record_args(level);
+        }
+        if self.lossy {
+            builder = builder.lossy();
         }
         if self.pure {
             builder = builder.pure();

@@ -10,7 +10,8 @@
 //! Hook.register(point|pattern, function(ctx) … end, priority?|options?) -> handle
 //!   options {phase = "pre|post|error|done" or a list, role = "intercept|guard|observe" (also transform, control),
 //!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
-//!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure}
+//!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure,
+//!            record_args = "names|digest|redacted|full", lossy}
 //!   handle:id() :point() :unregister() :enable() :disable()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}

@@ -38,8 +38,8 @@ pub(crate) fn table(lua: &Lua, record: &DecisionRecord, wrap: &Function) -> mlua
     }
     let held = record
         .args()
-        .iter()
-        .filter_map(|arg| Some((arg.name.to_owned(), arg.value.clone()?)));
+        .into_iter()
+        .filter_map(|arg| Some((arg.name.to_owned(), arg.value?)));
     let args = strict(lua, "ctx.args", "argument value", held.collect(), wrap)?;
     let ctx = strict(lua, "ctx", "field", fields, wrap)?;
     ctx.raw_set("args", args)?;

@@ -8,7 +8,9 @@ use std::time::Duration;
 #[cfg(feature = "builtin")]
 use hooks_builtin::Registered;
 use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
-use hooks_runtime::{Approver, HookError, HookRegistry, Life, Origin, Verification, Wants, hooks};
+use hooks_runtime::{
+    Approver, HookError, HookRegistry, Life, Origin, Redactor, Verification, Wants, hooks,
+};
 
 use super::config::Config;
 #[cfg(feature = "builtin")]
@@ -56,6 +58,12 @@ impl HookSystem {
     pub fn builder() -> HookSystemBuilder {
         let registry = hooks();
         registry.set_life(Life::Starting);
+        #[cfg(feature = "builtin")]
+        match hooks_builtin::RedactionHook::new().redactor() {
+            Ok(redactor) => registry.set_redactor(redactor),
+            // Then records at that level show shapes only, which is safe.
+            Err(error) => tracing::error!(%error, "the redactor of records is not used"),
+        }
         HookSystemBuilder {
             registry,
             bus: EventBus::new(),
@@ -197,8 +205,12 @@ impl HookSystemBuilder {
         self.config.required.extend(read.required);
         self.config.closed.extend(read.closed);
         self.config.scripts.extend(read.scripts);
+        self.config.budgets.extend(read.budgets);
         #[cfg(feature = "builtin")]
-        self.config.hooks.extend(read.hooks);
+        {
+            self.config.redaction = read.redaction.or(self.config.redaction);
+            self.config.hooks.extend(read.hooks);
+        }
         self.config.plugins = read.plugins.or(self.config.plugins);
         Ok(self)
     }
@@ -217,6 +229,19 @@ impl HookSystemBuilder {
         }
         self.config.scripts.push(path.display().to_string());
         Ok(self)
+    }
+
+    /// How long all hooks may take in one call at the points that match, before observers that are lossy are left out.
+    pub fn budget(mut self, pattern: impl Into<String>, budget: Duration) -> Self {
+        self.config.budgets.insert(pattern.into(), budget);
+        self
+    }
+
+    /// What takes secrets out of the arguments in records at the level `redacted`. By default, with the feature
+    /// `builtin`, the rules of the built-in hook `redaction`. What a configuration says goes before.
+    pub fn redactor(self, redactor: impl Redactor + 'static) -> Self {
+        self.registry.set_redactor(redactor);
+        self
     }
 
     /// Who answers `Ask`.
@@ -250,6 +275,13 @@ impl HookSystemBuilder {
         self.drop_unlisted_plugins()?;
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
+        }
+        for (pattern, budget) in &self.config.budgets {
+            self.registry.set_budget(pattern, Some(*budget))?;
+        }
+        #[cfg(feature = "builtin")]
+        if let Some(redaction) = &self.config.redaction {
+            self.registry.set_redactor(redaction.redactor()?);
         }
         #[cfg(feature = "builtin")]
         let (hooks, problems) = self.register_entries()?;

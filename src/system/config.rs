@@ -1,8 +1,14 @@
 //! `hookpoint.toml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
+#[cfg(feature = "builtin")]
+use hooks_builtin::{RedactionHook, Registered};
 use hooks_runtime::HookError;
+#[cfg(feature = "builtin")]
+use hooks_runtime::HookRegistry;
 use serde::Deserialize;
 
 #[cfg(feature = "builtin")]
@@ -15,6 +21,12 @@ use super::entries::HookEntry;
 /// closed = ["tool.execute"]      # calls at these points need a grant
 /// plugins = ["acme-hooks"]       # link-time hooks of other crates are not used
 /// scripts = ["policy.lua"]       # loaded before the system serves, relative to this file
+///
+/// [budgets]                      # see `HookRegistry::set_budget`
+/// "tool.*" = 500                 # microseconds for all hooks of a call
+///
+/// [redaction]                    # what records at the level `redacted` do not show
+/// keys = ["password"]
 ///
 /// [[hook]]                       # a built-in hook, see `HookEntry`
 /// kind = "logging"
@@ -32,6 +44,11 @@ pub struct Config {
     pub plugins: Option<Vec<String>>,
     /// Scripts to load, relative to the file.
     pub scripts: Vec<String>,
+    /// How long all hooks may take in one call before lossy observers are left out, by pattern.
+    pub budgets: BTreeMap<String, Duration>,
+    /// What takes secrets out of records.
+    #[cfg(feature = "builtin")]
+    pub redaction: Option<RedactionHook>,
     /// Built-in hooks.
     #[cfg(feature = "builtin")]
     pub hooks: Vec<HookEntry>,
@@ -48,6 +65,10 @@ struct Written {
     plugins: Option<Vec<String>>,
     #[serde(default)]
     scripts: Vec<String>,
+    /// In microseconds.
+    #[serde(default)]
+    budgets: BTreeMap<String, u64>,
+    redaction: Option<toml::Spanned<toml::Table>>,
     #[serde(default)]
     hook: Vec<toml::Spanned<toml::Table>>,
 }
@@ -87,7 +108,7 @@ impl Config {
             format!("{name}{}", place(text, entry.span().start))
         };
         #[cfg(not(feature = "builtin"))]
-        if let Some(entry) = written.hook.first() {
+        if let Some(entry) = written.hook.first().or(written.redaction.as_ref()) {
             return Err(HookError::Configuration {
                 what: at(entry).into(),
                 cause: "built-in hooks need the feature `builtin` of the crate `hookpoint`".into(),
@@ -98,6 +119,14 @@ impl Config {
             closed: written.closed,
             plugins: written.plugins,
             scripts: written.scripts,
+            budgets: (written.budgets.into_iter())
+                .map(|(pattern, us)| (pattern, Duration::from_micros(us)))
+                .collect(),
+            #[cfg(feature = "builtin")]
+            redaction: match written.redaction {
+                Some(table) => Some(redaction(&at(&table), table.into_inner())?),
+                None => None,
+            },
             #[cfg(feature = "builtin")]
             hooks: (written.hook.into_iter())
                 .map(|entry| HookEntry {
@@ -107,6 +136,53 @@ impl Config {
                 .collect(),
         })
     }
+}
+
+#[cfg(feature = "builtin")]
+impl Config {
+    /// Registers what a [replay](HookRegistry::replay) can say about the entries and closed points: built-in hooks
+    /// that depend on nothing but the call, and hooks that stand for those that do not and come out as undecidable.
+    /// Nothing is opened or written. Scripts are not loaded.
+    ///
+    /// # Errors
+    /// An entry or a pattern is wrong.
+    pub fn register_for_replay(
+        &self,
+        registry: &HookRegistry,
+    ) -> Result<Vec<Registered>, HookError> {
+        for pattern in &self.closed {
+            registry.close_point(pattern)?;
+        }
+        let mut hooks = Vec::new();
+        for entry in &self.hooks {
+            hooks.extend(entry.register_for_replay(registry)?);
+        }
+        Ok(hooks)
+    }
+}
+
+/// The options of the kind `redaction` that are about what is found, not about where.
+#[cfg(feature = "builtin")]
+const REDACTION: &[&str] = &["patterns", "regexes", "keys", "replacement", "max_bytes"];
+
+#[cfg(feature = "builtin")]
+fn redaction(at: &str, table: toml::Table) -> Result<RedactionHook, HookError> {
+    let wrong = |cause: String| HookError::Configuration {
+        what: at.into(),
+        cause: cause.into(),
+    };
+    if let Some(key) = table.keys().find(|key| !REDACTION.contains(&key.as_str())) {
+        let known = REDACTION.join(", ");
+        return Err(wrong(format!(
+            "`redaction` has no option `{key}` (there are: {known})"
+        )));
+    }
+    let hook: RedactionHook = toml::Value::Table(table)
+        .try_into()
+        .map_err(|error: toml::de::Error| wrong(error.message().to_owned()))?;
+    // Whether it can be used is known here, where the place is.
+    hook.redactor().map_err(|error| wrong(error.to_string()))?;
+    Ok(hook)
 }
 
 /// `:line:column`, both from 1.
@@ -130,6 +206,10 @@ mod tests {
             ),
             ("required = \"a\"", ["hookpoint.toml:1:12", "sequence"]),
             ("required = [", ["hookpoint.toml:1", "array"]),
+            (
+                "[budgets]\n\"tool.*\" = \"5ms\"",
+                ["hookpoint.toml:2:12", "integer"],
+            ),
         ] {
             let error = Config::parse(text, "hookpoint.toml")
                 .unwrap_err()
@@ -138,6 +218,25 @@ mod tests {
                 assert!(error.contains(part), "{text}: {error}");
             }
         }
+    }
+
+    #[cfg(feature = "builtin")]
+    #[test]
+    fn redaction_has_the_options_that_say_what_is_found() {
+        for (option, wanted) in [
+            ("stream_text = \"/text\"", "no option `stream_text`"),
+            ("patterns = [\"secret\"]", "has no pattern `secret`"),
+            ("keys = 7", "sequence"),
+        ] {
+            let text = format!("closed = []\n\n[redaction]\n{option}");
+            let error = Config::parse(&text, "hookpoint.toml")
+                .unwrap_err()
+                .to_string();
+            let found = error.contains("hookpoint.toml:3:1") && error.contains(wanted);
+            assert!(found, "{option}: {error}");
+        }
+        let config = Config::parse("[redaction]\nkeys = [\"pin\"]", "hookpoint.toml").unwrap();
+        assert_eq!(config.redaction, Some(RedactionHook::new().keys(["pin"])));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `[[hook]]` of a configuration: built-in hooks, entry by entry.
 
-use hooks_builtin::{BuiltinError, CelCondition, Placement, Registered, kind};
+use hooks_builtin::{BuiltinError, CelCondition, Placement, Registered, Replay, kind};
 use hooks_runtime::{HookRegistry, OnFailure, PreparedHook, Priority, Source};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -114,27 +114,38 @@ impl HookEntry {
         required.is_some_and(|required| *required != Value::Boolean(false))
     }
 
-    /// Its hooks.
-    pub(super) fn prepare(&self) -> Result<Vec<PreparedHook>, Problem> {
-        let problem = |what: String| Problem {
+    fn problem(&self, what: String) -> Problem {
+        Problem {
             at: self.at.clone(),
             what,
-        };
+        }
+    }
+
+    /// What all kinds have in common, and the options of this one.
+    fn read(&self) -> Result<(Common, serde_json::Value), Problem> {
         let (common, options): (Table, Table) =
             (self.table.clone().into_iter()).partition(|(key, _)| COMMON.contains(&key.as_str()));
         let common: Common = Value::Table(common)
             .try_into()
-            .map_err(|error: toml::de::Error| problem(error.message().to_owned()))?;
+            .map_err(|error: toml::de::Error| self.problem(error.message().to_owned()))?;
         if common.on_failure == Some(Failure::Open) && !common.allow_open {
-            return Err(problem(
+            return Err(self.problem(
                 "`on_failure = \"open\"` lets calls pass when the hook fails: write `allow_open = true` beside it if that is meant".into(),
             ));
         }
-        let options = serde_json::to_value(options).map_err(|error| problem(error.to_string()))?;
-        let failed = |error: BuiltinError| problem(error.to_string());
-        let kind = kind(&common.kind).map_err(failed)?;
-        let placement = self.placement(&common).map_err(failed)?;
-        kind.prepare(options, &placement).map_err(failed)
+        let options = serde_json::to_value(options);
+        Ok((
+            common,
+            options.map_err(|error| self.problem(error.to_string()))?,
+        ))
+    }
+
+    /// Its hooks.
+    pub(super) fn prepare(&self) -> Result<Vec<PreparedHook>, Problem> {
+        let (common, options) = self.read()?;
+        let prepared =
+            kind(&common.kind).and_then(|kind| kind.prepare(options, &self.placement(&common)?));
+        prepared.map_err(|error: BuiltinError| self.problem(error.to_string()))
     }
 
     fn placement(&self, common: &Common) -> Result<Placement, BuiltinError> {
@@ -169,12 +180,34 @@ impl HookEntry {
         })
     }
 
+    /// Registers what a replay can say about it: hooks that depend on nothing but the call, and hooks that stand for
+    /// those that do not. Nothing is opened or written.
+    pub(super) fn register_for_replay(
+        &self,
+        registry: &HookRegistry,
+    ) -> Result<Option<Registered>, Problem> {
+        let (common, options) = self.read()?;
+        let kind = kind(&common.kind).map_err(|error| self.problem(error.to_string()))?;
+        let placement = self.placement(&common);
+        let placement = placement.map_err(|error| self.problem(error.to_string()))?;
+        let hooks = match kind.replay {
+            Replay::Watches => return Ok(None),
+            Replay::Runs => kind.prepare(options, &placement),
+            _ => Ok(vec![PreparedHook::guard(
+                placement.only(Priority::NORMAL),
+                |_| Err("it is not run in a replay".into()),
+            )]),
+        };
+        let hooks = hooks.map_err(|error| self.problem(error.to_string()))?;
+        let registered = Registered::all(registry, hooks);
+        registered
+            .map(Some)
+            .map_err(|error| self.problem(error.to_string()))
+    }
+
     /// Registers its hooks, all or none.
     pub(super) fn register(&self, registry: &HookRegistry) -> Result<Registered, Problem> {
         let registered = Registered::all(registry, self.prepare()?);
-        registered.map_err(|error| Problem {
-            at: self.at.clone(),
-            what: error.to_string(),
-        })
+        registered.map_err(|error| self.problem(error.to_string()))
     }
 }

@@ -7,4 +7,5 @@ mod entries;
 #[cfg(unix)]
 mod events;
 mod quickstart;
+mod replay;
 mod system;

@@ -2,7 +2,11 @@
 
 use std::path::PathBuf;
 
-use hookpoint::{HookRefusal, HookRegistry, HookScope, HookSystem, Life, hooked};
+use hookpoint::report::Report;
+use hookpoint::{
+    ArgLevel, Clock, DecisionRecord, HookRefusal, HookRegistry, HookScope, HookSystem, Life, Sink,
+    Vote, Wants, hooked,
+};
 
 #[hooked(point = "system_test.fetch")]
 fn fetch(path: String) -> Result<String, HookRefusal> {
@@ -148,4 +152,95 @@ async fn a_configuration_that_cannot_be_read_never_serves() {
         .to_string();
     assert!(script.contains("nothing.lua"), "{script}");
     assert_eq!(registry.life(), Life::Starting);
+}
+
+/// Keeps the values of arguments as records at that level show them.
+struct Keeps(std::sync::Mutex<Vec<serde_json::Value>>);
+
+impl Sink for Keeps {
+    fn wants(&self) -> Wants {
+        let here = Wants::always_at("system_test.*").expect("a pattern");
+        here.args(ArgLevel::Redacted)
+    }
+    fn record(&self, record: &DecisionRecord) {
+        let values = record.args().into_iter().filter_map(|arg| arg.value);
+        self.0.lock().expect("a list").extend(values);
+    }
+}
+
+#[tokio::test]
+async fn budgets_and_redaction_of_a_configuration_are_in_force() {
+    for (redaction, shown) in [
+        ("", "[redacted:email] 4711"),
+        (
+            "[redaction]\npatterns = []\nregexes = { pin = \"[0-9]{4}\" }\n",
+            "bob@example.com [redacted:pin]",
+        ),
+    ] {
+        let text = format!("[budgets]\n\"system_test.*\" = 1\n{redaction}");
+        let files = Files::new(&[("hookpoint.toml", &text)]);
+        let clock = Clock::fake();
+        let registry = HookRegistry::with_clock(clock.clone());
+        let slow = registry.guard("slow", "system_test.fetch", move |_| {
+            clock.advance(std::time::Duration::from_micros(2));
+            Ok(Vote::Pass)
+        });
+        slow.expect("it is registered").forget();
+        let lossy = registry.on("lossy").point("system_test.fetch").lossy();
+        let lossy = lossy.observe(|_| panic!("the hooks are over their budget"));
+        lossy.expect("it is registered").forget();
+        let report = std::sync::Arc::new(Report::default());
+        registry.add_sink(report.clone());
+        let keeps = std::sync::Arc::new(Keeps(std::sync::Mutex::default()));
+        registry.add_sink(keeps.clone());
+        let scope = HookScope::isolated(&registry);
+        let test = async {
+            let builder = HookSystem::builder().config(files.path("hookpoint.toml"));
+            let _system = builder
+                .expect("it is read")
+                .build()
+                .await
+                .expect("it serves");
+            fetch("bob@example.com 4711".into()).expect("it passes");
+        };
+        scope.wrap(test).await;
+        assert_eq!(*keeps.0.lock().expect("a list"), [shown]);
+        let shed = report.snapshot();
+        assert_eq!(shed.shed, 1);
+        assert!(
+            shed.to_string()
+                .contains("lossy observers that were not told: 1"),
+            "{shed}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_report_tells_what_hooks_in_shadow_mode_would_have_refused() {
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    let report = std::sync::Arc::new(Report::with_max_refusals(2));
+    registry.add_sink(report.clone());
+    let shadow = registry.on("would").point("system_test.fetch").shadow();
+    let shadow = shadow.guard(|_| Ok(Vote::cancel("not for long")));
+    shadow.expect("it is registered").forget();
+    for _ in 0..3 {
+        fetch("x".into()).expect("a shadow never counts");
+    }
+    let found = report.snapshot();
+    assert_eq!(
+        (
+            found.refusals.len(),
+            found.would_refuse.len(),
+            found.more_would_refuse
+        ),
+        (0, 2, 1)
+    );
+    assert_eq!(found.would_refuse[0].hook, "would");
+    let text = found.to_string();
+    assert!(
+        text.contains("Shadow mode would have refused\n  system_test.fetch: not for long"),
+        "{text}"
+    );
 }

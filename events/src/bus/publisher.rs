@@ -114,8 +114,8 @@ impl Publisher {
     /// # Errors
     /// As there.
     pub async fn publish(&mut self, event: impl Publishable) -> Result<Published, EventError> {
-        if self.is_simple(event.event()) {
-            return self.call_simple(event.event());
+        if let Some(handlers) = self.simple_way_of(event.event()) {
+            return self.call_simple(event.event(), handlers);
         }
         match self.publish_directly(event.outgoing()) {
             Ok(result) => result,
@@ -132,8 +132,8 @@ impl Publisher {
     /// As there.
     #[inline]
     pub fn try_publish(&mut self, event: impl Publishable) -> Result<Published, EventError> {
-        if self.is_simple(event.event()) {
-            return self.call_simple(event.event());
+        if let Some(handlers) = self.simple_way_of(event.event()) {
+            return self.call_simple(event.event(), handlers);
         }
         match self.publish_directly(event.outgoing()) {
             Ok(result) => result,
@@ -141,20 +141,22 @@ impl Publisher {
         }
     }
 
-    /// Whether nothing is to be done but to call handlers, all of them, with no question before.
+    /// The handlers, if nothing is to be done but to call them, all of them, with no question before.
     #[inline(always)]
-    fn is_simple(&self, event: &Event) -> bool {
-        self.simple.is_some()
-            && is_idle(self.sites.call)
-            && event.expires_at().is_none()
-            && self.knows_the_way_of(event)
+    fn simple_way_of(&self, event: &Event) -> Option<&[Arc<Inline>]> {
+        let simple = self.simple.as_deref()?;
+        let unasked = is_idle(self.sites.call) && event.expires_at().is_none();
+        (unasked && self.knows_the_way_of(event)).then_some(simple)
     }
 
     #[inline(always)]
-    fn call_simple(&self, event: &Event) -> Result<Published, EventError> {
+    fn call_simple(
+        &self,
+        event: &Event,
+        handlers: &[Arc<Inline>],
+    ) -> Result<Published, EventError> {
         let inner = self.bus.inner();
         let _depth = inner.enter(event)?;
-        let handlers = self.simple.as_deref().unwrap_or_default();
         for (called, inline) in handlers.iter().enumerate() {
             if !inline.call_simple(inner, event) {
                 return Ok(self.call_rest(event, called));

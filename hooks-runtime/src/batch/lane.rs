@@ -72,7 +72,8 @@ impl<T: Send> Lane<T> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, point: &'static str, item: T) {
+    /// Whether there was room.
+    pub(super) fn push(&self, point: &'static str, item: T) -> bool {
         let mut queue = self.lock();
         if queue.waiting.len() >= self.settings.capacity
             && self.settings.when_full == WhenFull::Wait
@@ -90,7 +91,7 @@ impl<T: Send> Lane<T> {
             drop(queue);
             // What was taken out of the record is dropped outside of the lock.
             drop(item);
-            return;
+            return false;
         }
         let is_first = queue.waiting.is_empty();
         if is_first {
@@ -103,6 +104,7 @@ impl<T: Send> Lane<T> {
         if wakes {
             self.due.notify_one();
         }
+        true
     }
 
     pub(super) fn flush(&self) {

@@ -20,10 +20,13 @@ use crate::hook::{Answer, Callee, Entry, Mode, Role};
 use crate::panic::caught;
 use crate::point::Phase;
 use crate::private::Parts;
-use crate::view::{Kept, RawView};
+use crate::view::{Kept, RawView, take_unrecorded};
 
 /// How long an asynchronous hook may take that sets no timeout of its own.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a hook is said to answer that a rehearsal cannot run.
+pub(crate) const UNDECIDABLE: &str = "undecidable";
 
 /// Asks the hooks of a list, asynchronous ones included.
 pub(crate) async fn ask_all<'s>(
@@ -260,7 +263,7 @@ impl<'s> Call<'s> {
     ) -> bool {
         let meta = &entry.meta;
         if self.rehearsal && !meta.pure {
-            self.note(plain(entry, phase, "undecidable", None));
+            self.note(plain(entry, phase, UNDECIDABLE, None));
             return false;
         }
         if entry.role() == Role::Intercept && ambient::runs(entry.serial) {
@@ -273,7 +276,11 @@ impl<'s> Call<'s> {
             }
         }
         if !meta.conditions.is_empty() {
-            match self.conditions_hold(entry, phase, args, result) {
+            let holds = self.conditions_hold(entry, phase, args, result);
+            if self.is_undecidable(entry, phase) {
+                return false;
+            }
+            match holds {
                 Ok(true) => {}
                 Ok(false) => {
                     if self.recording {
@@ -299,6 +306,17 @@ impl<'s> Call<'s> {
             self.ledger().spent.push(entry);
         }
         true
+    }
+
+    /// Whether a replayed call does not have what the hook just looked at: then its answer says nothing.
+    pub(super) fn is_undecidable(&mut self, entry: &'s Entry, phase: Phase) -> bool {
+        let undecidable = self.rehearsal && take_unrecorded();
+        if undecidable {
+            let mut said = plain(entry, phase, UNDECIDABLE, None);
+            said.reason = Some("the record does not hold the arguments that it looks at".into());
+            self.note(said);
+        }
+        undecidable
     }
 
     fn conditions_hold(

@@ -11,10 +11,9 @@ use crate::context::Plan;
 use crate::hook::{Callee, Entry};
 use crate::monitor::Sample;
 use crate::panic::caught;
-use crate::record::{ArgLevel, ArgRecord, Brief, DecisionRecord, Lent, Outcome};
+use crate::record::{Brief, DecisionRecord, Lent, Outcome, SealedArg};
 use crate::registry::HookSet;
 use crate::sink::Signal;
-use crate::site::ArgInfo;
 use crate::view::RawView;
 
 impl Drop for Call<'_> {
@@ -61,7 +60,7 @@ impl Call<'_> {
             || !matches!(self.plan, Plan::Run)
             || self.said().iter().any(super::verdict::Said::acted);
         if self.set.record_all || (exceptional && !self.set.sinks.is_empty()) {
-            tell(self.set, &self.record(outcome), exceptional);
+            tell(self.set, &mut self.record(outcome), exceptional);
         }
         if self.executed {
             // A body that panicked never came to its end.
@@ -89,7 +88,7 @@ fn retire(entry: &Arc<Entry>) {
 }
 
 /// Observers in the order of their ids, then sinks; a panic in one is nobody else's.
-pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool) {
+pub(super) fn tell(set: &HookSet, record: &mut DecisionRecord<'_>, exceptional: bool) {
     // Beyond the limit observers would cause calls that cause calls; sinks are still told.
     if ambient::depth() < MAX_DEPTH {
         let mut at = 0;
@@ -104,6 +103,7 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
     }
     for listener in &set.sinks {
         let wanted = exceptional || listener.takes_every(record.point());
+        record.level = listener.args();
         if wanted && caught(|| listener.sink.record(record)).is_err() {
             tracing::error!(point = record.point(), "a sink panicked on a record");
         }
@@ -112,15 +112,22 @@ pub(super) fn tell(set: &HookSet, record: &DecisionRecord<'_>, exceptional: bool
 
 /// Tells the observers from `at` on, up to one that panics.
 #[inline]
-fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Result<(), Box<str>> {
+fn tell_from(
+    set: &HookSet,
+    at: &mut usize,
+    record: &mut DecisionRecord<'_>,
+) -> Result<(), Box<str>> {
     let running = ambient::enter_hooks(record.brief.call_id, record.brief.root);
     let told = caught(|| {
         while let Some(entry) = set.observers.get(*at) {
             if let Callee::Observe(observer) = &entry.callee
                 && !running.runs(entry.serial)
-                && is_told(entry, record)
+                && is_for(entry, record)
+                && !is_shed(set, entry, record)
+                && is_claimed(entry)
             {
                 running.next(entry.serial);
+                record.level = entry.meta.record_args;
                 observer(record);
                 if entry.meta.once {
                     retire(entry);
@@ -133,21 +140,37 @@ fn tell_from(set: &HookSet, at: &mut usize, record: &DecisionRecord<'_>) -> Resu
     told
 }
 
+/// Whether the hooks of the point have had their time, so that the observer is not told; that is counted.
+#[inline]
+fn is_shed(set: &HookSet, entry: &Entry, record: &mut DecisionRecord<'_>) -> bool {
+    let shed = entry.meta.lossy
+        && set
+            .budget
+            .is_some_and(|budget| record.hook_time_so_far() > budget);
+    record.shed += u32::from(shed);
+    shed
+}
+
 #[cold]
 fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
     tracing::error!(hook, point, message, "an observer panicked");
     tell_sinks(&set.all_sinks(), &Signal::ObserverFailed { hook, message });
 }
 
-/// Whether the observer is for that component, and has not been told before if it is told once.
+/// Whether the observer is for that component.
 #[inline]
-fn is_told(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
+fn is_for(entry: &Entry, record: &DecisionRecord<'_>) -> bool {
     let components = &entry.meta.components;
-    let here = components.is_empty()
+    components.is_empty()
         || record
             .component()
-            .is_some_and(|name| components.iter().any(|wanted| **wanted == *name));
-    here && (!entry.meta.once || !entry.claimed.swap(true, Ordering::AcqRel))
+            .is_some_and(|name| components.iter().any(|wanted| **wanted == *name))
+}
+
+/// Whether it may be told: one that is told once has not been before.
+#[inline]
+fn is_claimed(entry: &Entry) -> bool {
+    !entry.meta.once || !entry.claimed.swap(true, Ordering::AcqRel)
 }
 
 impl Call<'_> {
@@ -175,6 +198,7 @@ impl Call<'_> {
         let lent = Lent {
             facts: &meta.facts,
             correlation: meta.correlation(),
+            principal: meta.link.and_then(|link| link.principal.as_ref()),
             clock: meta.clock,
             passed: self.passed,
             said: self.said(),
@@ -189,31 +213,18 @@ impl Call<'_> {
         record
     }
 
-    /// The arguments for the record, at the highest level that a sink wants.
+    /// Keeps of the arguments what the takers of the record want.
     pub(crate) fn record_args(&mut self, views: &[RawView]) {
-        let level = self
-            .set
-            .sinks
-            .iter()
-            .map(|s| s.args())
-            .max()
-            .unwrap_or_default();
-        if level == ArgLevel::Names {
+        let levels = self.set.levels;
+        if !levels.want_values() {
             // The record takes them from the site.
             return;
         }
-        let digest = (level >= ArgLevel::Digest).then(|| self.set.registry.digest());
-        let of = |(info, view): (&ArgInfo, &RawView)| {
-            let json = digest.as_ref().and_then(|_| view.to_json().ok());
-            let shown = json.as_ref().zip(digest.as_ref());
-            let digest = shown.map(|(json, digest)| digest.digest(json.to_string().as_bytes()));
-            ArgRecord {
-                digest,
-                value: json.filter(|_| level >= ArgLevel::Full),
-                ..ArgRecord::named(info)
-            }
-        };
-        let args = self.meta.site.args.iter().zip(views).map(of).collect();
-        self.ledger().args = args;
+        let (digest, redactor) = (self.set.registry.digest(), self.set.registry.redactor());
+        let args = self.meta.site.args.iter().zip(views);
+        let sealed = args
+            .map(|(info, view)| SealedArg::new(info.name, view, levels, &*digest, &*redactor))
+            .collect();
+        self.ledger().args = sealed;
     }
 }

@@ -9,7 +9,7 @@ use super::call::Call;
 use super::verdict::Said;
 use crate::answer::Replacement;
 use crate::hook::Entry;
-use crate::record::ArgRecord;
+use crate::record::SealedArg;
 use crate::refusal::HookRefusal;
 use crate::view::Kept;
 
@@ -42,7 +42,7 @@ pub(crate) struct Ledger<'s> {
     pub(crate) cannot_repeat: Option<&'static str>,
     /// What views of moved arguments point to.
     pub(crate) kept: Vec<Kept>,
-    pub(crate) args: Vec<ArgRecord>,
+    pub(crate) args: Vec<SealedArg>,
     pub(crate) refusal: Option<HookRefusal>,
     /// A hook that runs once has run: it must be taken out.
     pub(crate) spent: Vec<&'s Arc<Entry>>,

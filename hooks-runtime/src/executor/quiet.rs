@@ -293,13 +293,14 @@ impl<'s> Quiet<'s> {
         let lent = Lent {
             facts: &meta.facts,
             correlation: meta.correlation(),
+            principal: meta.link.and_then(|link| link.principal.as_ref()),
             clock: meta.clock,
             passed: self.passed(self.after_body().len()),
             said: &[],
             args: &[],
             refusal: None,
         };
-        done::tell(self.set, &DecisionRecord::new(brief, lent), false);
+        done::tell(self.set, &mut DecisionRecord::new(brief, lent), false);
     }
 
     /// Who had nothing to say: of those before the body all, once it was started, and of those after it so many.

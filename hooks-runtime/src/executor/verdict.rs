@@ -84,6 +84,9 @@ impl<'s> Call<'s> {
         {
             entry.time.get_or_init(Box::default).record(elapsed);
         }
+        if self.rehearsal && self.is_undecidable(entry, phase) {
+            return;
+        }
         match answer {
             Ok(HookResult::Continue) => {
                 self.has_answered(entry, elapsed);

@@ -21,7 +21,7 @@ pub use crate::discovery::HookRegistration;
 pub use crate::error::HookError;
 pub use crate::hook::{OnFailure, Priority};
 pub use crate::point::Phase;
-pub use crate::record::DecisionRecord;
+pub use crate::record::{ArgLevel, DecisionRecord};
 pub use crate::refusal::HookRefusal;
 pub use crate::registry::Target;
 pub use crate::site::HookSite;

@@ -1,9 +1,13 @@
 //! `explain`: who would be asked at a point, in which order, and what pure hooks would say.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use serde::Serialize;
 use serde_json::Value;
 
 use super::hooks::HookRegistry;
+use super::replay::undecided;
 use super::set::HookSet;
 use crate::answer::Restriction;
 use crate::catalogue::sites_at;
@@ -87,7 +91,7 @@ impl HookRegistry {
         }
         let info: &SiteInfo = match sites.first() {
             Some(site) => site.info(),
-            None => leak_site(point.name(), &[]),
+            None => rehearsal_site(point.name(), &[]),
         };
         let set = HookSet::build(info, self.inner(), &[]);
         let line = |phase: Phase, e: &crate::hook::Entry| HookLine {
@@ -125,23 +129,13 @@ impl HookRegistry {
         let mut values: Vec<(String, Value)> =
             object.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
         let names: Vec<_> = values.iter().map(|(name, _)| name.clone()).collect();
-        let info = leak_site(point, &names);
+        let info = rehearsal_site(point, &names);
         let (record, restriction) =
             simulate(self, info, Facts::new(), &mut json_views(&mut values), true);
-        let verdict = match restriction {
-            Restriction::None => "pass",
-            Restriction::Ask => "ask",
-            Restriction::Cancel => "cancel",
-            Restriction::Halt => "halt",
-        };
         Ok(Rehearsal {
-            verdict,
+            verdict: word(restriction),
             plan: record.plan(),
-            undecidable: record
-                .hooks()
-                .iter()
-                .filter(|h| h.answer == "undecidable")
-                .count(),
+            undecidable: undecided(record.hooks()).count(),
             said: record.hooks().to_vec(),
             args: values.into_iter().collect::<serde_json::Map<_, _>>().into(),
         })
@@ -164,9 +158,28 @@ fn json_views(values: &mut [(String, Value)]) -> Vec<RawView> {
     values.iter_mut().map(|(_, value)| view(value)).collect()
 }
 
-/// A site that exists only in a rehearsal or test. It is leaked: records refer to sites as `'static`, and
-/// these are few, made by people at a prompt and by tests.
-pub(crate) fn leak_site(point: &str, args: &[String]) -> &'static SiteInfo {
+/// The verdict in a word.
+pub(super) fn word(restriction: Restriction) -> &'static str {
+    match restriction {
+        Restriction::None => "pass",
+        Restriction::Ask => "ask",
+        Restriction::Cancel => "cancel",
+        Restriction::Halt => "halt",
+    }
+}
+
+type Shape = (Box<str>, Box<[String]>);
+
+/// A site that exists only in a rehearsal or test. It is made once for each point and list of arguments, and leaked:
+/// records refer to sites as `'static`.
+pub(crate) fn rehearsal_site(point: &str, args: &[String]) -> &'static SiteInfo {
+    static KNOWN: Mutex<BTreeMap<Shape, &'static SiteInfo>> = Mutex::new(BTreeMap::new());
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let shape = (point.into(), args.into());
+    known.entry(shape).or_insert_with(|| leak_site(point, args))
+}
+
+fn leak_site(point: &str, args: &[String]) -> &'static SiteInfo {
     let leak = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
     let args: Vec<ArgInfo> = args
         .iter()

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -24,7 +25,7 @@ use crate::hook::{
 };
 use crate::pattern::Pattern;
 use crate::point::Phase;
-use crate::record::DecisionRecord;
+use crate::record::{DecisionRecord, Redactor};
 use crate::sink::{Listener, Sink};
 
 /// Environment variable: if set and not empty, the global registry starts without serving.
@@ -343,6 +344,42 @@ impl HookRegistry {
         drop(before);
     }
 
+    /// What takes secrets out of the arguments in records at [`ArgLevel::Redacted`](crate::ArgLevel::Redacted),
+    /// instead of [`ShapeOnly`](crate::record::ShapeOnly). In a layer that is the redactor of the registry below.
+    pub fn set_redactor(&self, redactor: impl Redactor + 'static) {
+        let redactor: Arc<dyn Redactor> = Arc::new(redactor);
+        let before = std::mem::replace(&mut *write(&self.0.redactor), redactor);
+        drop(before);
+    }
+
+    /// How long all hooks together may take in one call at the points that match; `None`: as long as they want. Of
+    /// several patterns that match a point the least budget counts. In a call that is over it, observers that
+    /// declared themselves `lossy` are not told, and its record counts them ([`DecisionRecord::shed`]); nobody
+    /// else is affected. Calls at these points are timed, which costs about a microsecond each.
+    ///
+    /// ```
+    /// # use hooks_runtime::hooks;
+    /// # use std::time::Duration;
+    /// hooks().set_budget("tool.*", Some(Duration::from_micros(200)))?;
+    /// let _trace = hooks().on("trace").point("tool.*").lossy().observe(|record| println!("{record:?}"))?;
+    /// # Ok::<(), hooks_runtime::HookError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The pattern can never match, or [`HookError::Disabled`]: built without the feature `enabled`.
+    pub fn set_budget(&self, pattern: &str, budget: Option<Duration>) -> Result<(), HookError> {
+        if !cfg!(feature = "enabled") {
+            return Err(HookError::Disabled);
+        }
+        let (pattern, _) = Pattern::parse(pattern)?;
+        let mut budgets = write(&self.0.budgets);
+        budgets.retain(|(known, _)| known.as_str() != pattern.as_str());
+        budgets.extend(budget.map(|budget| (pattern.clone(), budget)));
+        drop(budgets);
+        drop(self.0.publish(&|point| pattern.matches(point)));
+        Ok(())
+    }
+
     /// Adds a taker of records and signals, for as long as the registry lives or until
     /// [`HookRegistry::remove_sink`]. It is asked once, here, what it wants. In the registry of a layer it is told
     /// of the calls in the layer.
@@ -365,7 +402,8 @@ impl HookRegistry {
         true
     }
 
-    /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for.
+    /// Accepts hooks on points that no linked site has; for tests of hooks apart from the sites they are for, and for
+    /// replays of what another program recorded.
     pub fn allow_unmatched(&self) {
         self.0.unmatched.store(true, Ordering::Relaxed);
     }

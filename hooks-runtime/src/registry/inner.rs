@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Weak};
+use std::time::Duration;
 
 use super::life::Life;
 use super::order::order;
@@ -17,6 +18,7 @@ use crate::hook::{Callee, Entry, HookMetadata, Role};
 use crate::monitor::Meter;
 use crate::pattern::Pattern;
 use crate::point::{BUILTIN, suggest};
+use crate::record::{Redactor, ShapeOnly};
 use crate::registry::HookRegistry;
 use crate::scope::ScopeInner;
 use crate::sink::Listener;
@@ -34,6 +36,9 @@ pub(crate) struct Inner {
     pub(super) closed: RwLock<Vec<Pattern>>,
     pub(super) approver: RwLock<Option<Arc<dyn Approver>>>,
     pub(super) digest: RwLock<Arc<dyn Digest>>,
+    pub(super) redactor: RwLock<Arc<dyn Redactor>>,
+    /// How long the hooks of a point may take, by pattern.
+    pub(super) budgets: RwLock<Vec<(Pattern, Duration)>>,
     pub(super) listeners: RwLock<Vec<Listener>>,
     scopes: Mutex<Vec<Weak<ScopeInner>>>,
     pub(super) problems: Mutex<Vec<String>>,
@@ -69,6 +74,8 @@ impl Inner {
             closed: RwLock::default(),
             approver: RwLock::default(),
             digest: RwLock::new(Arc::new(SipDigest::default())),
+            redactor: RwLock::new(Arc::new(ShapeOnly)),
+            budgets: RwLock::default(),
             listeners: RwLock::default(),
             scopes: Mutex::default(),
             problems: Mutex::default(),
@@ -324,6 +331,17 @@ impl Inner {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    pub(crate) fn redactor(&self) -> Arc<dyn Redactor> {
+        read(&self.redactor).clone()
+    }
+
+    /// How long the hooks of the point may take in a call: the least of what was said.
+    pub(crate) fn budget(&self, point: &str) -> Option<Duration> {
+        let budgets = read(&self.budgets);
+        let here = budgets.iter().filter(|(pattern, _)| pattern.matches(point));
+        here.map(|(_, budget)| *budget).min()
     }
 
     pub(crate) fn allows_unmatched(&self) -> bool {

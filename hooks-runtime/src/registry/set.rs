@@ -1,7 +1,7 @@
 //! The hooks of one site, matched, ordered and immutable.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::inner::Inner;
 use super::life::Life;
@@ -9,6 +9,7 @@ use super::order::order_layers;
 use crate::hook::{Entry, Role};
 use crate::monitor::{PointMeter, Sample};
 use crate::point::Phase;
+use crate::record::Levels;
 use crate::sink::{Listener, Sink};
 use crate::site::SiteInfo;
 
@@ -35,8 +36,8 @@ pub(crate) struct HookSet {
     pub(crate) sinks: Box<[Listener]>,
     /// Whether every call is recorded, not only exceptional ones.
     pub(crate) record_all: bool,
-    /// Whether records say how long the body and each hook took: for sinks that take them all, not for observers
-    /// alone.
+    /// Whether records say how long the body and each hook took: for sinks that take them all and for budgets, not
+    /// for observers alone.
     pub(crate) timed: bool,
     /// Whether some hook before the body is asynchronous.
     pub(crate) async_before: bool,
@@ -48,6 +49,10 @@ pub(crate) struct HookSet {
     pub(crate) meter: Option<Arc<PointMeter>>,
     /// There if nothing matters but what the hooks answer, until one of them has something to say.
     pub(crate) quiet: Option<Rows>,
+    /// What the takers of records want of the arguments.
+    pub(crate) levels: Levels,
+    /// How long the hooks may take before lossy observers are not told, if there are any.
+    pub(crate) budget: Option<Duration>,
     pub(crate) args_after: bool,
     pub(crate) may_retry: bool,
     /// Closed by the attribute or by configuration.
@@ -95,6 +100,12 @@ impl HookSet {
         let any_async =
             |lists: &[&Entries]| lists.iter().any(|l| l.iter().any(|e| e.callee.is_async()));
         let timed = sinks.iter().any(|s| s.takes_every(site.point));
+        let budget = registries().filter_map(|r| r.budget(site.point)).min();
+        let budget = budget.filter(|_| observers.iter().any(|e| e.meta.lossy));
+        let timed = timed || budget.is_some();
+        let observing = observers.iter().map(|e| e.meta.record_args);
+        let levels = Levels::of(sinks.iter().map(Listener::args).chain(observing.clone()));
+        let observers_want_values = Levels::of(observing).want_values();
         let record_all = timed || !observers.is_empty();
         let closed = site.flags.closed || registries().any(|r| r.is_closed(site.point));
         let args_after = entries.iter().flatten().any(|e| e.meta.args_after);
@@ -104,10 +115,16 @@ impl HookSet {
         let nobody = asked.iter().all(|list| list.is_empty());
         HookSet {
             idle: nobody && !record_all && !closed,
-            quiet: (plain && !timed && !closed && !args_after && !may_retry).then(|| Rows {
-                before: pre.iter().chain(&guards).cloned().collect(),
-                after: post.iter().chain(&guards_post).cloned().collect(),
-            }),
+            quiet: (plain
+                && !timed
+                && !closed
+                && !args_after
+                && !may_retry
+                && !observers_want_values)
+                .then(|| Rows {
+                    before: pre.iter().chain(&guards).cloned().collect(),
+                    after: post.iter().chain(&guards_post).cloned().collect(),
+                }),
             timed,
             meter: registry.meter.point(site.point),
             async_before: any_async(&[&pre, &guards]),
@@ -116,6 +133,8 @@ impl HookSet {
             may_retry,
             record_all,
             closed,
+            levels,
+            budget,
             registry: registry.clone(),
             layers: layers.into(),
             pre,

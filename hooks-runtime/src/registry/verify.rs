@@ -15,6 +15,7 @@ use crate::error::HookError;
 use crate::hook::{Callee, Entry, HookMetadata, Mode, OnFailure, Phases, Role};
 use crate::pattern::Pattern;
 use crate::point::{BUILTIN, HookPoint, Phase, suggest};
+use crate::record::ArgLevel;
 use crate::site::SiteInfo;
 
 /// Makes an entry of a registration, or says why it can never do what it says.
@@ -57,6 +58,17 @@ pub(crate) fn check(
     if role == Role::Observe && meta.breaker.is_some() {
         return Err(invalid(
             "an observer has no breaker: its panics are counted and harm no call".into(),
+        ));
+    }
+    if role != Role::Observe && meta.lossy {
+        return Err(invalid(
+            "it votes, so it cannot be `lossy`: only observers may be left out when time is short"
+                .into(),
+        ));
+    }
+    if role != Role::Observe && meta.record_args != ArgLevel::Names {
+        return Err(invalid(
+            "`record_args` is for observers: it sees the arguments themselves (`cx.arg`)".into(),
         ));
     }
     let mut phases = meta.phases.clone();
@@ -116,6 +128,7 @@ pub(super) fn unfit(entry: &Entry) -> Option<&'static str> {
     let open = || entry.on_failure(Phase::Pre) == OnFailure::Open;
     match () {
         () if entry.meta.once => Some("runs only once"),
+        () if entry.meta.lossy => Some("is lossy"),
         () if entry.meta.mode == Mode::Shadow => Some("is in Shadow mode"),
         () if entry.role() != Role::Observe && open() => Some("is Open on failure"),
         () if !entry.enabled.load(Ordering::Acquire) => Some("is disabled"),

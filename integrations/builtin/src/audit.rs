@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::redaction::{self, Rules, SECRET_KEYS, Wanted};
 pub use chain::{Verified, verify};
@@ -135,6 +135,7 @@ impl AuditHook {
 
 impl BuiltinHook for AuditHook {
     const KIND: &'static str = "audit";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         if self.path.as_os_str().is_empty() {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::waiting::{wait_at, within};
 
@@ -120,6 +120,7 @@ impl CachingHook {
 
 impl BuiltinHook for CachingHook {
     const KIND: &'static str = "caching";
+    const REPLAY: Replay = Replay::Undecidable;
 
     fn prepare(mut self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -14,7 +14,7 @@ use hooks_runtime::{GuardContext, HookError, Phase, PreparedHook, Priority, Rest
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 pub use condition::CelCondition;
 use facts::Facts;
@@ -87,6 +87,7 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 
 impl BuiltinHook for CelHook {
     const KIND: &'static str = "cel";
+    const REPLAY: Replay = Replay::Runs;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.limits.check()?;

@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::rate_limit::Per;
 use accounts::Accounts;
@@ -187,6 +187,7 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 
 impl BuiltinHook for CostHook {
     const KIND: &'static str = "cost";
+    const REPLAY: Replay = Replay::Undecidable;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -62,3 +62,15 @@ pub enum BuiltinError {
     #[error(transparent)]
     Hook(#[from] HookError),
 }
+
+impl From<BuiltinError> for HookError {
+    fn from(error: BuiltinError) -> Self {
+        match error {
+            BuiltinError::Hook(error) => error,
+            other => HookError::Configuration {
+                what: "a built-in hook".into(),
+                cause: other.to_string().into(),
+            },
+        }
+    }
+}

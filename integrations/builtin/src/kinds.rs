@@ -14,9 +14,22 @@ use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
 use crate::placement::{Placement, Registered};
 use crate::rate_limit::RateLimitHook;
+use crate::records::RecordsHook;
 use crate::redaction::RedactionHook;
 use crate::retry::RetryHook;
 use crate::schema::SchemaHook;
+
+/// What a replay of recorded calls can say about the hooks of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Replay {
+    /// They are run: what they say depends on nothing but the call.
+    Runs,
+    /// They have a say, which depends on other calls, on time or on people.
+    Undecidable,
+    /// They have no say in what happens before the body.
+    Watches,
+}
 
 /// Options that become hooks.
 ///
@@ -24,6 +37,8 @@ use crate::schema::SchemaHook;
 pub trait BuiltinHook: DeserializeOwned + Sized {
     /// The word for it in configurations.
     const KIND: &'static str;
+    /// What a replay can say about them.
+    const REPLAY: Replay;
 
     /// The hooks that it consists of.
     ///
@@ -45,6 +60,8 @@ pub trait BuiltinHook: DeserializeOwned + Sized {
 pub struct Kind {
     /// The word for it.
     pub name: &'static str,
+    /// What a replay can say about its hooks.
+    pub replay: Replay,
     prepare: fn(Value, &Placement) -> Result<Vec<PreparedHook>, BuiltinError>,
 }
 
@@ -57,6 +74,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),
+    Kind::of::<RecordsHook>(),
     Kind::of::<RedactionHook>(),
     Kind::of::<RetryHook>(),
     Kind::of::<SchemaHook>(),
@@ -83,6 +101,7 @@ impl Kind {
     const fn of<H: BuiltinHook>() -> Kind {
         Kind {
             name: H::KIND,
+            replay: H::REPLAY,
             prepare: |options, at| {
                 let hook: H =
                     serde_json::from_value(options).map_err(|error| BuiltinError::BadOptions {

@@ -37,6 +37,7 @@ mod logging;
 mod metrics;
 mod placement;
 mod rate_limit;
+mod records;
 mod redaction;
 mod retry;
 mod schema;
@@ -50,11 +51,12 @@ pub use cost::{
     StreamUsage, Units, UnknownPrice,
 };
 pub use error::BuiltinError;
-pub use kinds::{BuiltinHook, KINDS, Kind, kind};
+pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};
 pub use logging::{Level, LoggingHook};
 pub use metrics::{Metrics, MetricsHook};
 pub use placement::{Placement, Registered};
 pub use rate_limit::{Per, RateAction, RateLimitHook};
-pub use redaction::{RedactionHook, Unseen};
+pub use records::{Full, RecordsHook};
+pub use redaction::{RedactionHook, Redacts, Unseen};
 pub use retry::{Backoff, Jitter, RetryHook};
 pub use schema::SchemaHook;

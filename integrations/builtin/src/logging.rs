@@ -6,7 +6,7 @@ use hooks_runtime::{DecisionRecord, Outcome, PreparedHook, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 
 /// How much a line of the log matters, as [`tracing::Level`].
@@ -112,6 +112,7 @@ fn at_least(level: Level, least: Level) -> Level {
 
 impl BuiltinHook for LoggingHook {
     const KIND: &'static str = "logging";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let meta = at.only(Priority::LOW).describe("logs calls that are done");

@@ -8,7 +8,7 @@ use hooks_runtime::{PreparedHook, Priority};
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 pub use figures::Metrics;
 use figures::Shape;
@@ -104,6 +104,7 @@ impl MetricsHook {
 
 impl BuiltinHook for MetricsHook {
     const KIND: &'static str = "metrics";
+    const REPLAY: Replay = Replay::Watches;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let metrics = Metrics::new(at.id(), self.shape()?);

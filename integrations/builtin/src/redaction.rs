@@ -8,12 +8,14 @@ mod stream;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hooks_runtime::{ArgError, HookContext, HookError, Phase, Plan, PreparedHook, Priority, Vote};
+use hooks_runtime::{
+    ArgError, HookContext, HookError, Phase, Plan, PreparedHook, Priority, Redactor, Vote,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 pub(crate) use json::redact;
 pub(crate) use rules::{Rules, Wanted};
@@ -177,6 +179,21 @@ impl RedactionHook {
         self
     }
 
+    /// What takes secrets out of values of records ([`ArgLevel::Redacted`](hooks_runtime::ArgLevel::Redacted)), by
+    /// `patterns`, `regexes`, `keys`, `replacement` and `max_bytes`: give it to
+    /// [`HookRegistry::set_redactor`](hooks_runtime::HookRegistry::set_redactor). A value that cannot be looked into
+    /// is replaced by a sentence that says why.
+    ///
+    /// # Errors
+    /// [`BuiltinError::BadOption`].
+    pub fn redactor(&self) -> Result<Redacts, BuiltinError> {
+        self.check()?;
+        Ok(Redacts {
+            rules: self.rules()?,
+            max_bytes: self.max_bytes,
+        })
+    }
+
     fn rules(&self) -> Result<Rules, BuiltinError> {
         Rules::new(&Wanted {
             kind: RedactionHook::KIND,
@@ -222,6 +239,7 @@ impl RedactionHook {
 
 impl BuiltinHook for RedactionHook {
     const KIND: &'static str = "redaction";
+    const REPLAY: Replay = Replay::Runs;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;
@@ -238,7 +256,7 @@ impl BuiltinHook for RedactionHook {
             .is_none_or(|names| !names.is_empty())
         {
             let meta = at.part("arguments", Priority::LOWEST).pre();
-            let meta = meta.describe("redacts arguments");
+            let meta = meta.describe("redacts arguments").pure();
             let names = options.arguments.iter().flatten();
             let meta = names.fold(meta, |meta, name| meta.uses(name.as_str()));
             let redaction = redaction.clone();
@@ -266,6 +284,29 @@ impl BuiltinHook for RedactionHook {
             });
         }
         Ok(hooks)
+    }
+}
+
+/// Takes secrets and personal data out of values, see [`RedactionHook::redactor`].
+pub struct Redacts {
+    rules: Rules,
+    max_bytes: usize,
+}
+
+impl Redacts {
+    /// Replaces in the value of that name.
+    pub(crate) fn value(&self, name: &str, value: &mut Value) {
+        if self.rules.is_secret_key(name) && !value.is_null() {
+            *value = self.rules.key_text().into();
+        } else if let Err(error) = redact(&self.rules, value, self.max_bytes) {
+            *value = format!("[withheld: the value {error}]").into();
+        }
+    }
+}
+
+impl Redactor for Redacts {
+    fn redact(&self, name: &str, value: &mut Value) {
+        self.value(name, value);
     }
 }
 

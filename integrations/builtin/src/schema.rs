@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::BuiltinHook;
+use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 
 /// How long a file with a schema may be, in bytes.
@@ -175,11 +175,14 @@ impl Retrieve for Nothing {
 
 impl BuiltinHook for SchemaHook {
     const KIND: &'static str = "schema";
+    const REPLAY: Replay = Replay::Runs;
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let schemas = self.checked()?;
         let meta = at.only(Priority::NORMAL);
-        let meta = meta.describe("checks arguments and results against schemas");
+        let meta = meta
+            .describe("checks arguments and results against schemas")
+            .pure();
         let names = schemas.arguments.keys();
         let meta = names.fold(meta, |meta, name| meta.uses(name.as_str()));
         let meta = match (schemas.arguments.is_empty(), &schemas.result) {

@@ -130,7 +130,7 @@ fn an_observer_is_told_how_it_ended() {
     let ran = run("local seen = {}
         Hook.register('shop.buy', function(ctx)
             table.insert(seen, ctx.phase .. ' ' .. ctx.outcome .. ' ' .. ctx.component .. ' ' .. ctx.args.order.item)
-        end, {role = 'observe'})
+        end, {role = 'observe', record_args = 'full'})
         Hook.register('shop.count', function() return Result.replace(#seen) end)
         Hook.register('shop.restock', function() return Result.cancel(table.concat(seen, ', ')) end)").ok();
     ran.buy(order("tea")).unwrap();

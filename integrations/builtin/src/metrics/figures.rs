@@ -1,7 +1,6 @@
 //! The figures, and the forms that they are given in.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
@@ -155,20 +154,13 @@ impl Metrics {
             let cumulated = series.cumulated();
             let total = cumulated.last().copied().unwrap_or_default();
             let ends = shape.ends.iter().map(|end| end.as_secs_f64().to_string());
-            // Writing to a text cannot fail.
-            let _ = writeln!(counters, "{calls}{{{labels}}} {total}");
+            counters += &format!("{calls}{{{labels}}} {total}\n");
             for (end, count) in ends.chain(["+Inf".to_owned()]).zip(&cumulated) {
-                let _ = writeln!(
-                    histograms,
-                    "{times}_bucket{{{labels},le=\"{end}\"}} {count}"
-                );
+                histograms += &format!("{times}_bucket{{{labels},le=\"{end}\"}} {count}\n");
             }
-            let _ = writeln!(
-                histograms,
-                "{times}_sum{{{labels}}} {}",
-                series.sum_seconds()
-            );
-            let _ = writeln!(histograms, "{times}_count{{{labels}}} {total}");
+            let sum = series.sum_seconds();
+            histograms += &format!("{times}_sum{{{labels}}} {sum}\n");
+            histograms += &format!("{times}_count{{{labels}}} {total}\n");
         });
         counters + &histograms
     }

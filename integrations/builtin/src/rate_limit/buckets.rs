@@ -77,7 +77,7 @@ impl Buckets {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A permit of that bucket: for now, or for when there is one.
+    /// A permit of that bucket: usable at once, or at the time that it names.
     pub(super) fn take(self: &Arc<Self>, key: Key, now: Instant) -> Result<Slot, Denied> {
         let limits = &self.limits;
         let permits = Ticks::from(limits.permits);

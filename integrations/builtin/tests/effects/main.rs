@@ -8,6 +8,7 @@ mod kit;
 mod logging;
 mod metrics;
 mod rate_limit;
+mod records;
 mod redaction;
 mod retry;
 mod schema;
