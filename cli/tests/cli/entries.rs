@@ -236,3 +236,34 @@ async fn a_required_entry_with_a_condition_stays_until_the_next_start() {
     assert!(error.contains("condition of its own"), "{error}");
     assert_eq!(ids(&registry), ["log"]);
 }
+
+#[test]
+fn a_replay_asks_rules_and_conditions_in_cel() {
+    let text = r#"
+[[hook]]
+kind = "cel"
+id = "policy"
+points = ["entries.fetch"]
+when = "component == 'shop' && principal != 'ann'"
+rules = [{ when = "args.path.startsWith('/')", then = "cancel" }]
+"#;
+    let registry = HookRegistry::new();
+    let config = hookpoint::system::Config::parse(text, "hookpoint.toml").expect("it can be read");
+    let _hooks = config.register_for_replay(&registry).expect("it fits");
+    let replayed = |who: &str, arg: serde_json::Value| {
+        let call = serde_json::json!({
+            "call_id": 1, "point": "entries.fetch", "component": "shop", "principal": who,
+            "args": [arg], "plan": "run", "refusal": null,
+        });
+        let call = serde_json::from_value(call).expect("it is a record");
+        let replayed = registry.replay(&call).expect("it is decided");
+        serde_json::to_value(replayed).expect("it is JSON")["change"].clone()
+    };
+    let path = |path: &str| serde_json::json!({ "name": "path", "value": path });
+    assert_eq!(replayed("bob", path("/etc")), "refused");
+    assert_eq!(replayed("bob", path("etc")), "none");
+    assert_eq!(replayed("ann", path("/etc")), "none");
+    let unknown = serde_json::json!({ "name": "path" });
+    assert_eq!(replayed("bob", unknown.clone()), "undecidable");
+    assert_eq!(replayed("ann", unknown), "none");
+}

@@ -75,18 +75,29 @@ fn what_an_expression_may_be_is_bounded() {
 
 #[test]
 fn an_expression_as_deep_as_may_be_is_asked_on_a_small_stack() {
-    let (registry, scope) = isolated();
-    let when = vec!["1"; 22].join(" + ") + " == 22";
-    let hook = limited(&when, CelLimits::new().max_depth(24));
-    let _policy = place(&registry, "shop.write", hook);
-    // What threads have if nobody says otherwise.
-    let thread = std::thread::Builder::new()
-        .stack_size(2 << 20)
-        .spawn(move || {
+    let nested = |open: &str, inner: &str, close: &str, times: usize| {
+        open.repeat(times) + inner + &close.repeat(times)
+    };
+    for when in [
+        vec!["1"; 22].join(" + ") + " == 22",
+        nested("string(", "args.text", ")", 21) + " == 'a'",
+        nested("[", "args.text", "]", 21) + " != []",
+        nested("{'a': ", "args.text", "}", 21) + " != {}",
+        nested("(true ? ", "true", " : false)", 22),
+        nested("[", "args.text", "][0]", 10) + " == 'a'",
+        nested("[1].all(x, ", "string(args.text) == 'a'", ")", 4),
+    ] {
+        let (registry, scope) = isolated();
+        let limits = CelLimits::new().max_depth(24).max_nesting(4);
+        let _policy = place(&registry, "shop.write", limited(&when, limits));
+        // What threads have if nobody says otherwise.
+        let thread = std::thread::Builder::new().stack_size(2 << 20);
+        let thread = thread.spawn(move || {
             let _entered = scope.enter();
             refusal(write("corner", "a".into(), json!(1), None)).0
         });
-    assert_eq!(thread.unwrap().join().unwrap(), "so it is");
+        assert_eq!(thread.unwrap().join().unwrap(), "so it is", "{when}");
+    }
 }
 
 /// The reason of the failure, or nothing if the expression was false.
