@@ -204,3 +204,15 @@ pub(crate) fn tokens(
     let item = |count: Result<_, &str>| count.map_err(|why| ShopError::Failed(why.to_owned()));
     futures_util::stream::iter(counts.into_iter().map(item))
 }
+
+/// A call that another shop can answer: gives what it uses.
+#[hooked(point = "shop.order", component = "near", redirect = |to: &str| (to == "far").then_some(order_far))]
+pub(crate) fn order_near(units: u64) -> Result<u64, ShopError> {
+    Ok(units)
+}
+
+/// The other shop, which uses twice as much.
+#[hooked(point = "shop.order", component = "far")]
+pub(crate) fn order_far(units: u64) -> Result<u64, ShopError> {
+    Ok(units * 2)
+}

@@ -158,6 +158,11 @@ fn what_an_evaluation_costs_is_bounded_whatever_it_does() {
             "{when}: {why}"
         );
     }
+    // Where nothing is left, what is left of the loops is not gone through: these would take 400⁴ turns.
+    let list = format!("[{}1]", "1,".repeat(399));
+    let deep = format!("{list}.all(a, {list}.all(b, {list}.all(c, {list}.all(d, true))))");
+    let why = asked(&deep, &data, of(8000).max_bytes(4096)).expect("it is not free");
+    assert!(why.contains("more than `max_cost`"), "{why}");
     // Exactly: one for the value, one for each character.
     let when = "args.data == 'yy'";
     assert_eq!(asked(when, &json!("xxx"), of(4)), None);

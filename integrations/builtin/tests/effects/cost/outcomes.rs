@@ -6,13 +6,13 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::StreamExt as _;
 use hooks_builtin::{
-    Backoff, BuiltinHook as _, CachingHook, CostHook, Exceeded, Jitter, Money, Placement, Price,
-    RetryHook, StreamUsage, Units,
+    Backoff, Budget, BuiltinHook as _, CachingHook, CostHook, Exceeded, Jitter, Ledger, Money, Per,
+    Placement, Price, RetryHook, StreamUsage, Units,
 };
 use hooks_runtime::{HookResult, Vote};
 
 use super::{TURN, booked, hook, metered, money, place, refusal, turn, using};
-use crate::kit::{Till, isolated, pay, price, quote, tokens};
+use crate::kit::{Till, isolated, order_near, pay, price, quote, tokens};
 
 const NOTHING: (Money, Money) = (Money::ZERO, Money::ZERO);
 
@@ -76,6 +76,35 @@ fn what_does_not_run_costs_nothing() {
         using("corner", 5).unwrap();
         assert_eq!(booked(), (money("1.5"), Money::ZERO), "once");
     }
+}
+
+#[test]
+fn where_another_component_answers_it_is_the_one_that_costs() {
+    let _turn = turn();
+    let (registry, scope) = isolated();
+    let _entered = scope.enter();
+    let far = metered().component("far");
+    let near = Price::new().component("near").call(Money::units(9));
+    let budget = Budget::new(Money::units(100)).by(Per::Component);
+    let _cost = place(
+        &registry,
+        CostHook::new()
+            .prices([far, near])
+            .budgets([budget])
+            .keep_failed(true),
+    );
+    let _elsewhere = registry
+        .on("elsewhere")
+        .point("shop.order")
+        .for_component("near");
+    let _elsewhere = _elsewhere.intercept(|_| HookResult::redirect("far"));
+    assert_eq!(order_near(3).unwrap(), 6);
+    let entries = Ledger::of("cost").unwrap().entries();
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (entries[0].by[0].1.as_str(), entries[0].spent),
+        ("far", money("1.6"))
+    );
 }
 
 #[test]
