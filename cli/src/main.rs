@@ -1,5 +1,6 @@
 //! The `hookpoint` command.
 
+mod approvals;
 mod audit;
 #[cfg(unix)]
 mod control;
@@ -43,6 +44,8 @@ enum Command {
     Points(points::Args),
     /// List the hooks that are registered.
     Hooks(Scripts),
+    /// List, allow and deny calls that wait for approval.
+    Approvals(approvals::Args),
     /// Check audit trails.
     Audit(audit::Args),
     /// Check the hooks against the linked sites and say what is not covered.
@@ -77,6 +80,7 @@ async fn main() -> ExitCode {
         Command::Run(args) => run::run(args).await,
         Command::Points(args) => points::run(args),
         Command::Hooks(args) => hooks::run(args).await,
+        Command::Approvals(args) => approvals::run(args),
         Command::Audit(args) => audit::run(args),
         Command::Doctor(args) => doctor::run(args).await,
         #[cfg(unix)]

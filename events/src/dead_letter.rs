@@ -50,6 +50,17 @@ pub enum DeadLetterCause {
     TimedOut(Duration),
 }
 
+impl DeadLetterCause {
+    /// In a word, for logs: what a handler says may quote the event.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            DeadLetterCause::Failed(_) => "failed",
+            DeadLetterCause::Panicked(_) => "panicked",
+            DeadLetterCause::TimedOut(_) => "timed_out",
+        }
+    }
+}
+
 impl fmt::Display for DeadLetterCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,7 +156,10 @@ impl Inner {
         record.counters.dead_letters.add(1);
         let topic = letter.event.topic().clone();
         tracing::warn!(
-            subscription = &*letter.subscription, topic = topic.as_str(), attempts, cause = %letter.cause,
+            subscription = &*letter.subscription,
+            topic = topic.as_str(),
+            attempts,
+            cause = letter.cause.kind(),
             "an event could not be handled"
         );
         let asked = if letter.event.is_of_hooks() {

@@ -1,5 +1,7 @@
 //! Approval: who answers when a hook asks.
 
+mod shown;
+
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,6 +9,8 @@ use serde_json::Value;
 
 use crate::error::HookError;
 use crate::hook::BoxFuture;
+
+pub use shown::shown;
 
 /// One call that waits for an answer. It is bound to this call, its plan and its sealed arguments.
 #[derive(Clone, Debug, Serialize)]
@@ -16,18 +20,24 @@ pub struct ApprovalRequest {
     pub call_id: u64,
     /// The point.
     pub point: &'static str,
+    /// The annotated function, as [`SiteInfo::path`](crate::SiteInfo::path).
+    pub site: &'static str,
     /// The component, if the site names one.
     pub component: Option<Box<str>>,
+    /// Whom the call is made for, if its scope says so.
+    pub principal: Option<Box<str>>,
     /// Who asks what, as `(hook, question)`.
     pub questions: Vec<(Box<str>, Box<str>)>,
     /// What would happen: `run`, `replace`, `cache KEY`, `redirect to NAME`.
     pub plan: String,
+    /// The value of a planned replacement, if it has a JSON view.
+    pub planned: Option<Value>,
     /// The arguments that have a JSON view.
     pub args: Vec<(&'static str, Value)>,
-    /// Keyed digest of the call id, the plan and every argument; an approval names it.
+    /// Keyed digest of the call id, the plan, its value and every argument; an approval names it.
     pub digest: String,
-    /// Some argument has no JSON view: the digest does not cover it, and the approval is good for this
-    /// process only.
+    /// Some argument, or the value of a planned replacement, has no JSON view: the digest does not cover it, and
+    /// the approval is good for this process only.
     pub in_process_only: bool,
 }
 
@@ -83,6 +93,36 @@ pub trait Approver: Send + Sync {
     /// How long to wait for an answer. Default: five minutes.
     fn patience(&self) -> Duration {
         Duration::from_secs(300)
+    }
+
+    /// The same, with another patience.
+    fn with_patience(self, patience: Duration) -> Patient<Self>
+    where
+        Self: Sized,
+    {
+        Patient {
+            approver: self,
+            patience,
+        }
+    }
+}
+
+/// See [`Approver::with_patience`].
+#[derive(Clone, Copy, Debug)]
+pub struct Patient<A> {
+    approver: A,
+    patience: Duration,
+}
+
+impl<A: Approver> Approver for Patient<A> {
+    fn approve<'a>(
+        &'a self,
+        request: &'a ApprovalRequest,
+    ) -> BoxFuture<'a, Result<Approval, HookError>> {
+        self.approver.approve(request)
+    }
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }
 

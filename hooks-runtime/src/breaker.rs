@@ -111,6 +111,8 @@ struct State {
     times: u32,
     /// The call that tries the hook.
     probe: Option<u64>,
+    /// The call that tried it last and closed the breaker, and how often it had been opened.
+    closed_by: Option<(u64, u32)>,
 }
 
 impl Breaker {
@@ -200,9 +202,29 @@ impl Breaker {
             // A call that had begun before the breaker opened.
             return false;
         }
-        *state = State::default();
+        *state = State {
+            closed_by: Some((call, state.times)),
+            ..State::default()
+        };
         self.tripped.store(false, Ordering::Relaxed);
         true
+    }
+
+    /// The answer of the hook turned out to be none, before the call of its failure: if it closed the breaker, it is
+    /// as if it had not.
+    #[cold]
+    pub(crate) fn retracted(&self, call: u64) {
+        let Some(rules) = &self.rules else {
+            return;
+        };
+        let mut state = rules.lock();
+        let Some((_, times)) = state.closed_by.filter(|(by, _)| *by == call) else {
+            return;
+        };
+        if !self.is_tripped() {
+            (state.times, state.probe) = (times, Some(call));
+            self.tripped.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Whether the hook is asked, if it has a breaker.

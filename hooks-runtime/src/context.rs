@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::answer::Replacement;
 use crate::clock::Clock;
-use crate::error::ArgError;
+use crate::error::{ArgError, json};
 use crate::executor::{CacheKey, KeptAnswer};
 use crate::hook::Entry;
 use crate::point::{HookPoint, Phase, suggest};
@@ -355,9 +355,12 @@ impl HookContext<'_> {
     pub fn arg_mut<T: ?Sized + 'static>(&mut self, name: &str) -> Result<&mut T, ArgError> {
         let at = self.writable(name)?;
         let info = &self.view.meta.site.args[at];
-        self.view.args[at]
+        let dirty = &self.view.meta.dirty;
+        let value = self.view.args[at]
             .get_mut::<T>()
-            .map_err(|e| value_error::<T>(info.name, info.ty, e))
+            .map_err(|e| value_error::<T>(info.name, info.ty, e))?;
+        dirty.store(true, Ordering::Relaxed);
+        Ok(value)
     }
 
     /// Sets an argument from JSON; on an error the old value stays. Before the body only.
@@ -369,7 +372,9 @@ impl HookContext<'_> {
         let info = &self.view.meta.site.args[at];
         self.view.args[at]
             .set_json(value)
-            .map_err(|e| value_error::<Value>(info.name, info.ty, e))
+            .map_err(|e| value_error::<Value>(info.name, info.ty, e))?;
+        self.view.meta.dirty.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The result, to change it. After the body only.
@@ -377,10 +382,13 @@ impl HookContext<'_> {
     /// # Errors
     /// As [`GuardContext::result`]; read only at `observe` sites.
     pub fn result_mut<T: ?Sized + 'static>(&mut self) -> Result<&mut T, ArgError> {
-        let returns = self.view.meta.site.returns;
-        self.writable_result()?
+        let (returns, dirty) = (self.view.meta.site.returns, &self.view.meta.dirty);
+        let value = self
+            .writable_result()?
             .get_mut::<T>()
-            .map_err(|e| value_error::<T>("result", returns, e))
+            .map_err(|e| value_error::<T>("result", returns, e))?;
+        dirty.store(true, Ordering::Relaxed);
+        Ok(value)
     }
 
     /// Sets the result from JSON; on an error the old value stays. After the body only.
@@ -391,7 +399,9 @@ impl HookContext<'_> {
         let returns = self.view.meta.site.returns;
         self.writable_result()?
             .set_json(value)
-            .map_err(|e| value_error::<Value>("result", returns, e))
+            .map_err(|e| value_error::<Value>("result", returns, e))?;
+        self.view.meta.dirty.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Keeps a value for this hook until the call is done; it is dropped then, whatever the outcome.
@@ -430,7 +440,7 @@ impl HookContext<'_> {
         }
     }
 
-    fn writable(&mut self, name: &str) -> Result<usize, ArgError> {
+    fn writable(&self, name: &str) -> Result<usize, ArgError> {
         let at = self.view.position(name)?;
         if self.view.phase != Phase::Pre {
             return Err(ArgError::ReadOnly {
@@ -438,17 +448,13 @@ impl HookContext<'_> {
                 why: "the body has run; change arguments in phase pre".into(),
             });
         }
-        self.view.meta.dirty.store(true, Ordering::Relaxed);
         Ok(at)
     }
 
     fn writable_result(&mut self) -> Result<&mut RawView, ArgError> {
         let phase = self.view.phase;
         match self.view.result.as_deref_mut() {
-            Some(Parts::Plain(view) | Parts::Ok(view)) if phase == Phase::Post => {
-                self.view.meta.dirty.store(true, Ordering::Relaxed);
-                Ok(view)
-            }
+            Some(Parts::Plain(view) | Parts::Ok(view)) if phase == Phase::Post => Ok(view),
             _ => Err(ArgError::Phase {
                 name: "result".into(),
                 phase,
@@ -500,7 +506,7 @@ fn value_error<T: ?Sized>(name: &str, actual: &str, error: ViewError) -> ArgErro
         ViewError::Unrecorded => ArgError::Unrecorded { name },
         ViewError::Json(cause) => ArgError::Json {
             name,
-            cause: cause.to_string().into(),
+            cause: json::cause(&cause),
         },
     }
 }

@@ -1,5 +1,7 @@
 //! The runtime's errors: failures of hooks, and refusals to register one.
 
+pub(crate) mod json;
+
 use std::time::Duration;
 
 use crate::point::Phase;
@@ -200,13 +202,19 @@ from_error!(
     std::str::Utf8Error,
     std::string::FromUtf8Error,
     std::time::SystemTimeError,
-    serde_json::Error,
     tokio::sync::AcquireError,
     tokio::sync::TryAcquireError,
     tokio::sync::oneshot::error::RecvError,
     tokio::task::JoinError,
     crate::refusal::HookRefusal,
 );
+
+/// Without the value that did not fit: it may be a secret.
+impl From<serde_json::Error> for HookError {
+    fn from(error: serde_json::Error) -> Self {
+        HookError::from(json::cause(&error).into_string())
+    }
+}
 
 /// Why a value of the call cannot be had as the hook wants it.
 #[derive(Debug, thiserror::Error)]

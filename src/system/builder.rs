@@ -68,6 +68,7 @@ impl HookSystem {
             registry,
             bus: EventBus::new(),
             calls: Vec::new(),
+            has_approver: false,
             config: Config::default(),
         }
     }
@@ -174,6 +175,8 @@ pub struct HookSystemBuilder {
     bus: EventBus,
     /// Patterns of the points whose calls are published.
     calls: Vec<String>,
+    /// The program itself says who answers `Ask`.
+    has_approver: bool,
     config: Config,
 }
 
@@ -199,9 +202,15 @@ impl HookSystemBuilder {
     /// Adds what a configuration file says.
     ///
     /// # Errors
-    /// [`HookError::Configuration`]: the file cannot be read; the system does not serve then.
+    /// [`HookError::Configuration`]: the file cannot be read, or names an approver as another one does; the system
+    /// does not serve then.
     pub fn config(mut self, path: impl AsRef<Path>) -> Result<Self, HookError> {
         let read = Config::read(path)?;
+        if let (Some(first), Some(second)) = (&self.config.approver, &read.approver) {
+            let why = format!("there is an approver at {} already", first.at);
+            return Err(second.wrong(why));
+        }
+        self.config.approver = read.approver.or(self.config.approver);
         self.config.required.extend(read.required);
         self.config.closed.extend(read.closed);
         self.config.scripts.extend(read.scripts);
@@ -244,9 +253,11 @@ impl HookSystemBuilder {
         self
     }
 
-    /// Who answers `Ask`.
-    pub fn approver(self, approver: impl Approver + 'static) -> Self {
+    /// Who answers `Ask`. A configuration that names an approver too is an error of
+    /// [`HookSystemBuilder::build`]: neither of them is silently left out.
+    pub fn approver(mut self, approver: impl Approver + 'static) -> Self {
         self.registry.set_approver(approver);
+        self.has_approver = true;
         self
     }
 
@@ -273,6 +284,7 @@ impl HookSystemBuilder {
             return Err(HookError::Disabled);
         }
         self.drop_unlisted_plugins()?;
+        self.install_approver()?;
         for pattern in &self.config.closed {
             self.registry.close_point(pattern)?;
         }
@@ -322,6 +334,16 @@ impl HookSystemBuilder {
             #[cfg(feature = "lua")]
             _scripts,
         })
+    }
+
+    fn install_approver(&self) -> Result<(), HookError> {
+        match &self.config.approver {
+            None => Ok(()),
+            Some(entry) if self.has_approver => Err(entry.wrong(
+                "the program has an approver of its own (`HookSystemBuilder::approver`): leave one of them out",
+            )),
+            Some(entry) => entry.install(&self.registry),
+        }
     }
 
     /// Registers the built-in hooks of the configuration, each entry by itself.

@@ -11,6 +11,7 @@ use hooks_runtime::HookError;
 use hooks_runtime::HookRegistry;
 use serde::Deserialize;
 
+use super::approver::ApproverEntry;
 #[cfg(feature = "builtin")]
 use super::entries::HookEntry;
 
@@ -21,6 +22,9 @@ use super::entries::HookEntry;
 /// closed = ["tool.execute"]      # calls at these points need a grant
 /// plugins = ["acme-hooks"]       # link-time hooks of other crates are not used
 /// scripts = ["policy.lua"]       # loaded before the system serves, relative to this file
+///
+/// [approver]                     # who answers `Ask`, see `ApproverEntry`
+/// kind = "terminal"
 ///
 /// [budgets]                      # see `HookRegistry::set_budget`
 /// "tool.*" = 500                 # microseconds for all hooks of a call
@@ -44,6 +48,8 @@ pub struct Config {
     pub plugins: Option<Vec<String>>,
     /// Scripts to load, relative to the file.
     pub scripts: Vec<String>,
+    /// Who answers `Ask`; absent: whom the program says.
+    pub approver: Option<ApproverEntry>,
     /// How long all hooks may take in one call before lossy observers are left out, by pattern.
     pub budgets: BTreeMap<String, Duration>,
     /// What takes secrets out of records.
@@ -65,6 +71,7 @@ struct Written {
     plugins: Option<Vec<String>>,
     #[serde(default)]
     scripts: Vec<String>,
+    approver: Option<toml::Spanned<toml::Table>>,
     /// In microseconds.
     #[serde(default)]
     budgets: BTreeMap<String, u64>,
@@ -88,6 +95,9 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         for script in &mut config.scripts {
             *script = folder.join(&*script).display().to_string();
+        }
+        if let Some(approver) = &mut config.approver {
+            approver.resolve(folder);
         }
         Ok(config)
     }
@@ -119,6 +129,10 @@ impl Config {
             closed: written.closed,
             plugins: written.plugins,
             scripts: written.scripts,
+            approver: written.approver.map(|entry| ApproverEntry {
+                at: at(&entry),
+                table: entry.into_inner(),
+            }),
             budgets: (written.budgets.into_iter())
                 .map(|(pattern, us)| (pattern, Duration::from_micros(us)))
                 .collect(),

@@ -1,12 +1,14 @@
 //! An application's hooks: configuration, scripts, required hooks and an approver, in force together or not
 //! at all.
 
+mod approver;
 mod builder;
 mod config;
 #[cfg(feature = "builtin")]
 mod entries;
 mod terminal;
 
+pub use approver::ApproverEntry;
 pub use builder::{HookSystem, HookSystemBuilder};
 pub use config::Config;
 #[cfg(feature = "builtin")]

@@ -4,12 +4,16 @@ use std::future::Future;
 use std::io::{BufRead, IsTerminal, Write};
 use std::pin::Pin;
 
+use hooks_runtime::approve::shown;
 use hooks_runtime::{Approval, ApprovalRequest, Approver, HookError};
+
+/// How much of a value or a question is shown, in characters.
+const MAX_CHARS: usize = 2000;
 
 /// Asks on the terminal that the program was started from; without one every question is refused.
 ///
 /// Everything that is shown has its control and bidirectional characters escaped, so that an argument
-/// cannot draw a different question.
+/// cannot draw a different question; what is longer than 2,000 characters is cut.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TerminalApprover;
 
@@ -41,12 +45,16 @@ impl Approver for TerminalApprover {
 }
 
 fn question(request: &ApprovalRequest) -> String {
-    let mut text = format!("\n{} wants to {} ", request.point, request.plan);
+    let shown = |text: &str| shown(text, MAX_CHARS);
+    let mut text = format!("\n{} wants to {} ", request.point, shown(&request.plan));
     if let Some(component) = &request.component {
         text += &shown(component);
     }
     for (name, value) in &request.args {
         text += &format!("\n  {name} = {}", shown(&value.to_string()));
+    }
+    if let Some(value) = &request.planned {
+        text += &format!("\n  instead of it: {}", shown(&value.to_string()));
     }
     for (hook, question) in &request.questions {
         text += &format!("\n  {}: {}", shown(hook), shown(question));
@@ -61,29 +69,4 @@ fn ask(question: &str) -> std::io::Result<bool> {
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
-}
-
-/// The text with everything escaped that could move the cursor or turn the reading direction.
-fn shown(text: &str) -> String {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let one = |c: char| {
-        if c.is_control() || turns(c) {
-            c.escape_unicode().to_string()
-        } else {
-            c.to_string()
-        }
-    };
-    text.chars().map(one).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_deceive_is_escaped() {
-        assert_eq!(shown("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
-        assert_eq!(shown("x\u{202e}y\n"), "x\\u{202e}y\\u{a}");
-        assert_eq!(shown("grün"), "grün");
-    }
 }

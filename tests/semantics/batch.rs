@@ -1,5 +1,7 @@
 //! Records that are handled many at once.
 
+mod ends;
+
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Condvar, Mutex};

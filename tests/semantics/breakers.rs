@@ -1,5 +1,7 @@
 //! Hooks that fail again and again, under a clock that a test moves.
 
+mod not_its_own;
+
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -257,42 +259,13 @@ fn slowness_trips_only_hooks_whose_failure_is_open() {
 }
 
 #[test]
-fn one_of_many_threads_tries_it() {
-    let fixture = Fixture::new(policy(), OnFailure::Closed);
-    {
-        let _entered = fixture.scope.enter();
-        (0..3).for_each(|_| drop(site(1)));
-    }
-    fixture.clock.advance(SECOND);
-    std::thread::scope(|threads| {
-        for _ in 0..8 {
-            threads.spawn(|| {
-                let _entered = fixture.scope.enter();
-                (0..50).for_each(|_| drop(site(1).unwrap_err()));
-            });
-        }
-    });
-    assert_eq!(fixture.asked(), 4);
-}
-
-#[test]
-fn calls_without_the_arguments_that_a_hook_wants_do_not_open_its_breaker() {
-    let registry = HookRegistry::with_clock(Clock::fake());
-    let scope = HookScope::isolated(&registry);
-    let _entered = scope.enter();
-    let guard = registry
-        .on("picky")
-        .point("breakers.site")
-        .breaker(policy());
-    let guard = guard.guard(|cx| {
-        Ok(Vote::cancel_if(
-            cx.arg::<String>("number")?.is_empty(),
-            "empty",
-        ))
-    });
-    let _guard = guard.unwrap();
-    for _ in 0..10 {
+fn it_may_stay_open_for_ever() {
+    let for_ever = policy().failures(1).open_for(Duration::MAX);
+    let fixture = Fixture::new(for_ever.max_open(Duration::MAX), OnFailure::Closed);
+    let _entered = fixture.scope.enter();
+    for _ in 0..5 {
         site(1).unwrap_err();
+        fixture.clock.advance(1_000_000 * SECOND);
     }
-    assert_eq!(registry.list()[0].breaker, Some(BreakerState::Closed));
+    assert_eq!(fixture.asked(), 1);
 }

@@ -103,6 +103,16 @@ fn bad_names_say_what_to_write() {
     }
 }
 
+#[test]
+fn an_argument_needs_a_name_of_one_word() {
+    for bad in ["", "a b:c", "a\0vb:c"] {
+        assert!(
+            DynamicSite::named("dynamic.bad_argument", bad).is_err(),
+            "{bad:?}"
+        );
+    }
+}
+
 #[hooked(point = "dynamic.some")]
 fn some(fails: bool) -> Result<(), HookRefusal> {
     if fails { other(true) } else { Ok(()) }

@@ -154,3 +154,50 @@ fn a_redactor_decides_what_is_left_and_its_panic_leaves_nothing() {
     let values: Vec<_> = kept[0].iter().map(|arg| json!(arg.value)).collect();
     assert_eq!(values, [json!("s"), Value::Null]);
 }
+
+/// Takes a word out of what hooks say.
+struct Word;
+
+impl Redactor for Word {
+    fn redact(&self, _: &str, _: &mut Value) {}
+    fn redact_text(&self, text: &mut String) {
+        assert!(!text.contains("panics"), "it panics");
+        *text = text.replace(SECRET, "…");
+    }
+}
+
+#[test]
+fn what_hooks_say_is_redacted_for_the_caller_and_for_records() {
+    crate::sites::quiet();
+    let say: [fn(&str) -> Result<Vote, HookError>; 6] = [
+        |text| Ok(Vote::cancel(text)),
+        |text| Ok(Vote::ask(text)),
+        |text| Ok(Vote::halt(text)),
+        |text| Err(text.into()),
+        |text| panic!("{text}"),
+        |_| Ok(Vote::cancel("the redactor panics")),
+    ];
+    for (case, say) in say.into_iter().enumerate() {
+        let registry = HookRegistry::new();
+        let scope = HookScope::isolated(&registry);
+        let _entered = scope.enter();
+        registry.set_redactor(Word);
+        let text = format!("no {SECRET}");
+        let guard = registry.guard("it", "levels.site", move |_| say(&text));
+        guard.unwrap().forget();
+        let kept = Arc::new(Mutex::new(String::new()));
+        let list = kept.clone();
+        let _observer = registry.observe("o", "levels.*", move |record| {
+            *list.lock().unwrap() = format!("{record:?} {}", record.to_json());
+        });
+        let refusal = site("x", 1).unwrap_err();
+        let all = format!("{refusal} {refusal:?} {}", kept.lock().unwrap());
+        assert!(!all.contains(SECRET), "{case}: {all}");
+        let wanted = if case == 5 {
+            "(the redactor panicked)"
+        } else {
+            "no …"
+        };
+        assert!(refusal.reason().contains(wanted), "{case}: {refusal}");
+    }
+}

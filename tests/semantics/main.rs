@@ -8,7 +8,7 @@ mod compose;
 mod decisions;
 mod dynamic;
 mod failures;
-mod hard_cases;
+mod faults;
 mod laws;
 mod levels;
 mod life;

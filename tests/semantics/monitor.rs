@@ -1,5 +1,7 @@
 //! What the monitor measures, under a clock that a test moves.
 
+mod hook_time;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -250,6 +252,28 @@ fn one_call_in_so_many_is_measured_whatever_the_pattern_of_calls() {
         odd().unwrap();
     }
     assert_eq!(registry.monitor().snapshot(), before);
+}
+
+#[test]
+fn another_rate_takes_effect_at_once() {
+    let (registry, clock, scope) = monitored();
+    let _entered = scope.enter();
+    let _hook = registry.intercept("hook", "monitor.work", |_| ());
+    let measured_at = |rate| {
+        let counted = || {
+            let measured = registry.monitor().snapshot();
+            measured.points.first().map_or(0, |point| point.calls.count)
+        };
+        let rated = Thresholds::default().sample_every(rate);
+        registry.monitor().start(rated);
+        let before = counted();
+        (0..10_000).for_each(|_| work(&clock, MS).unwrap());
+        counted() - before
+    };
+    assert!(measured_at(1_000_000_000) < 10);
+    // One in two, of which three in four are about the point: 3750, give or take.
+    let measured = measured_at(2);
+    assert!((3_300..4_200).contains(&measured), "{measured} of 10000");
 }
 
 #[test]

@@ -134,6 +134,21 @@ fn a_hook_that_acted_before_the_body_has_its_arguments_in_the_record() {
     assert_eq!(sink.only().args()[0].value, Some(7.into()));
 }
 
+#[test]
+fn a_value_that_a_hook_gives_is_not_in_the_record() {
+    let (bare, isolated) = bare();
+    let _entered = isolated.enter();
+    let sink = Keeps::added_to(&bare, Wants::exceptional().args(ArgLevel::Names));
+    let _replaces = bare
+        .intercept("replaces", "records.site", |_| {
+            HookResult::replace_json(424_242)
+        })
+        .unwrap();
+    assert_eq!(site(1).unwrap(), 424_242);
+    let record = serde_json::to_string(&sink.only()).unwrap();
+    assert!(!record.contains("424242"), "{record}");
+}
+
 type Under = Pin<Box<dyn Future<Output = Result<u32, HookRefusal>> + Send>>;
 
 fn poll(future: &mut Under) -> bool {

@@ -76,15 +76,15 @@ pub(crate) fn quiet() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let text = info
-                .payload()
-                .downcast_ref::<&str>()
-                .copied()
-                .unwrap_or_default();
+            // Only what is panicked on purpose is no text.
+            let payload = info.payload();
+            let literal = payload.downcast_ref::<&str>().copied();
+            let made = payload.downcast_ref::<String>().map(String::as_str);
             if !matches!(
-                text,
+                literal.or(made).unwrap_or("injected panic"),
                 "panics"
                     | "injected panic"
+                    | "injected panic, in a text that is made"
                     | "the hook panics"
                     | "the observer panics"
                     | "the body panics"

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hookpoint::test::{Scripted, registry};
-use hookpoint::{HookRefusal, HookResult, Outcome, Phase, Priority, Vote, hooked};
+use hookpoint::{ApprovalRequest, HookRefusal, HookResult, Outcome, Phase, Priority, Vote, hooked};
 use serde_json::json;
 
 #[hooked(point = "steps.site", component = name)]
@@ -387,4 +387,37 @@ fn explain_names_the_order_and_runs_pure_hooks_only() {
             .explain("tool.exekute", None)
             .is_err()
     );
+}
+
+#[test]
+fn an_approver_sees_where_for_whom_and_what_would_happen_instead() {
+    let kit = registry();
+    let _entered = kit.enter();
+    let run = hookpoint::HookScope::run("errand").principal("ann");
+    let _errand = run.enter();
+    let _g = kit
+        .guard("asks", "steps.site", |_| Ok(Vote::ask("really?")))
+        .unwrap();
+    let seen: Arc<Mutex<Vec<ApprovalRequest>>> = Arc::default();
+    let log = seen.clone();
+    kit.set_approver(move |request: &ApprovalRequest| {
+        log.lock().unwrap().push(request.clone());
+        request.allow()
+    });
+    site("x", "y".into()).unwrap();
+    let _plan = kit
+        .intercept("plan", "steps.site", |_| {
+            HookResult::replace("planned".to_owned())
+        })
+        .unwrap();
+    assert_eq!(site("x", "y".into()).unwrap(), "planned");
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0].site, "semantics::steps::site");
+    assert_eq!(seen[0].principal.as_deref(), Some("ann"));
+    assert_eq!((&*seen[0].plan, &seen[0].planned), ("run", &None));
+    assert_eq!(
+        (&*seen[1].plan, &seen[1].planned),
+        ("replace", &Some(json!("planned")))
+    );
+    assert!(seen.iter().all(|request| !request.in_process_only));
 }

@@ -6,6 +6,7 @@ mod bus;
 mod classic;
 mod event;
 mod idle;
+mod observed;
 mod route;
 mod scale;
 mod telemetry;
@@ -109,6 +110,7 @@ pub const GROUPS: &[Group] = &[
     work::JSON,
     work::SPAWN,
     tool_call::GROUP,
+    observed::GROUP,
     scale::GROUP,
     batch::GROUP,
     bus::INLINE,

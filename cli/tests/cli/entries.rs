@@ -34,6 +34,21 @@ async fn start(file: &File, registry: &HookRegistry) -> Result<HookSystem, HookE
         .await
 }
 
+/// A system that has started with that file.
+async fn started(text: &str) -> (File, HookRegistry, HookSystem) {
+    let (file, registry) = (File::new(text), HookRegistry::new());
+    let system = start(&file, &registry).await.expect("it starts");
+    (file, registry, system)
+}
+
+/// Writes the file anew and reads it again.
+fn reload(system: &HookSystem, file: &File, text: &str) -> Result<(), String> {
+    file.write(text);
+    system
+        .reload(file.path())
+        .map_err(|error| error.to_string())
+}
+
 fn ids(registry: &HookRegistry) -> Vec<String> {
     registry
         .list()
@@ -55,8 +70,7 @@ level = "debug"
 
 #[tokio::test]
 async fn entries_become_hooks_with_their_place_in_the_file() {
-    let (file, registry) = (File::new(GOOD), HookRegistry::new());
-    let system = start(&file, &registry).await.expect("it starts");
+    let (_file, registry, system) = started(GOOD).await;
     let log = registry.list().remove(0);
     assert_eq!(&*log.id, "log");
     assert_eq!(log.points.len(), 2);
@@ -111,8 +125,7 @@ kind = "logging"
 id = "good"
 points = ["entries.*"]
 "#;
-    let (file, registry) = (File::new(text), HookRegistry::new());
-    let system = start(&file, &registry).await.expect("it starts");
+    let (_file, registry, system) = started(text).await;
     assert_eq!(ids(&registry), ["good"]);
     let problems: Vec<String> = system.problems().iter().map(ToString::to_string).collect();
     for (line, says) in [
@@ -152,29 +165,26 @@ async fn a_wrong_entry_that_is_required_keeps_the_system_from_starting() {
 
 #[tokio::test]
 async fn a_changed_file_takes_effect_in_one_step_or_not_at_all() {
-    let registry = HookRegistry::new();
-    let scope = HookScope::isolated(&registry);
     let entry = |id: &str| {
         GOOD.replace("\"log\"", &format!("\"{id}\""))
             .replace("required = true\n", "")
     };
-    let file = File::new(&entry("one"));
-    let system = start(&file, &registry).await.expect("it starts");
+    let (file, registry, system) = started(&entry("one")).await;
+    let scope = HookScope::isolated(&registry);
     let _entered = scope.enter();
-    file.write(&format!("{}{}", entry("two"), entry("three")));
-    system.reload(file.path()).expect("it is reloaded");
+    let two = format!("{}{}", entry("two"), entry("three"));
+    reload(&system, &file, &two).expect("it is reloaded");
     assert_eq!(ids(&registry), ["three", "two"]);
-    file.write(&format!("{}[[hook]]\nkind = \"nothing\"\n", entry("four")));
-    let error = system.reload(file.path()).unwrap_err().to_string();
+    let wrong = format!("{}[[hook]]\nkind = \"nothing\"\n", entry("four"));
+    let error = reload(&system, &file, &wrong).unwrap_err();
     assert!(error.contains("hookpoint.toml:9:1"), "{error}");
     assert_eq!(ids(&registry), ["three", "two"], "as it was");
     let frozen = registry.guard("frozen", "system.config", |_| Ok(Vote::cancel("not today")));
     let frozen = frozen.expect("it is registered");
-    file.write(&entry("five"));
-    let error = system.reload(file.path()).unwrap_err().to_string();
+    let error = reload(&system, &file, &entry("five")).unwrap_err();
     assert!(error.contains("not today"), "{error}");
     drop(frozen);
-    system.reload(file.path()).expect("it is reloaded");
+    reload(&system, &file, &entry("five")).expect("it is reloaded");
     assert_eq!(ids(&registry), ["five"]);
     assert!(fetch("x".into()).is_ok());
 }

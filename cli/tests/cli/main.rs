@@ -1,5 +1,7 @@
 //! The command, and the system that it is built on, as people and programs meet them.
 
+#[cfg(unix)]
+mod approvals;
 mod audit;
 mod commands;
 mod docs;

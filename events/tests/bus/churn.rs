@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use hooks_events::{Delivery, Event, EventBus, Overflow, Topic};
+use hooks_events::{Delivery, Event, EventBus, Overflow};
 
-const PUBLISHERS: u64 = 4;
-const EACH: u64 = 5_000;
+use crate::kit::{number, publish_from_many};
+
+const PUBLISHERS: u32 = 4;
+const EACH: u32 = 5_000;
 
 /// Subscribes in the `nth` manner, reads a little, and leaves with events unread.
 async fn come_and_go(bus: &EventBus, nth: u64) {
@@ -17,7 +19,7 @@ async fn come_and_go(bus: &EventBus, nth: u64) {
         1 => builder.capacity(2),
         2 => builder.capacity(3).overflow(Overflow::DropOldest),
         3 => builder.group("churn").capacity(4),
-        _ => builder.filter(|event| event.data::<u64>().is_some_and(|n| n % 3 == 0)),
+        _ => builder.filter(|event| number(event).is_multiple_of(3)),
     };
     match nth % 3 {
         0 => {
@@ -54,10 +56,7 @@ async fn who_stays_gets_everything_and_who_left_is_gone() {
         .inline({
             let sum = inline_sum.clone();
             move |event: &Event| {
-                sum.fetch_add(
-                    event.data::<u64>().copied().unwrap_or_default(),
-                    Ordering::Relaxed,
-                );
+                sum.fetch_add(number(event).into(), Ordering::Relaxed);
             }
         })
         .unwrap();
@@ -76,22 +75,7 @@ async fn who_stays_gets_everything_and_who_left_is_gone() {
             })
         })
         .collect();
-    let publishers: Vec<_> = (0..PUBLISHERS)
-        .map(|publisher| {
-            let bus = bus.clone();
-            tokio::spawn(async move {
-                let topic = Topic::new("a.b").unwrap();
-                let mut handle = bus.publisher(&topic);
-                for n in 0..EACH {
-                    let event = Event::new(&topic, publisher * EACH + n);
-                    match n % 2 {
-                        0 => handle.publish(event).await.unwrap(),
-                        _ => bus.publish(event).await.unwrap(),
-                    };
-                }
-            })
-        })
-        .collect();
+    let publishers = publish_from_many(&bus, PUBLISHERS, EACH);
     let reader = tokio::spawn(async move {
         let mut last = [None; PUBLISHERS as usize];
         let mut count = 0;
@@ -99,7 +83,7 @@ async fn who_stays_gets_everything_and_who_left_is_gone() {
             let Delivery::Event(event) = delivery else {
                 panic!("{delivery:?}")
             };
-            let n = *event.data::<u64>().unwrap();
+            let n = number(&event);
             let last = &mut last[(n / EACH) as usize];
             assert!(last.is_none_or(|last| last < n), "{n} after {last:?}");
             *last = Some(n);
@@ -116,7 +100,7 @@ async fn who_stays_gets_everything_and_who_left_is_gone() {
     }
     assert_eq!(bus.metrics().subscriptions, 2);
     assert!(bus.drain(Duration::from_secs(60)).await.is_complete());
-    let all = PUBLISHERS * EACH;
+    let all = u64::from(PUBLISHERS * EACH);
     assert_eq!(reader.await.unwrap(), all);
     assert_eq!(inline_sum.load(Ordering::Relaxed), all * (all - 1) / 2);
     assert_eq!(inline.metrics().deliveries.delivered, all);

@@ -11,13 +11,7 @@ use hooks_events::{
 use hooks_runtime::async_trait;
 use tokio::sync::{Barrier, mpsc};
 
-fn event(topic: &str, n: u32) -> Event {
-    Event::try_new(topic, n).unwrap()
-}
-
-fn number(event: &Event) -> u32 {
-    *event.data::<u32>().unwrap()
-}
+use crate::kit::{event, number};
 
 /// A handler that sends on what it gets.
 fn sends(sender: mpsc::UnboundedSender<u32>) -> impl Fn(Arc<Event>) -> std::future::Ready<()> {

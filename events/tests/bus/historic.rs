@@ -7,6 +7,8 @@ use hooks_events::flow::{FlowController, Rate};
 use hooks_events::store::{EventStore, MemoryStore, Query, Retention, Snapshot, Usage};
 use hooks_events::{Delivery, Event, EventBus, EventError, Subscription, Topic, TopicPattern};
 
+use crate::kit::{event, number, publish_from_many};
+
 fn keeping(max_events: usize) -> EventBus {
     let retention = Retention {
         max_events,
@@ -16,17 +18,13 @@ fn keeping(max_events: usize) -> EventBus {
     EventBus::builder().keep(retention).build()
 }
 
-fn event(topic: &str, n: u32) -> Event {
-    Event::try_new(topic, n).unwrap()
-}
-
 async fn read_all(mut subscription: Subscription) -> Vec<u32> {
     let mut numbers = Vec::new();
     while let Some(delivery) = subscription.recv().await {
         let Delivery::Event(event) = delivery else {
             panic!("a gap: {delivery:?}")
         };
-        numbers.push(*event.data::<u32>().unwrap());
+        numbers.push(number(&event));
     }
     numbers
 }
@@ -88,25 +86,7 @@ async fn nothing_is_missing_and_nothing_comes_twice() {
     const PUBLISHERS: u32 = 4;
     const EACH: u32 = 3_000;
     let bus = keeping(1 << 20);
-    let publishers: Vec<_> = (0..PUBLISHERS)
-        .map(|publisher| {
-            let bus = bus.clone();
-            tokio::spawn(async move {
-                let topic = Topic::new("a.b").unwrap();
-                let mut handle = bus.publisher(&topic);
-                for n in 0..EACH {
-                    let event = Event::new(&topic, publisher * EACH + n);
-                    match n % 2 {
-                        0 => handle.publish(event).await.unwrap(),
-                        _ => bus.publish(event).await.unwrap(),
-                    };
-                    if n % 16 == 0 {
-                        tokio::task::yield_now().await;
-                    }
-                }
-            })
-        })
-        .collect();
+    let publishers = publish_from_many(&bus, PUBLISHERS, EACH);
     let mut readers = Vec::new();
     while publishers.iter().any(|publisher| !publisher.is_finished()) {
         let late = bus

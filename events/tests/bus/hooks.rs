@@ -7,14 +7,12 @@ use std::time::Duration;
 use hooks_events::{DeadLetterCause, Delivery, Event, EventBus, EventError, Subscription, Topic};
 use hooks_runtime::{HookError, HookResult, Vote, hooks};
 
-fn event(topic: &str, n: u32) -> Event {
-    Event::try_new(topic, n).unwrap()
-}
+use crate::kit::{event, number};
 
 fn read(subscription: &mut Subscription) -> Vec<(String, u32)> {
     let mut all = Vec::new();
     while let Ok(Some(Delivery::Event(event))) = subscription.try_recv() {
-        all.push((event.topic().to_string(), *event.data::<u32>().unwrap()));
+        all.push((event.topic().to_string(), number(&event)));
     }
     all
 }

@@ -175,9 +175,13 @@ impl<T: Send> Lane<T> {
         let figures = &self.figures;
         let size = batch.len() as u64;
         let started = Instant::now();
-        if let Err(message) = caught(|| handle(point, batch)) {
+        if caught(|| handle(point, batch)).is_err() {
             figures.panicked.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(point, records = size, %message, "the handler of a batch of records panicked");
+            tracing::error!(
+                point,
+                records = size,
+                "the handler of a batch of records panicked"
+            );
         }
         figures.handling.record(started.elapsed());
         figures.records.fetch_add(size, Ordering::Relaxed);

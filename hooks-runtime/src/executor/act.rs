@@ -20,11 +20,13 @@ impl Call<'_> {
     /// Makes a planned replacement the value; one of another type is a failure of its hook.
     #[inline]
     pub(crate) fn plan_value(&mut self, frame: &mut Frame<'_>) -> bool {
-        let Some(replacement) = self.take_replacement() else {
-            return false;
-        };
-        let made = frame.value.set(replacement);
-        made.map_err(|error| self.plan_failed(error)).is_ok()
+        while let Some(replacement) = self.take_replacement() {
+            match frame.value.set(replacement) {
+                Ok(()) => return true,
+                Err(error) => self.plan_failed(error),
+            }
+        }
+        false
     }
 
     /// A plan whose value is no longer there is no plan.
@@ -152,17 +154,25 @@ impl Call<'_> {
         }
     }
 
-    /// Puts a replacement that was proposed after the body in the place of the value.
+    /// Puts a replacement that was proposed after the body in the place of the value; the next one in order if it
+    /// cannot be made a value.
     pub(crate) fn replace(
         &mut self,
         frame: &mut Frame<'_>,
         phase: Phase,
-        replacement: Replacement,
+        mut replacement: Replacement,
     ) {
-        match frame.value.set(replacement) {
-            Ok(()) => self.ledger().plan_by = None,
-            Err(error) => self.replacement_failed(phase, error),
+        while let Err(error) = frame.value.set(replacement) {
+            self.proposal_failed(phase, error);
+            let Some(next) = self.ledger().replacements.pop_front() else {
+                return;
+            };
+            self.is_planner(next.by, next.dirty);
+            replacement = next.what;
         }
+        let ledger = self.ledger();
+        ledger.plan_by = None;
+        ledger.replacements.clear();
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) async fn approve(
         let Some(approver) = call.set.registry.approver() else {
             return; // Nobody can allow it: the questions themselves are the refusal.
         };
-        let request = call.request(args);
+        let request = call.request(args, result.as_deref());
         let started = call.now();
         let answer = answer(call, &*approver, &request, wait).await;
         let waited = call.now().saturating_duration_since(started);
@@ -65,7 +65,8 @@ async fn answer(
 ) -> Result<Approval, HookError> {
     let patience = answer_of(|| Ok(approver.patience()))?;
     let make = || -> BoxFuture<'_, Result<Approval, HookError>> { approver.approve(request) };
-    AskFuture::new(
+    let started = call.now();
+    let answer = AskFuture::new(
         make,
         0,
         call.meta.id,
@@ -74,7 +75,12 @@ async fn answer(
         patience,
         wait,
     )
-    .await
+    .await;
+    // One that blocks cannot be stopped, but its late answer does not count.
+    if call.now().saturating_duration_since(started) > patience {
+        return Err(HookError::Timeout(patience));
+    }
+    answer
 }
 
 fn edit(
@@ -110,21 +116,27 @@ async fn decide_again(
 }
 
 impl Call<'_> {
-    fn request(&self, args: &[RawView]) -> ApprovalRequest {
+    fn request(&self, args: &[RawView], planned: Option<&Parts>) -> ApprovalRequest {
         let names = self.meta.site.args.iter().map(|a| a.name);
         let shown: Vec<_> = names
             .zip(args)
             .map(|(name, view)| (name, view.to_json().ok()))
             .collect();
-        let in_process_only = shown.iter().any(|(_, json)| json.is_none());
+        let replaces = matches!(self.plan, Plan::Replace(_));
+        let planned = match planned {
+            Some(Parts::Plain(view) | Parts::Ok(view)) if replaces => view.to_json().ok(),
+            _ => None,
+        };
+        let in_process_only =
+            shown.iter().any(|(_, json)| json.is_none()) || (replaces && planned.is_none());
         let plan = match &self.plan {
             Plan::Cache { key, .. } => format!("cache {key}"),
             Plan::Redirect { to } => format!("redirect to {to}"),
             plan => plan.word().to_owned(),
         };
         let text = format!(
-            "{} {} {plan} {:?}",
-            self.meta.id, self.meta.site.path, shown
+            "{} {} {plan} {planned:?} {shown:?}",
+            self.meta.id, self.meta.site.path
         );
         let votes = self
             .said_in_stage()
@@ -133,11 +145,17 @@ impl Call<'_> {
         ApprovalRequest {
             call_id: self.meta.id,
             point: self.meta.site.point,
+            site: self.meta.site.path,
             component: self.meta.facts.named().map(Into::into),
+            principal: self
+                .meta
+                .link
+                .and_then(|link| link.principal.as_deref().map(Into::into)),
             questions: votes
                 .map(|s| (s.id().into(), s.reason.clone().unwrap_or_default()))
                 .collect(),
-            plan: plan.clone(),
+            plan,
+            planned,
             args: shown
                 .into_iter()
                 .filter_map(|(name, json)| Some((name, json?)))

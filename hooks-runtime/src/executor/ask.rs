@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
-use super::verdict::plain;
+use super::verdict::{is_its_own, plain};
 use super::wait::{AskFuture, Wait};
 use crate::ambient;
 use crate::answer::{HookResult, Restriction, Vote};
@@ -288,9 +288,10 @@ impl<'s> Call<'s> {
                     }
                     return false;
                 }
-                Err(error) => {
+                Err(failed) => {
                     self.meta.dirty.store(false, Ordering::Relaxed);
-                    self.fail(entry, phase, error, None);
+                    let counts = is_its_own(&failed.cause);
+                    self.fail_counted(entry, phase, failed.into(), None, counts);
                     return false;
                 }
             }
@@ -325,7 +326,7 @@ impl<'s> Call<'s> {
         phase: Phase,
         args: &mut [RawView],
         mut result: Option<&mut Parts>,
-    ) -> Result<bool, HookError> {
+    ) -> Result<bool, FailedCondition> {
         let _running = ambient::enter_hook(self.meta.id, self.meta.root, entry.serial);
         for condition in &entry.meta.conditions {
             let result = result.as_deref_mut();
@@ -337,16 +338,30 @@ impl<'s> Call<'s> {
                 result,
                 plan: &mut self.plan,
             };
-            let holds =
-                answer_of(|| condition.holds(&view)).map_err(|error| HookError::Condition {
-                    condition: condition.describe().into(),
-                    cause: error.to_string().into(),
-                })?;
-            if !holds {
+            let holds = answer_of(|| condition.holds(&view)).map_err(|cause| FailedCondition {
+                condition: condition.describe(),
+                cause,
+            });
+            if !holds? {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+}
+
+/// A condition that could not be evaluated, and why.
+struct FailedCondition {
+    condition: String,
+    cause: HookError,
+}
+
+impl From<FailedCondition> for HookError {
+    fn from(failed: FailedCondition) -> Self {
+        HookError::Condition {
+            condition: failed.condition.into(),
+            cause: failed.cause.to_string().into(),
+        }
     }
 }
 

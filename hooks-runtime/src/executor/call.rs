@@ -269,13 +269,24 @@ impl<'s> Call<'s> {
         }
     }
 
-    /// The plan turned out to be impossible: its hook has failed, and what was decided about the plan is void.
+    /// The plan turned out to be impossible: its hook has failed, what was decided about the plan is void, and the
+    /// next plan in order counts.
     pub(crate) fn plan_failed(&mut self, error: HookError) {
         self.plan = Plan::Run;
         self.reopen(true);
+        self.proposal_failed(crate::point::Phase::Pre, error);
+        if let Some(next) = self.ledger().plans.pop_front() {
+            self.plan = next.what;
+            self.is_planner(next.by, next.dirty);
+        }
+    }
+
+    /// The hook whose plan or replacement counts has failed with it, though it had answered.
+    pub(crate) fn proposal_failed(&mut self, phase: crate::point::Phase, error: HookError) {
         if let Some((entry, dirty)) = self.take_planner() {
             self.meta.dirty.store(dirty, Ordering::Relaxed);
-            self.fail(entry, crate::point::Phase::Pre, error, None);
+            entry.breaker.retracted(self.meta.id);
+            self.fail(entry, phase, error, None);
         }
     }
 

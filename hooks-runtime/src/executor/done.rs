@@ -94,7 +94,7 @@ pub(super) fn tell(set: &HookSet, record: &mut DecisionRecord<'_>, exceptional: 
         let mut at = 0;
         while let Err(message) = tell_from(set, &mut at, record) {
             let entry = &set.observers[at];
-            observer_failed(set, entry.id(), record.point(), &message);
+            observer_failed(set, entry.id(), record.point(), message);
             if entry.meta.once {
                 retire(entry);
             }
@@ -152,7 +152,8 @@ fn is_shed(set: &HookSet, entry: &Entry, record: &mut DecisionRecord<'_>) -> boo
 }
 
 #[cold]
-fn observer_failed(set: &HookSet, hook: &str, point: &str, message: &str) {
+fn observer_failed(set: &HookSet, hook: &str, point: &str, message: Box<str>) {
+    let message = &*set.registry.redacted(message);
     tracing::error!(hook, point, message, "an observer panicked");
     tell_sinks(&set.all_sinks(), &Signal::ObserverFailed { hook, message });
 }

@@ -1,6 +1,7 @@
 //! What is noted of a call once a hook has something to say, and of calls that are never quiet if somebody may be
 //! told of them. Most calls never have one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::cache::Stored;
 use super::call::Call;
 use super::verdict::Said;
 use crate::answer::Replacement;
+use crate::context::Plan;
 use crate::hook::Entry;
 use crate::record::SealedArg;
 use crate::refusal::HookRefusal;
@@ -17,12 +19,22 @@ use crate::view::Kept;
 /// that did something. A stream may have any number of items; what is beyond is counted and not kept.
 pub(crate) const MAX_ITEM_NOTES: u64 = 64;
 
+/// The note on a proposal that came after another one.
+pub(crate) const OUTRANKED: &str = "outranked";
+
 /// The notes about items of a stream that were given.
 #[derive(Default)]
 pub(crate) struct ItemNotes {
     passed: u64,
     acted: u64,
     pub(crate) left_out: u64,
+}
+
+/// What a hook proposed, and whether it had changed a value.
+pub(crate) struct Proposed<'s, T> {
+    pub(crate) by: &'s Entry,
+    pub(crate) what: T,
+    pub(crate) dirty: bool,
 }
 
 #[derive(Default)]
@@ -34,8 +46,10 @@ pub(crate) struct Ledger<'s> {
     pub(crate) plan_by: Option<&'s Entry>,
     /// Whether that hook had changed a value when it proposed the plan.
     pub(crate) plan_dirty: bool,
-    /// A replacement proposed after the body: by whom, and whether that hook had changed a value.
-    pub(crate) replacement: Option<(&'s Entry, Replacement, bool)>,
+    /// The plans that it outranks, in order: the next one counts if it turns out to be impossible.
+    pub(crate) plans: VecDeque<Proposed<'s, Plan>>,
+    /// Replacements proposed after the body, in order.
+    pub(crate) replacements: VecDeque<Proposed<'s, Replacement>>,
     /// Another attempt that was asked for: after how long, and of how many.
     pub(crate) retry: Option<(Duration, u32)>,
     /// Why the body cannot run again, besides what the site says.
@@ -74,6 +88,7 @@ impl<'s> Call<'s> {
     /// Notes what a hook, or a rule of the runtime, said.
     pub(crate) fn note(&mut self, mut said: Said<'s>) {
         said.item = self.meta.item(said.phase);
+        said.reason = said.reason.map(|text| self.set.registry.redacted(text));
         self.ledger().said.push(said);
     }
 
@@ -124,5 +139,16 @@ impl<'s> Call<'s> {
         let ledger = self.ledger.as_mut()?;
         let entry = ledger.plan_by.take()?;
         Some((entry, ledger.plan_dirty))
+    }
+
+    /// What a hook proposed counts now.
+    pub(crate) fn is_planner(&mut self, by: &'s Entry, dirty: bool) {
+        let ledger = self.ledger();
+        (ledger.plan_by, ledger.plan_dirty) = (Some(by), dirty);
+        let stage = ledger.said[ledger.stage..].iter_mut();
+        let own = stage.filter(|said| said.entry.is_some_and(|entry| std::ptr::eq(entry, by)));
+        for said in own.filter(|said| said.note == Some(OUTRANKED)) {
+            said.note = None;
+        }
     }
 }

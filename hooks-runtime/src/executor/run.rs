@@ -210,7 +210,10 @@ fn sync_opened(
                 call.forbid_retry();
                 break;
             }
-            Act::Planned => call.plan_lost(),
+            Act::Planned => {
+                call.plan_lost();
+                planned = call.plan_value(frame);
+            }
             Act::Cached if call.cached(frame) => {
                 call.forbid_retry();
                 break;
@@ -225,7 +228,7 @@ fn sync_opened(
                 frame.args.look(seen);
                 call.prepare(seen);
                 call.no_such_component(&to);
-                planned = false;
+                planned = call.plan_value(frame);
             }
             Act::Run | Act::Cached => {
                 call.keep(frame);
@@ -355,7 +358,10 @@ async fn async_opened(
                 call.forbid_retry();
                 break;
             }
-            Act::Planned => call.plan_lost(),
+            Act::Planned => {
+                call.plan_lost();
+                planned = call.plan_value(frame);
+            }
             Act::Cached if call.cached(frame) => {
                 call.forbid_retry();
                 break;
@@ -371,7 +377,7 @@ async fn async_opened(
                 frame.args.look(seen);
                 call.prepare(seen);
                 call.no_such_component(&to);
-                planned = false;
+                planned = call.plan_value(frame);
             }
             Act::Run | Act::Cached => {
                 call.keep(frame);

@@ -1,5 +1,6 @@
 //! The steps before the body, and those after it.
 
+use std::mem::take;
 use std::time::Duration;
 
 use super::approval::approve;
@@ -202,7 +203,7 @@ impl<'s> Call<'s> {
         let Some(ledger) = &mut self.ledger else {
             return Settled::Keep;
         };
-        let (replacement, retry) = (ledger.replacement.take(), ledger.retry.take());
+        let (mut replacements, retry) = (take(&mut ledger.replacements), ledger.retry.take());
         if self.restriction > Restriction::None {
             return Settled::Keep;
         }
@@ -212,24 +213,12 @@ impl<'s> Call<'s> {
         {
             return Settled::Retry(delay);
         }
-        match replacement {
-            Some((entry, value, dirty)) => {
-                let ledger = self.ledger();
-                (ledger.plan_by, ledger.plan_dirty) = (Some(entry), dirty);
-                Settled::Replace(value)
-            }
-            None => Settled::Keep,
-        }
-    }
-
-    /// A replacement after the body could not be made a return value.
-    pub(crate) fn replacement_failed(&mut self, phase: Phase, error: HookError) {
-        if let Some((entry, dirty)) = self.take_planner() {
-            self.meta
-                .dirty
-                .store(dirty, std::sync::atomic::Ordering::Relaxed);
-            self.fail(entry, phase, error, None);
-        }
+        let Some(first) = replacements.pop_front() else {
+            return Settled::Keep;
+        };
+        ledger.replacements = replacements;
+        self.is_planner(first.by, first.dirty);
+        Settled::Replace(first.what)
     }
 
     /// Step 5, second half, at a synchronous site.

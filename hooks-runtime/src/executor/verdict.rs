@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::call::Call;
+use super::ledger::{OUTRANKED, Proposed};
 use super::violation::{tell_sinks, violation};
 use crate::answer::{HookResult, Reach, Restriction, Vote};
 use crate::context::Plan;
@@ -256,12 +257,15 @@ impl<'s> Call<'s> {
             }
             HookResult::Replace(value) if phase != Phase::Pre => {
                 said.reason = Some(format!("{value:?}").into());
-                if shadow {
-                } else if self.ledger().replacement.is_some() {
-                    said.note = Some("outranked");
-                } else {
+                if !shadow {
                     let dirty = self.meta.dirty.load(Ordering::Relaxed);
-                    self.ledger().replacement = Some((entry, value, dirty));
+                    let replacements = &mut self.ledger().replacements;
+                    said.note = (!replacements.is_empty()).then_some(OUTRANKED);
+                    replacements.push_back(Proposed {
+                        by: entry,
+                        what: value,
+                        dirty,
+                    });
                 }
             }
             HookResult::Replace(_) | HookResult::Cache { .. } | HookResult::Redirect { .. } => {
@@ -292,14 +296,18 @@ impl<'s> Call<'s> {
             HookResult::Redirect { to } => (Plan::Redirect { to: to.clone() }, to),
             _ => return None,
         };
+        let dirty = self.meta.dirty.load(Ordering::Relaxed);
         if shadow {
         } else if self.ledger().plan_by.is_some() {
-            *note = Some("outranked");
+            *note = Some(OUTRANKED);
+            self.ledger().plans.push_back(Proposed {
+                by: entry,
+                what: plan,
+                dirty,
+            });
         } else {
             self.plan = plan;
-            let dirty = self.meta.dirty.load(Ordering::Relaxed);
-            let ledger = self.ledger();
-            (ledger.plan_by, ledger.plan_dirty) = (Some(entry), dirty);
+            self.is_planner(entry, dirty);
         }
         Some(text.into())
     }
@@ -312,10 +320,11 @@ impl<'s> Call<'s> {
         if shadow || self.rehearsal {
             return;
         }
+        let reason = self.set.registry.redacted(reason.into());
         let halted = self
             .meta
             .link
-            .is_some_and(|l| l.halt(entry.id(), reason, reach));
+            .is_some_and(|l| l.halt(entry.id(), &reason, reach));
         if !halted {
             let detail = "a hook answered Halt outside of any run: only this call is refused";
             violation(
@@ -356,17 +365,27 @@ impl<'s> Call<'s> {
         error: HookError,
         elapsed: Option<Duration>,
     ) {
-        // Some failures say nothing about the hook: it was not asked, the site cannot wait for it, or a call has not
-        // the arguments that it wants, with which whoever calls could make it refuse everybody. And a hook that may
-        // refuse must not refuse more because it is slow.
+        // A hook that may refuse must not refuse more because it is slow.
         let slow =
             matches!(error, HookError::Timeout(_)) && entry.on_failure(phase) == OnFailure::Closed;
-        let not_its_own = matches!(
-            error,
-            HookError::BreakerOpen { .. } | HookError::WouldBlock | HookError::Arg(_)
-        );
-        if !slow && !not_its_own {
+        let counts = !slow && is_its_own(&error);
+        self.fail_counted(entry, phase, error, elapsed, counts);
+    }
+
+    /// The same, where it is known whether the breaker of the hook counts it.
+    pub(crate) fn fail_counted(
+        &mut self,
+        entry: &'s Entry,
+        phase: Phase,
+        error: HookError,
+        elapsed: Option<Duration>,
+        counts: bool,
+    ) {
+        if counts {
             self.count_failure(entry);
+        } else {
+            // If this call tried the hook, nobody knows more than before: the next one tries it.
+            entry.breaker.abandoned(self.meta.id);
         }
         let changed = phase != Phase::Error && self.meta.dirty.load(Ordering::Relaxed);
         let closed = changed || entry.on_failure(phase) == OnFailure::Closed;
@@ -383,7 +402,9 @@ impl<'s> Call<'s> {
         if closed {
             said.restriction = Restriction::Cancel;
         }
-        tracing::debug!(hook = entry.id(), point = self.meta.site.point, %error, closed, "a hook failed");
+        // What it says is in the record, redacted.
+        let (hook, point, error) = (entry.id(), self.meta.site.point, error.kind());
+        tracing::debug!(hook, point, error, closed, "a hook failed");
         self.restrict(said);
     }
 
@@ -487,6 +508,15 @@ impl<'s> Call<'s> {
         }
         refusal
     }
+}
+
+/// Whether it says something about the hook: not if it was not asked, the site cannot wait for it, or a call has not
+/// the arguments that it wants, with which whoever calls could make it refuse everybody.
+pub(crate) fn is_its_own(error: &HookError) -> bool {
+    !matches!(
+        error,
+        HookError::BreakerOpen { .. } | HookError::WouldBlock | HookError::Arg(_)
+    )
 }
 
 pub(crate) fn plain<'s>(

@@ -110,8 +110,8 @@ impl<T> Drop for AskFuture<'_, T> {
             return;
         };
         let _running = ambient::enter_hook(self.call, self.root, self.serial);
-        if let Err(message) = caught(|| drop(future)) {
-            tracing::error!(%message, "a hook panicked when it was stopped");
+        if caught(|| drop(future)).is_err() {
+            tracing::error!("a hook panicked when it was stopped");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use super::probe::{Caps, Dd, De, Flag, Pr, Typed, view_mut};
 use super::run::{Parts, ReturnOps};
 use crate::answer::Replacement;
-use crate::error::HookError;
+use crate::error::{HookError, json};
 use crate::refusal::HookRefusal;
 
 /// The return type of a body.
@@ -159,7 +159,7 @@ fn replace<R, K: Kind<R>, O: Caps<K::Ok>>(replacement: Replacement) -> Result<R,
         Replacement::Json(value) => match O::De::read(value) {
             Some(Ok(value)) => Ok(K::ok(value)),
             Some(Err(cause)) => Err(HookError::Replacement(
-                format!("the function returns `{wanted}`, and the JSON does not fit: {cause}").into(),
+                format!("the function returns `{wanted}`, and the JSON does not fit: {}", json::cause(&cause)).into(),
             )),
             None => Err(HookError::Replacement(
                 format!(

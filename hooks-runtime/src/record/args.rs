@@ -43,12 +43,18 @@ pub struct ArgRecord {
     pub value: Option<Value>,
 }
 
-/// Takes out of values what records at [`ArgLevel::Redacted`] must not hold.
+/// Takes out what must not be written: of the values in records at [`ArgLevel::Redacted`], and of what hooks say.
 ///
-/// It is called on the caller's thread, before the body runs. If it panics, the record has no value.
+/// It is called on the caller's thread. If it panics, nothing is left of what it was given.
 pub trait Redactor: Send + Sync {
     /// Changes the value of the argument of that name.
     fn redact(&self, name: &str, value: &mut Value);
+
+    /// Changes the reason of a refusal, or what a hook failed with: hooks may quote what they saw, and these texts go
+    /// to the caller, into records, events and logs. Default: they stay as they are.
+    fn redact_text(&self, text: &mut String) {
+        let _ = text;
+    }
 }
 
 /// What is used if a registry was given no [`Redactor`]: only the shape is left. Texts, numbers and booleans become
@@ -57,17 +63,19 @@ pub trait Redactor: Send + Sync {
 pub struct ShapeOnly;
 
 impl Redactor for ShapeOnly {
-    fn redact(&self, name: &str, value: &mut Value) {
-        match value {
-            Value::Null => {}
-            Value::Bool(_) => *value = "<boolean>".into(),
-            Value::Number(_) => *value = "<number>".into(),
-            Value::String(_) => *value = "<text>".into(),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.redact(name, item)),
-            Value::Object(fields) => fields
-                .values_mut()
-                .for_each(|field| self.redact(name, field)),
-        }
+    fn redact(&self, _name: &str, value: &mut Value) {
+        keep_shape(value);
+    }
+}
+
+fn keep_shape(value: &mut Value) {
+    match value {
+        Value::Null => {}
+        Value::Bool(_) => *value = "<boolean>".into(),
+        Value::Number(_) => *value = "<number>".into(),
+        Value::String(_) => *value = "<text>".into(),
+        Value::Array(items) => items.iter_mut().for_each(keep_shape),
+        Value::Object(fields) => fields.values_mut().for_each(keep_shape),
     }
 }
 
@@ -117,12 +125,8 @@ impl SealedArg {
             let mut value = json.clone();
             match caught(|| redactor.redact(name, &mut value)) {
                 Ok(()) => Some(value),
-                Err(message) => {
-                    tracing::error!(
-                        name,
-                        message,
-                        "a redactor panicked: the record has no value"
-                    );
+                Err(_may_quote_the_value) => {
+                    tracing::error!(name, "a redactor panicked: the record has no value");
                     None
                 }
             }

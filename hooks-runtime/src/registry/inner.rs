@@ -16,6 +16,7 @@ use crate::error::HookError;
 use crate::executor::ResultCache;
 use crate::hook::{Callee, Entry, HookMetadata, Role};
 use crate::monitor::Meter;
+use crate::panic::caught;
 use crate::pattern::Pattern;
 use crate::point::{BUILTIN, suggest};
 use crate::record::{Redactor, ShapeOnly};
@@ -335,6 +336,17 @@ impl Inner {
 
     pub(crate) fn redactor(&self) -> Arc<dyn Redactor> {
         read(&self.redactor).clone()
+    }
+
+    /// What somebody said, as it may be written.
+    pub(crate) fn redacted(&self, text: Box<str>) -> Box<str> {
+        let redactor = self.redactor();
+        let redacted = caught(|| {
+            let mut text = text.into_string();
+            redactor.redact_text(&mut text);
+            text
+        });
+        redacted.map_or("(the redactor panicked)".into(), Into::into)
     }
 
     /// How long the hooks of the point may take in a call: the least of what was said.

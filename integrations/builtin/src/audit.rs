@@ -18,14 +18,11 @@ use serde_json::{Map, Value, json};
 use crate::error::BuiltinError;
 use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
-use crate::redaction::{self, Rules, SECRET_KEYS, Wanted};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
 pub use chain::{Verified, verify};
 use rule::Severities;
 pub use rule::{AuditRule, Severity};
 use trail::Trail;
-
-/// A longer reason is replaced by its length, in bytes.
-const MAX_REASON: usize = 64 << 10;
 
 /// Writes an audit trail: lines of JSON, each with the hash of the one before it, so that [`verify`] finds what
 /// was changed, left out or put in between.
@@ -153,11 +150,10 @@ impl BuiltinHook for AuditHook {
             replacement: "[redacted:{name}]",
         })?;
         let audit = Arc::new(Audit {
-            redacted,
+            written: WrittenForm::new(redacted, self.max_value_bytes),
             severities: Severities::new(AuditHook::KIND, &self.rules, self.min_severity)?,
             trail: Trail::open(&self.path, self.fsync_every)?,
             values: self.values,
-            max_value_bytes: self.max_value_bytes,
         });
         let mut hooks = Vec::new();
         if self.refuse {
@@ -178,11 +174,10 @@ impl BuiltinHook for AuditHook {
 }
 
 struct Audit {
-    redacted: Rules,
+    written: WrittenForm,
     severities: Severities,
     trail: Trail,
     values: bool,
-    max_value_bytes: usize,
 }
 
 impl Audit {
@@ -202,33 +197,26 @@ impl Audit {
     fn body(&self, cx: &GuardContext<'_>, severity: Severity) -> Map<String, Value> {
         let is_call = cx.phase() == Phase::Pre;
         let mut body = fields(json!({
-            "at": now(SystemTime::now()),
+            "at": timestamp(SystemTime::now()),
             "event": if is_call { "call" } else { "result" },
             "severity": severity,
             "call_id": cx.call_id(),
             "parent_id": cx.parent_id(),
-            "correlation_id": self.text(&cx.correlation_id()),
+            "correlation_id": self.written.text(&cx.correlation_id()),
             "point": cx.point_name(),
             "site": cx.site().path,
-            "component": cx.component().map(|name| self.text(name)),
+            "component": cx.component().map(|name| self.written.text(name)),
             "plan": cx.plan().word(),
             "attempt": cx.attempt(),
         }));
         if self.values && is_call {
             let names = cx.arg_names();
             let value = |name: &'static str| Some((name.to_owned(), cx.arg_json(name).ok()?));
-            let values = names
-                .filter_map(value)
-                .map(|(name, json)| (name, self.limit(json)));
-            // As one value, because names of arguments may be secret keys.
-            body.insert(
-                "args".into(),
-                self.shown(values.collect::<Map<_, _>>().into()),
-            );
+            body.insert("args".into(), self.written.fields(names.filter_map(value)));
         } else if self.values
             && let Ok(json) = cx.result_json()
         {
-            body.insert("result".into(), self.shown(self.limit(json)));
+            body.insert("result".into(), self.written.value(json));
         }
         body
     }
@@ -241,15 +229,15 @@ impl Audit {
         let refusal = record.refusal();
         let elapsed = u64::try_from(record.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.trail.append(fields(json!({
-            "at": now(record.at()),
+            "at": timestamp(record.at()),
             "event": "done",
             "severity": severity,
             "call_id": record.call_id(),
             "parent_id": record.parent_id(),
-            "correlation_id": self.text(record.correlation_id()),
+            "correlation_id": self.written.text(record.correlation_id()),
             "point": point,
             "site": record.site().path,
-            "component": component.map(|name| self.text(name)),
+            "component": component.map(|name| self.written.text(name)),
             "plan": record.plan(),
             "attempts": record.attempts(),
             "outcome": outcome,
@@ -258,32 +246,8 @@ impl Audit {
             "items": record.items(),
             "elapsed_us": elapsed,
             "refused_by": refusal.map(|refusal| refusal.hook()),
-            "reason": refusal.map(|refusal| self.text(refusal.reason())),
+            "reason": refusal.map(|refusal| self.written.text(refusal.reason())),
         })))
-    }
-
-    fn text(&self, text: &str) -> String {
-        if text.len() > MAX_REASON {
-            return format!("[{} bytes]", text.len());
-        }
-        self.redacted
-            .redact(text)
-            .unwrap_or_else(|| text.to_owned())
-    }
-
-    fn limit(&self, json: Value) -> Value {
-        let bytes = json.to_string().len();
-        if bytes > self.max_value_bytes {
-            return json!({ "bytes": bytes });
-        }
-        json
-    }
-
-    fn shown(&self, mut json: Value) -> Value {
-        match redaction::redact(&self.redacted, &mut json, usize::MAX) {
-            Ok(_) => json,
-            Err(why) => json!({ "left_out": why.to_string() }),
-        }
     }
 }
 
@@ -294,6 +258,7 @@ fn fields(json: Value) -> Map<String, Value> {
     }
 }
 
-fn now(at: SystemTime) -> String {
+/// As RFC 3339 writes it.
+pub(crate) fn timestamp(at: SystemTime) -> String {
     jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| at.to_string())
 }

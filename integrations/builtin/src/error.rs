@@ -58,6 +58,14 @@ pub enum BuiltinError {
         /// What is wrong.
         why: Box<str>,
     },
+    /// What calls were about that cannot be written into a file.
+    #[error("the dump {path}: {why}")]
+    Dump {
+        /// The file or folder.
+        path: Box<str>,
+        /// What is wrong.
+        why: Box<str>,
+    },
     /// The registry refused it.
     #[error(transparent)]
     Hook(#[from] HookError),

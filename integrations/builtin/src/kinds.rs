@@ -5,10 +5,12 @@ use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::approval::ApprovalHook;
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
 use crate::cel::CelHook;
 use crate::cost::CostHook;
+use crate::debugging::DebuggingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
 use crate::metrics::MetricsHook;
@@ -67,10 +69,12 @@ pub struct Kind {
 
 /// All kinds, by name.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<ApprovalHook>(),
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
     Kind::of::<CelHook>(),
     Kind::of::<CostHook>(),
+    Kind::of::<DebuggingHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),
     Kind::of::<RateLimitHook>(),

@@ -26,13 +26,17 @@
 
 #![forbid(unsafe_code)]
 
+mod approval;
 mod audit;
 mod caching;
 mod cel;
 mod cost;
+mod debugging;
 mod error;
+mod files;
 mod keys;
 mod kinds;
+mod live;
 mod logging;
 mod metrics;
 mod placement;
@@ -44,12 +48,17 @@ mod schema;
 mod waiting;
 
 pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
+pub use approval::{
+    ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
+    Question, Questions, TokenApprover,
+};
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use cost::{
     BadMoney, Budget, CostAlert, CostHook, Exceeded, Ledger, LedgerEntry, Money, Price,
     StreamUsage, Units, UnknownPrice,
 };
+pub use debugging::{CallFilter, CallRing, CallTrace, DebuggingHook, RingFigures};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};
 pub use logging::{Level, LoggingHook};

@@ -54,7 +54,7 @@ impl Placement {
     }
     /// Only if the condition holds, looked at when it is the hook's turn; several must all hold. Calls keep copies of
     /// their arguments, so that conditions can name them after the body too. Kinds that watch calls that are done
-    /// (`audit`, `logging`, `metrics`, `records`) have no conditions: registering one is an error.
+    /// (`audit`, `debugging`, `logging`, `metrics`, `records`) have no conditions: registering one is an error.
     pub fn when(mut self, condition: impl Condition + 'static) -> Self {
         self.conditions.push(Shared(Arc::new(condition)));
         self

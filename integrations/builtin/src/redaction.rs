@@ -4,6 +4,7 @@ mod json;
 mod known;
 mod rules;
 mod stream;
+mod written;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::placement::Placement;
 pub(crate) use json::redact;
 pub(crate) use rules::{Rules, Wanted};
 use stream::{Limits, Window};
+pub(crate) use written::WrittenForm;
 
 /// What a value means that hooks cannot see: neither text nor with a JSON form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -307,6 +309,11 @@ impl Redacts {
 impl Redactor for Redacts {
     fn redact(&self, name: &str, value: &mut Value) {
         self.value(name, value);
+    }
+    fn redact_text(&self, text: &mut String) {
+        if let Some(redacted) = self.rules.redact(text) {
+            *text = redacted;
+        }
     }
 }
 

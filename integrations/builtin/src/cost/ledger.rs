@@ -1,17 +1,17 @@
 //! What was spent, for those who ask.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::books::Books;
 use super::money::Money;
+use crate::live::Live;
 use crate::rate_limit::Per;
 
-/// The hooks of the process that count money, by id; a later one of the same id displaces an earlier one.
-static COUNTING: Mutex<BTreeMap<String, Weak<Inner>>> = Mutex::new(BTreeMap::new());
+/// The hooks of the process that count money.
+static COUNTING: Live<Inner> = Live::new();
 
 /// What a [`CostHook`](crate::CostHook) has counted.
 #[derive(Clone)]
@@ -42,16 +42,13 @@ pub struct LedgerEntry {
 impl Ledger {
     pub(super) fn new(id: &str, currency: String, books: Arc<Books>) -> Self {
         let inner = Arc::new(Inner { currency, books });
-        let mut counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
-        counting.retain(|_, inner| inner.strong_count() > 0);
-        counting.insert(id.to_owned(), Arc::downgrade(&inner));
+        COUNTING.put(id, &inner);
         Ledger(inner)
     }
 
     /// The ledger of the hook of that id, for as long as it is registered.
     pub fn of(id: &str) -> Option<Ledger> {
-        let counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
-        counting.get(id)?.upgrade().map(Ledger)
+        COUNTING.get(id).map(Ledger)
     }
 
     /// The label of the currency.

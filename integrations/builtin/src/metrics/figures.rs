@@ -1,20 +1,22 @@
 //! The figures, and the forms that they are given in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hooks_runtime::{DecisionRecord, Outcome};
 use serde_json::{Value, json};
+
+use crate::live::Live;
 
 /// Stands for components that have no figures of their own.
 const OTHER: &str = "_other";
 /// A longer name of a component has no figures of its own, in bytes.
 const MAX_NAME: usize = 128;
 
-/// The hooks of the process that count, by id; a later one of the same id displaces an earlier one.
-static COUNTING: Mutex<BTreeMap<String, Weak<Inner>>> = Mutex::new(BTreeMap::new());
+/// The figures of the process, by the id of their hook.
+static COUNTING: Live<Inner> = Live::new();
 
 /// What a [`MetricsHook`](crate::MetricsHook) has counted.
 #[derive(Clone)]
@@ -83,16 +85,13 @@ impl Metrics {
             shape,
             all: RwLock::default(),
         });
-        let mut counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
-        counting.retain(|_, inner| inner.strong_count() > 0);
-        counting.insert(id.to_owned(), Arc::downgrade(&inner));
+        COUNTING.put(id, &inner);
         Metrics(inner)
     }
 
     /// The figures of the hook of that id, for as long as it is registered.
     pub fn of(id: &str) -> Option<Metrics> {
-        let counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
-        counting.get(id)?.upgrade().map(Metrics)
+        COUNTING.get(id).map(Metrics)
     }
 
     pub(super) fn count(&self, record: &DecisionRecord<'_>) {

@@ -162,7 +162,7 @@ fn who_waits_goes_on_by_itself_when_the_first_is_dropped_or_fails() {
         let _cache = cached(&registry, CachingHook::new());
         let (tell, told) = tokio::sync::oneshot::channel::<()>();
         let slow = async move {
-            let _ = told.await;
+            told.await.expect("it is told, or dropped before");
             Err("closed".to_owned())
         };
         let mut first = Box::pin(quote("corner", "tea".into(), slow));

@@ -216,3 +216,9 @@ pub(crate) fn order_near(units: u64) -> Result<u64, ShopError> {
 pub(crate) fn order_far(units: u64) -> Result<u64, ShopError> {
     Ok(units * 2)
 }
+
+/// A call that hooks may only watch.
+#[hooked(point = "shop.tick", observe)]
+pub(crate) fn tick(n: u32) -> u32 {
+    n + 1
+}

@@ -1,9 +1,11 @@
 //! What each built-in hook does to real calls.
 
+mod approval;
 mod audit;
 mod caching;
 mod cel;
 mod cost;
+mod debugging;
 mod kit;
 mod logging;
 mod metrics;

@@ -23,15 +23,17 @@ fn cheap() -> Value {
     json!({ "properties": { "cents": { "maximum": 100 }, "item": { "pattern": "^[a-z]+$" } } })
 }
 
+/// Refuses orders that are not cheap.
+fn cheap_orders(registry: &HookRegistry) -> Registered {
+    let hook = SchemaHook::new().arguments([("order", cheap())]);
+    place(registry, "shop.buy", hook)
+}
+
 #[test]
 fn arguments_are_checked_before_the_body_and_values_are_not_quoted() {
     let (registry, scope) = isolated();
     let _entered = scope.enter();
-    let _schema = place(
-        &registry,
-        "shop.buy",
-        SchemaHook::new().arguments([("order", cheap())]),
-    );
+    let _schema = cheap_orders(&registry);
     let runs = Runs::default();
     buy("corner", order("tea", 100), &runs).unwrap();
     let (why, executed) = refusal(buy("corner", order("MARKER", 101), &runs));
@@ -48,11 +50,7 @@ fn arguments_are_checked_before_the_body_and_values_are_not_quoted() {
 fn what_other_hooks_make_of_an_argument_is_what_is_checked() {
     let (registry, scope) = isolated();
     let _entered = scope.enter();
-    let _schema = place(
-        &registry,
-        "shop.buy",
-        SchemaHook::new().arguments([("order", cheap())]),
-    );
+    let _schema = cheap_orders(&registry);
     let _rebate = registry.intercept("rebate", "shop.buy", |cx| {
         cx.arg_mut::<crate::kit::Order>("order")?.cents /= 2;
         Ok(())
@@ -153,11 +151,7 @@ fn what_cannot_be_checked_refuses_unless_the_hook_is_open() {
 #[test]
 fn eight_threads_check_with_one_schema() {
     let (registry, scope) = isolated();
-    let _schema = place(
-        &registry,
-        "shop.buy",
-        SchemaHook::new().arguments([("order", cheap())]),
-    );
+    let _schema = cheap_orders(&registry);
     let runs = Runs::default();
     std::thread::scope(|threads| {
         for _ in 0..8 {
