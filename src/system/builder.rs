@@ -9,7 +9,7 @@ use std::time::Duration;
 use hooks_builtin::Registered;
 use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
 use hooks_runtime::{
-    Approver, HookError, HookRegistry, Life, Origin, Redactor, Verification, Wants, hooks,
+    Approver, ArgLevel, HookError, HookRegistry, Life, Origin, Redactor, Verification, Wants, hooks,
 };
 
 use super::config::Config;
@@ -68,6 +68,7 @@ impl HookSystem {
             registry,
             bus: EventBus::new(),
             calls: Vec::new(),
+            args: ArgLevel::default(),
             has_approver: false,
             config: Config::default(),
         }
@@ -175,6 +176,8 @@ pub struct HookSystemBuilder {
     bus: EventBus,
     /// Patterns of the points whose calls are published.
     calls: Vec<String>,
+    /// How much of their arguments is.
+    args: ArgLevel,
     /// The program itself says who answers `Ask`.
     has_approver: bool,
     config: Config,
@@ -196,6 +199,12 @@ impl HookSystemBuilder {
     /// [`publish_calls`](hooks_events::HookEventSystemBuilder::publish_calls).
     pub fn publish_calls(mut self, pattern: impl Into<String>) -> Self {
         self.calls.push(pattern.into());
+        self
+    }
+
+    /// How much of the arguments the events about calls hold; by default their names and types.
+    pub fn publish_args(mut self, level: ArgLevel) -> Self {
+        self.args = level;
         self
     }
 
@@ -320,7 +329,7 @@ impl HookSystemBuilder {
         }
         self.registry.set_life(Life::Serving);
         let events = HookEventSystem::builder().bus(self.bus);
-        let events = events.registry(self.registry.clone());
+        let events = events.registry(self.registry.clone()).args(self.args);
         let publish = |events: HookEventSystemBuilder, pattern| events.publish_calls(pattern);
         let events = self.calls.into_iter().fold(events, publish).build();
         let events = events.inspect_err(|_| self.registry.set_life(Life::Starting))?;
