@@ -162,6 +162,8 @@ fn configuration(folder: &Path, values: bool) -> String {
             {{ kind = "approval", id = "ask", points = ["markers.asked"], question = "{question}" }},
             {{ kind = "audit", id = "audit", points = ["markers.*"], path = "{folder}/audit.jsonl", values = {values} }},
             {{ kind = "caching", id = "cache", points = ["markers.cached"] }},
+            {{ kind = "cel", id = "rules", points = ["markers.ruled"], when = "args.login.password != '' && component == 'desk'", rules = [{{ when = "int(args.text) == 1 || args.login.user > 3", then = "cancel" }}] }},
+            {{ kind = "cost", id = "cost", points = ["markers.paid"], keep_failed = true, prices = [{{ call = 1, units = [{{ argument = "/login/pin", price = 1 }}, {{ result = "/user", price = 1, max = 1 }}] }}], budgets = [{{ limit = 10, by = [{{ argument = "text" }}], alerts = [50] }}] }},
             {{ kind = "debugging", id = "debug", points = ["markers.*"], values = {values}, stacks = ["panicked"], dump_on = ["failed", "panicked", "refused"], dump_dir = "{folder}/dumps" }},
             {{ kind = "logging", id = "log", points = ["markers.*"], level = "trace" }},
             {{ kind = "metrics", id = "metrics", points = ["markers.*"] }},
