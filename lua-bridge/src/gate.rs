@@ -42,6 +42,12 @@ impl Gate {
         }
     }
 
+    /// Takes it if it is free or this thread's already.
+    pub(crate) fn try_enter(&self) -> Option<Held<'_>> {
+        let taken = self.lock().take();
+        taken.then(|| self.held())
+    }
+
     /// Waits until `deadline`; `None`: others held it all that time.
     pub(crate) fn enter_until(&self, deadline: Instant) -> Option<Held<'_>> {
         let mut inner = self.lock();

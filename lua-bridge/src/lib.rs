@@ -49,6 +49,8 @@
 //! # Ok(()) }
 //! ```
 
+#![deny(unsafe_code)]
+
 mod agent_api;
 mod answer;
 mod bind;
@@ -63,6 +65,7 @@ mod gate;
 mod hook_api;
 mod hook_options;
 pub mod host;
+mod interrupt;
 mod json_api;
 mod log_api;
 mod lua_hook;
@@ -75,6 +78,7 @@ mod script;
 mod subscriptions;
 mod tool_api;
 mod vm;
+mod watchdog;
 mod workflow_api;
 
 pub use engine::{LuaEngine, LuaEngineBuilder};

@@ -11,7 +11,9 @@ use mlua::{Lua, Value};
 use crate::bind::Binder;
 use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
-use crate::gate::Gate;
+use crate::gate::{Gate, Held};
+use crate::interrupt::Interrupt;
+use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
 pub(crate) struct Vm {
@@ -23,6 +25,7 @@ pub(crate) struct Vm {
     pub(crate) bind: Binder,
     gate: Gate,
     slots: Mutex<Slots>,
+    _interrupt: Interrupt,
 }
 
 #[derive(Default)]
@@ -49,8 +52,18 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vm {
-    pub(crate) fn new(lua: Lua, bind: Binder, control: Arc<Control>, name: Arc<str>) -> Arc<Self> {
+    /// # Errors
+    /// The state has no memory left, or the system has no thread for the watchdog.
+    pub(crate) fn new(lua: Lua, bind: Binder, name: Arc<str>) -> mlua::Result<Arc<Self>> {
+        let control = Arc::new(Control::new());
+        let asked = Arc::clone(&control);
+        let interrupt = Interrupt::install(&lua, &control.switch, move || {
+            let may_go_on = asked.check();
+            may_go_on.map_err(|why| mlua::Error::RuntimeError(why.to_owned()))
+        })?;
+        watchdog::watch(&control).map_err(mlua::Error::external)?;
         let vm = Arc::new(Vm {
+            _interrupt: interrupt,
             lua,
             control,
             name,
@@ -59,7 +72,7 @@ impl Vm {
             slots: Mutex::default(),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));
-        vm
+        Ok(vm)
     }
 
     /// The state that a callback runs in.
@@ -74,21 +87,28 @@ impl Vm {
         limit: Duration,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
+        let (_held, limit) = self.enter(limit)?;
+        self.sweep();
+        self.usable()?;
+        let limited = self.control.limit(limit);
+        let result = f(&self.lua);
+        drop(limited);
+        self.settle(result)
+    }
+
+    /// Waits for the state; gives what is left of the limit.
+    fn enter(&self, limit: Duration) -> Result<(Held<'_>, Duration), LuaError> {
+        if let Some(held) = self.gate.try_enter() {
+            return Ok((held, limit));
+        }
         let deadline = Instant::now() + limit;
-        let _held = self.gate.enter_until(deadline).ok_or_else(|| {
+        let held = self.gate.enter_until(deadline).ok_or_else(|| {
             LuaError::new(format!(
                 "{}: its state was in use by another call for {limit:?}",
                 self.name
             ))
         })?;
-        self.sweep();
-        self.usable()?;
-        let limited = self.control.limit(deadline);
-        let result = f(&self.lua);
-        // The last thing it did may have taken it past the deadline without an interrupt; `settle` sees that.
-        let _ = self.control.check();
-        drop(limited);
-        self.settle(result)
+        Ok((held, deadline.saturating_duration_since(Instant::now())))
     }
 
     /// Runs Lua code of a coroutine up to its next wait, at most for `limit`. Never blocks the thread for the
@@ -107,13 +127,8 @@ impl Vm {
                 return Poll::Pending;
             };
             Poll::Ready(self.usable().and_then(|()| {
-                let deadline = limit.map(|limit| Instant::now() + limit);
-                let limited = deadline.map(|deadline| self.control.limit_step(deadline));
+                let limited = limit.map(|limit| self.control.limit_step(limit));
                 let result = f(&self.lua);
-                if limited.is_some() {
-                    // As for hooks: it may have passed the deadline without an interrupt.
-                    let _ = self.control.check();
-                }
                 drop(limited);
                 self.settle(result)
             }))

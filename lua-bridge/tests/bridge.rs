@@ -4,6 +4,8 @@
 mod answers;
 #[path = "bridge/context.rs"]
 mod context;
+#[path = "bridge/deadlines.rs"]
+mod deadlines;
 #[path = "bridge/events.rs"]
 mod events;
 #[path = "bridge/failures.rs"]
