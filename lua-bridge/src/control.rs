@@ -85,7 +85,8 @@ impl Control {
         let limited = if limit_of(around) == 0 {
             // The number wraps after 2^32 calls; the watchdog would have to miss all of them in a row.
             let number = (around >> 32).wrapping_add(1) << 32;
-            self.call.store(number | u64::from(micros), Ordering::Release);
+            self.call
+                .store(number | u64::from(micros), Ordering::Release);
             None
         } else {
             let before = self.inner.load(Ordering::Relaxed);

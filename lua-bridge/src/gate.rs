@@ -24,6 +24,12 @@ struct Inner {
     waiting: Vec<Waker>,
 }
 
+/// A number that tells this thread from all others that live.
+pub(crate) fn thread_mark() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+}
+
 /// The gate is held until this is dropped, on the thread that took it.
 pub(crate) struct Held<'g> {
     gate: &'g Gate,

@@ -1,18 +1,20 @@
 //! One script's Lua state, and the only two ways into it.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use mlua::{Lua, Value};
+use mlua::{Function, Lua, Value};
 
 use crate::bind::Binder;
 use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
 use crate::interrupt::Interrupt;
+use crate::proxy::Proxy;
+use crate::scalar::Interned;
 use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
@@ -23,17 +25,19 @@ pub(crate) struct Vm {
     pub(crate) name: Arc<str>,
     /// Makes its functions.
     pub(crate) bind: Binder,
+    pub(crate) proxy: Proxy,
+    interned: Mutex<Interned>,
     gate: Gate,
     slots: Mutex<Slots>,
+    /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
+    has_freed: AtomicBool,
     _interrupt: Interrupt,
 }
 
 #[derive(Default)]
 struct Slots {
-    next: u64,
-    values: HashMap<u64, Value>,
-    /// Slots whose owner is gone. Their values are dropped by whoever is in the gate next.
-    freed: Vec<u64>,
+    /// Values of slots that are gone. They are dropped by whoever is in the gate next.
+    freed: Vec<Value>,
     /// The coroutines that are driven from outside, by address: only they can wait.
     driven: Vec<usize>,
 }
@@ -41,10 +45,11 @@ struct Slots {
 /// Keeps a Lua value for Rust code outside of the gate.
 ///
 /// Dropping an mlua value takes mlua's lock, and a hook is dropped wherever the registry drops it, under the
-/// registry's own lock: so only the number of the value is dropped there.
+/// registry's own lock: so the value is only handed back there.
 pub(crate) struct Slot {
     vm: Weak<Vm>,
-    id: u64,
+    /// `Nil` once it is handed back.
+    value: Value,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,6 +68,8 @@ impl Vm {
         })?;
         watchdog::watch(&control).map_err(mlua::Error::external)?;
         let vm = Arc::new(Vm {
+            proxy: Proxy::new(&lua, &bind)?,
+            interned: Mutex::default(),
             _interrupt: interrupt,
             lua,
             control,
@@ -70,6 +77,7 @@ impl Vm {
             bind,
             gate: Gate::default(),
             slots: Mutex::default(),
+            has_freed: AtomicBool::new(false),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));
         Ok(vm)
@@ -174,22 +182,17 @@ impl Vm {
         }
     }
 
-    /// Keeps a value until the slot is dropped.
-    pub(crate) fn keep(self: &Arc<Self>, value: Value) -> Slot {
-        let mut slots = lock(&self.slots);
-        slots.next += 1;
-        let id = slots.next;
-        slots.values.insert(id, value);
-        Slot {
-            vm: Arc::downgrade(self),
-            id,
-        }
+    /// The Lua string of a text.
+    pub(crate) fn intern(&self, text: &str) -> mlua::Result<mlua::LuaString> {
+        lock(&self.interned).string(&self.lua, text)
     }
 
-    /// The value of a slot. Only in the gate.
-    pub(crate) fn get(&self, slot: &Slot) -> mlua::Result<Value> {
-        let value = lock(&self.slots).values.get(&slot.id).cloned();
-        value.ok_or_else(|| mlua::Error::runtime("a value of another script was used here"))
+    /// Keeps a value until the slot is dropped.
+    pub(crate) fn keep(self: &Arc<Self>, value: Value) -> Slot {
+        Slot {
+            vm: Arc::downgrade(self),
+            value,
+        }
     }
 
     pub(crate) fn add_driven(&self, thread: usize) {
@@ -205,11 +208,11 @@ impl Vm {
     }
 
     fn sweep(&self) {
-        let mut slots = lock(&self.slots);
-        let freed = std::mem::take(&mut slots.freed);
-        let values: Vec<_> = freed.iter().map(|id| slots.values.remove(id)).collect();
-        drop(slots);
-        drop(values);
+        if self.has_freed.load(Ordering::Relaxed) {
+            self.has_freed.store(false, Ordering::Relaxed);
+            let freed = std::mem::take(&mut lock(&self.slots).freed);
+            drop(freed);
+        }
     }
 }
 
@@ -226,10 +229,27 @@ fn out_of_memory(error: &mlua::Error) -> bool {
     }
 }
 
+impl Slot {
+    /// The value; to be used in the gate only.
+    pub(crate) fn get(&self) -> &Value {
+        &self.value
+    }
+
+    /// The function that it is.
+    pub(crate) fn function(&self) -> mlua::Result<&Function> {
+        match &self.value {
+            Value::Function(function) => Ok(function),
+            other => Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(vm) = self.vm.upgrade() {
-            lock(&vm.slots).freed.push(self.id);
+            let value = std::mem::replace(&mut self.value, Value::Nil);
+            lock(&vm.slots).freed.push(value);
+            vm.has_freed.store(true, Ordering::Relaxed);
         }
     }
 }
