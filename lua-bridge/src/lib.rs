@@ -11,7 +11,8 @@
 //!   options {phase = "pre|post|error|done" or a list, role = "intercept|guard|observe" (also transform, control),
 //!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
 //!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure,
-//!            record_args = "names|digest|redacted|full", lossy}
+//!            record_args = "names|digest|redacted|full", lossy, args = {names of arguments}}
+//!   with `args` the function gets these arguments by position, and no ctx
 //!   handle:id() :point() :unregister() :enable() :disable()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
@@ -54,6 +55,7 @@
 mod agent_api;
 mod answer;
 mod bind;
+mod bounded;
 mod context;
 mod control;
 mod convert;

@@ -3,6 +3,8 @@
 use mlua::chunk::Compiler;
 use mlua::{Lua, LuaOptions, StdLib, Value};
 
+use crate::bounded;
+
 /// The globals that Luau brings and scripts keep. What is not here is not there: no `loadstring`, `require`,
 /// `getfenv`, `setfenv`, `newproxy`, `collectgarbage`; and Luau has no `io`, `os.execute`, bytecode or `package`.
 const ALLOWED: &[&str] = &[
@@ -65,6 +67,7 @@ pub(crate) fn open(memory_limit: usize) -> mlua::Result<Lua> {
     // Level 2 would inline functions, which then miss in tracebacks.
     lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     lua.enable_jit(true);
+    bounded::install(&lua)?;
     lua.set_memory_limit(memory_limit)?;
     Ok(lua)
 }

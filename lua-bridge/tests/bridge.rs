@@ -12,6 +12,8 @@ mod events;
 mod failures;
 #[path = "bridge/globals.rs"]
 mod globals;
+#[path = "bridge/hostile.rs"]
+mod hostile;
 #[path = "bridge/hosts.rs"]
 mod hosts;
 #[path = "bridge/kit.rs"]
