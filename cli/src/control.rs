@@ -70,8 +70,7 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The user's number.
 fn user() -> u32 {
-    // Of one's own process, which the system always shows.
-    std::fs::metadata("/proc/self").map_or(0, |own| own.uid())
+    rustix::process::geteuid().as_raw()
 }
 
 /// What is asked about.
@@ -99,10 +98,12 @@ impl Control {
             .recursive(true)
             .mode(0o700)
             .create(&folder)?;
-        let found = std::fs::metadata(&folder)?;
-        if found.uid() != user() || found.permissions().mode() & 0o077 != 0 {
+        // Of the folder itself: a link to one would be somebody's choice of another place.
+        let found = std::fs::symlink_metadata(&folder)?;
+        let is_own = found.is_dir() && found.uid() == user();
+        if !is_own || found.permissions().mode() & 0o077 != 0 {
             return Err(io::Error::other(format!(
-                "{} may be entered by others: make it yours alone (chmod 700), or set HOOKPOINT_RUN_DIR to another folder",
+                "{} is no folder of yours alone: make it one (chmod 700), or set HOOKPOINT_RUN_DIR to another folder",
                 folder.display()
             )));
         }

@@ -11,7 +11,6 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use crate::bind::Binder;
-use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
 use crate::host::{AgentHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLine, LogSink, Output};
@@ -150,10 +149,9 @@ impl LuaEngine {
         let stem = Path::new(script).file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy().into_owned();
         let rights = ScriptRights::read(script, &source, &self.settings.grant)?;
-        let control = Arc::new(Control::new());
         let registrations = Arc::new(Registrations::default());
         let subscriptions = Arc::new(Subscriptions::default());
-        let made = self.state(script, &stem, &control, &registrations, &subscriptions);
+        let made = self.state(script, &stem, &registrations, &subscriptions);
         let (lua, bind) = made.map_err(|cause| ScriptError::Setup {
             script: script.to_owned(),
             cause: cause.to_string(),
@@ -164,7 +162,10 @@ impl LuaEngine {
         let main = chunk
             .into_function()
             .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
-        let vm = Vm::new(lua, bind, control, script.into());
+        let vm = Vm::new(lua, bind, script.into()).map_err(|cause| ScriptError::Setup {
+            script: script.to_owned(),
+            cause: cause.to_string(),
+        })?;
         let main = vm.keep(Value::Function(main));
         Ok(Script::new(registrations, subscriptions, main, vm))
     }
@@ -173,12 +174,11 @@ impl LuaEngine {
         &self,
         script: &str,
         stem: &str,
-        control: &Arc<Control>,
         registrations: &Arc<Registrations>,
         subscriptions: &Arc<Subscriptions>,
     ) -> mlua::Result<(Lua, Binder)> {
         let settings = &*self.settings;
-        let lua = sandbox::open(control, settings.memory_limit)?;
+        let lua = sandbox::open(settings.memory_limit)?;
         convert::install(&lua)?;
         let bind = Binder::new(&lua)?;
         hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;

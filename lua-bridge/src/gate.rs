@@ -24,6 +24,12 @@ struct Inner {
     waiting: Vec<Waker>,
 }
 
+/// A number that tells this thread from all others that live.
+pub(crate) fn thread_mark() -> usize {
+    thread_local!(static MARK: u8 = const { 0 });
+    MARK.with(|mark| std::ptr::from_ref(mark) as usize)
+}
+
 /// The gate is held until this is dropped, on the thread that took it.
 pub(crate) struct Held<'g> {
     gate: &'g Gate,
@@ -40,6 +46,12 @@ impl Gate {
             gate: self,
             _bound_to_the_thread: PhantomData,
         }
+    }
+
+    /// Takes it if it is free or this thread's already.
+    pub(crate) fn try_enter(&self) -> Option<Held<'_>> {
+        let taken = self.lock().take();
+        taken.then(|| self.held())
     }
 
     /// Waits until `deadline`; `None`: others held it all that time.

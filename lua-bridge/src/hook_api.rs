@@ -119,6 +119,7 @@ fn register(
     let hook = LuaHook {
         function: vm.keep(Value::Function(function)),
         vm,
+        args: options.args.clone(),
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
         place: format!("{script}:{at}"),
     };

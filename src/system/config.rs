@@ -228,7 +228,7 @@ mod tests {
             ("required = [", ["hookpoint.toml:1", "array"]),
             (
                 "[budgets]\n\"tool.*\" = \"5ms\"",
-                ["hookpoint.toml:2:12", "integer"],
+                ["hookpoint.toml:2:12", "u64"],
             ),
         ] {
             let error = Config::parse(text, "hookpoint.toml")

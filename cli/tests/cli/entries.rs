@@ -235,14 +235,17 @@ when = "true"
 }
 
 #[tokio::test]
-async fn a_required_entry_with_a_condition_stays_until_the_next_start() {
+async fn a_required_entry_keeps_its_condition() {
     let text = GOOD
         .replace("logging", "rate_limit")
         .replace("level = \"debug\"", "permits = 1");
     let text = format!("{text}when = \"true\"\n");
     let (file, registry) = (File::new(&text), HookRegistry::new());
     let system = start(&file, &registry).await.expect("it starts");
-    let error = system.reload(file.path()).unwrap_err().to_string();
+    let more = text.replace("permits = 1", "permits = 2");
+    reload(&system, &file, &more).expect("it asks for the same calls");
+    let fewer = text.replace("\"true\"", "\"component == 'shop'\"");
+    let error = reload(&system, &file, &fewer).unwrap_err();
     assert!(error.contains("condition of its own"), "{error}");
     assert_eq!(ids(&registry), ["log"]);
 }

@@ -143,6 +143,9 @@ impl Condition for Shared {
     fn describe(&self) -> String {
         self.0.describe()
     }
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }
 
 impl From<Vec<HookGuard>> for Registered {

@@ -59,4 +59,8 @@ impl Condition for CelCondition {
     fn describe(&self) -> String {
         self.0.shown()
     }
+
+    fn text(&self) -> Option<&str> {
+        self.0.text()
+    }
 }

@@ -103,6 +103,11 @@ impl Expression {
         self.patterns.get(name)
     }
 
+    /// All of it; `None` if its limits are not the usual ones, which may make it fail where another holds.
+    pub(super) fn text(&self) -> Option<&str> {
+        (self.limits == CelLimits::new()).then_some(&*self.text)
+    }
+
     /// As messages show it.
     pub(super) fn shown(&self) -> String {
         shown(&self.text)
