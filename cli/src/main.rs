@@ -9,6 +9,7 @@ mod doctor;
 mod events;
 mod explain;
 mod hooks;
+mod lua;
 mod output;
 mod points;
 mod replay;
@@ -56,6 +57,9 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
+    /// What helps to write scripts.
+    #[command(subcommand)]
+    Lua(lua::Command),
     /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.
     Replay(replay::Args),
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
@@ -87,6 +91,7 @@ async fn main() -> ExitCode {
         Command::Events(args) => events::run(args).await,
         #[cfg(unix)]
         Command::Report(args) => report::run(args).await,
+        Command::Lua(command) => lua::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Explain(args) => explain::run(args).await,
     };

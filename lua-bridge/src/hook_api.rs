@@ -7,12 +7,13 @@ use std::time::Duration;
 use hooks_runtime::pattern::Pattern;
 use hooks_runtime::point::BUILTIN;
 use hooks_runtime::{HookInfo, HookPoint, Role, Source, hooks, sites};
-use mlua::{AnyUserData, Function, Lua, Value};
+use mlua::{AnyUserData, Function, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
 use crate::bind::{ApiError, ApiResult, Binder, line};
 use crate::convert;
-use crate::hook_options::HookOptions;
+use crate::hook_options::{HookOptions, group_tag};
+use crate::lua_condition;
 use crate::lua_hook::LuaHook;
 use crate::options::Options;
 use crate::registrations::Registrations;
@@ -48,6 +49,13 @@ pub(crate) fn install(
         "unregister",
         bind.function("Hook.unregister", move |_, target: Value| {
             alive(&own)?.remove(&target_id(&target)?)
+        })?,
+    )?;
+    let own = Arc::downgrade(registrations);
+    hook.raw_set(
+        "clear",
+        bind.function("Hook.clear", move |_, filter: Option<Table>| {
+            clear(&*alive(&own)?, filter)
         })?,
     )?;
     let own = Arc::downgrade(registrations);
@@ -123,6 +131,8 @@ fn register(
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
         place: format!("{script}:{at}"),
     };
+    let (place, when) = (hook.place.clone(), options.when.clone());
+    let condition = lua_condition::read(lua, when, hook.limit, &place)?;
     let role = options.role;
     let timeout = options.timeout;
     let mut builder = registry
@@ -131,6 +141,9 @@ fn register(
         .source(Source::script(script, at));
     if let Some(timeout) = timeout {
         builder = builder.timeout(timeout);
+    }
+    if let Some(condition) = condition {
+        builder = builder.when(condition);
     }
     let builder = options.apply(builder);
     let guard = match role {
@@ -163,8 +176,47 @@ fn install_handle(lua: &Lua, bind: &Binder, own: &Arc<Registrations>) -> mlua::R
         ("unregister", unregister),
         ("enable", switch("handle:enable", true)?),
         ("disable", switch("handle:disable", false)?),
+        (
+            "stats",
+            bind.function("handle:stats", |lua, this: Value| {
+                let id = with_handle(&this, |handle| handle.id.clone())?;
+                Ok(convert::to_lua(lua, &stats(&id))?)
+            })?,
+        ),
     ];
     crate::bind::methods::<Handle>(lua, "hook handle", methods)
+}
+
+/// What is known of a hook: whether it is asked, and its figures while the program measures.
+fn stats(id: &str) -> Json {
+    let registry = hooks();
+    let listed = registry.list();
+    let enabled = listed.iter().any(|hook| &*hook.id == id && hook.enabled);
+    let measured = registry.monitor().snapshot().hooks;
+    let time = measured.into_iter().find(|measured| &*measured.hook == id);
+    json!({"enabled": enabled, "time": time.map(|measured| measured.time)})
+}
+
+/// Unregisters the script's own hooks, or those of one group; says how many.
+fn clear(own: &Registrations, filter: Option<Table>) -> ApiResult<usize> {
+    const WHAT: &str = "Hook.clear";
+    let group = match &filter {
+        None => None,
+        Some(filter) => Some(Options::new(WHAT, filter, &["group"])?.name("group")?),
+    };
+    let tag = group.as_deref().map(group_tag);
+    let listed = hooks().list();
+    let is_meant = |id: &String| match &tag {
+        None => true,
+        Some(tag) => listed
+            .iter()
+            .any(|hook| *hook.id == **id && hook.tags.iter().any(|other| **other == **tag)),
+    };
+    let mut cleared = 0;
+    for id in own.ids().iter().filter(|id| is_meant(id)) {
+        cleared += usize::from(own.remove(id)?);
+    }
+    Ok(cleared)
 }
 
 fn with_handle<R>(value: &Value, f: impl FnOnce(&Handle) -> R) -> ApiResult<R> {

@@ -2,6 +2,8 @@
 
 #[path = "bridge/answers.rs"]
 mod answers;
+#[path = "bridge/api.rs"]
+mod api;
 #[path = "bridge/context.rs"]
 mod context;
 #[path = "bridge/deadlines.rs"]
@@ -22,5 +24,7 @@ mod kit;
 mod registration;
 #[path = "bridge/rights.rs"]
 mod rights;
+#[path = "bridge/surface.rs"]
+mod surface;
 #[path = "bridge/threads.rs"]
 mod threads;
