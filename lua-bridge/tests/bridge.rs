@@ -20,5 +20,7 @@ mod hosts;
 mod kit;
 #[path = "bridge/registration.rs"]
 mod registration;
+#[path = "bridge/round_trips.rs"]
+mod round_trips;
 #[path = "bridge/threads.rs"]
 mod threads;
