@@ -118,6 +118,8 @@ pub(crate) async fn run(args: Args) -> Done {
     }
     // Handlers of the scripts get what was published before anything is summed up.
     kept.iter().for_each(Script::end_receiving);
+    #[cfg(unix)]
+    control.iter().for_each(crate::control::Control::end);
     let drained = tokio::select! {
         drained = system.shutdown(DRAIN) => drained,
         _ = tokio::signal::ctrl_c() => {
