@@ -20,5 +20,7 @@ mod hosts;
 mod kit;
 #[path = "bridge/registration.rs"]
 mod registration;
+#[path = "bridge/rights.rs"]
+mod rights;
 #[path = "bridge/threads.rs"]
 mod threads;
