@@ -17,6 +17,12 @@ pub trait Condition: Send + Sync {
     fn describe(&self) -> String {
         "a closure".into()
     }
+
+    /// The condition as a text, if it is all of it: conditions with the same text hold for the same calls. A required
+    /// hook can be replaced by one with the same conditions.
+    fn text(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<F> Condition for F
@@ -34,6 +40,9 @@ impl Condition for Box<dyn Condition> {
     }
     fn describe(&self) -> String {
         (**self).describe()
+    }
+    fn text(&self) -> Option<&str> {
+        (**self).text()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::{LuaError, ScriptError};
 use crate::host::{AgentHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLine, LogSink, Output};
 use crate::registrations::Registrations;
+use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
 use crate::subscriptions::Subscriptions;
 use crate::vm::Vm;
@@ -31,6 +32,7 @@ pub struct LuaEngine {
 
 /// The settings of a [`LuaEngine`], each with a default.
 #[must_use]
+#[derive(Clone)]
 pub struct LuaEngineBuilder {
     memory_limit: usize,
     hook_time_limit: Duration,
@@ -38,6 +40,7 @@ pub struct LuaEngineBuilder {
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
     events: Option<EventBus>,
+    grant: Rights,
     output: Output,
     log: LogSink,
 }
@@ -74,6 +77,12 @@ impl LuaEngineBuilder {
         self.events = Some(bus);
         self
     }
+    /// What the operator lets scripts do; the manifest of a script, the lines `-- @capability …` at its top, can only
+    /// take from it. Default: [`Rights::standard`].
+    pub fn grant(mut self, rights: Rights) -> Self {
+        self.grant = rights;
+        self
+    }
     /// Where `print` writes. Default: standard output.
     pub fn output(mut self, writer: impl Write + Send + 'static) -> Self {
         self.output = Arc::new(Mutex::new(writer));
@@ -102,9 +111,15 @@ impl LuaEngine {
             agents: None,
             workflows: None,
             events: None,
+            grant: Rights::standard(),
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
         }
+    }
+
+    /// The same engine for scripts with other rights.
+    pub fn granting(&self, rights: Rights) -> LuaEngine {
+        (*self.settings).clone().grant(rights).build()
     }
 
     /// Reads and compiles a script; nothing of it runs yet.
@@ -133,6 +148,7 @@ impl LuaEngine {
     fn compile(&self, script: &str, source: String) -> Result<Script, ScriptError> {
         let stem = Path::new(script).file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy().into_owned();
+        let rights = ScriptRights::read(script, &source, &self.settings.grant)?;
         let registrations = Arc::new(Registrations::default());
         let subscriptions = Arc::new(Subscriptions::default());
         let made = self.state(script, &stem, &registrations, &subscriptions);
@@ -140,6 +156,7 @@ impl LuaEngine {
             script: script.to_owned(),
             cause: cause.to_string(),
         })?;
+        rights.install(&lua);
         let chunk = lua.load(source).set_name(format!("@{script}"));
         let chunk = chunk.set_mode(mlua::chunk::ChunkMode::Text);
         let main = chunk
@@ -200,9 +217,11 @@ impl LuaEngine {
         table.raw_set(
             "info",
             bind.function("Script.info", move |lua, ()| {
+                let rights = ScriptRights::of(lua)?.shown();
                 let info = json!({
                     "name": name,
                     "language": version,
+                    "rights": rights,
                     "hooks": own.upgrade().map(|own| own.ids()).unwrap_or_default(),
                     "memory_used_bytes": lua.used_memory(),
                     "memory_limit_bytes": memory,

@@ -136,6 +136,9 @@ pub enum ScriptError {
     /// It is not Luau.
     #[error("syntax error at {0}")]
     Syntax(LuaError),
+    /// A line `-- @capability …` at its top is wrong.
+    #[error("in the manifest: {0}")]
+    Manifest(LuaError),
     /// It failed while it ran.
     #[error(transparent)]
     Lua(LuaError),

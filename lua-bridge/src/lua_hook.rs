@@ -14,6 +14,7 @@ use crate::context::{Changes, Seen};
 use crate::convert::restore;
 use crate::error::LuaError;
 use crate::record;
+use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
 
 /// The function with its state and its limit.
@@ -36,6 +37,10 @@ impl LuaHook {
             let read = || -> ApiResult<_> {
                 let value = self.run(lua, &seen)?;
                 let answer = answer::read(&value, role, call.phase())?;
+                if let Answer::Result(HookResult::Allow) = answer {
+                    let wanted = Capability::grant(call.point_name());
+                    rights::check(lua, "the hook answered Allow", &wanted)?;
+                }
                 Ok((answer, seen.changes()?))
             };
             match read() {

@@ -9,12 +9,13 @@ use std::time::Duration;
 use hooks_builtin::Registered;
 use hooks_events::{DrainReport, EventBus, HookEventSystem, HookEventSystemBuilder};
 use hooks_runtime::{
-    Approver, HookError, HookRegistry, Life, Origin, Redactor, Verification, Wants, hooks,
+    Approver, ArgLevel, HookError, HookRegistry, Life, Origin, Redactor, Verification, Wants, hooks,
 };
 
 use super::config::Config;
 #[cfg(feature = "builtin")]
 use super::entries::Problem;
+use super::scripts::ScriptEntry;
 
 /// A registry whose policy is in force.
 ///
@@ -68,6 +69,7 @@ impl HookSystem {
             registry,
             bus: EventBus::new(),
             calls: Vec::new(),
+            args: ArgLevel::default(),
             has_approver: false,
             config: Config::default(),
         }
@@ -175,6 +177,8 @@ pub struct HookSystemBuilder {
     bus: EventBus,
     /// Patterns of the points whose calls are published.
     calls: Vec<String>,
+    /// How much of their arguments is.
+    args: ArgLevel,
     /// The program itself says who answers `Ask`.
     has_approver: bool,
     config: Config,
@@ -196,6 +200,12 @@ impl HookSystemBuilder {
     /// [`publish_calls`](hooks_events::HookEventSystemBuilder::publish_calls).
     pub fn publish_calls(mut self, pattern: impl Into<String>) -> Self {
         self.calls.push(pattern.into());
+        self
+    }
+
+    /// How much of the arguments the events about calls hold; by default their names and types.
+    pub fn publish_args(mut self, level: ArgLevel) -> Self {
+        self.args = level;
         self
     }
 
@@ -224,7 +234,7 @@ impl HookSystemBuilder {
         Ok(self)
     }
 
-    /// Adds a script, which is loaded by [`HookSystemBuilder::build`].
+    /// Adds a script, which is loaded by [`HookSystemBuilder::build`] and may do everything, Allow among it.
     ///
     /// # Errors
     /// [`HookError::Configuration`]: there is no such file.
@@ -236,8 +246,25 @@ impl HookSystemBuilder {
                 cause: "there is no such script".into(),
             });
         }
-        self.config.scripts.push(path.display().to_string());
+        let entry = ScriptEntry::of(path.display().to_string());
+        self.config.scripts.push(entry);
         Ok(self)
+    }
+
+    /// The same for a script that may do only what is listed, see [`ScriptEntry::allow`].
+    ///
+    /// # Errors
+    /// [`HookError::Configuration`]: there is no such file.
+    pub fn script_allowed(
+        self,
+        path: impl AsRef<Path>,
+        allow: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, HookError> {
+        let mut system = self.script(path)?;
+        if let Some(entry) = system.config.scripts.last_mut() {
+            entry.allow = Some(allow.into_iter().map(Into::into).collect());
+        }
+        Ok(system)
     }
 
     /// How long all hooks may take in one call at the points that match, before observers that are lossy are left out.
@@ -320,7 +347,7 @@ impl HookSystemBuilder {
         }
         self.registry.set_life(Life::Serving);
         let events = HookEventSystem::builder().bus(self.bus);
-        let events = events.registry(self.registry.clone());
+        let events = events.registry(self.registry.clone()).args(self.args);
         let publish = |events: HookEventSystemBuilder, pattern| events.publish_calls(pattern);
         let events = self.calls.into_iter().fold(events, publish).build();
         let events = events.inspect_err(|_| self.registry.set_life(Life::Starting))?;
@@ -383,7 +410,7 @@ impl HookSystemBuilder {
         match self.config.scripts.first() {
             None => Ok(()),
             Some(script) => Err(HookError::Configuration {
-                what: script.as_str().into(),
+                what: script.path.as_str().into(),
                 cause: "scripts need the feature `lua` of the crate `hookpoint`".into(),
             }),
         }
@@ -402,12 +429,13 @@ impl HookSystemBuilder {
         let engine = hooks_lua::LuaEngine::builder();
         let engine = engine.events(self.bus.clone()).build();
         let mut scripts = Vec::new();
-        for path in &self.config.scripts {
+        for entry in &self.config.scripts {
             let failed = |error: hooks_lua::ScriptError| HookError::Configuration {
-                what: path.as_str().into(),
+                what: entry.path.as_str().into(),
                 cause: error.to_string().into(),
             };
-            let script = engine.load(path).map_err(failed)?;
+            let engine = engine.granting(entry.rights()?);
+            let script = engine.load(&entry.path).map_err(failed)?;
             script.execute().await.map_err(failed)?;
             scripts.push(script);
         }

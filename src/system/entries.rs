@@ -1,6 +1,6 @@
 //! `[[hook]]` of a configuration: built-in hooks, entry by entry.
 
-use hooks_builtin::{BuiltinError, Placement, Registered, Replay, kind};
+use hooks_builtin::{BuiltinError, CelCondition, Placement, Registered, Replay, kind};
 use hooks_runtime::{HookRegistry, OnFailure, PreparedHook, Priority, Source};
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -13,6 +13,7 @@ use toml::{Table, Value};
 /// id = "log"                # its id in records, refusals and lists
 /// points = ["tool.*"]       # where it is asked
 /// components = ["shell"]    # only for these components; absent: all
+/// when = "args.path != ''"  # only for calls for which this holds, in CEL; absent: all
 /// priority = "high"         # highest, high, normal, low, lowest, or a number
 /// on_failure = "closed"     # or "open", with allow_open = true beside it
 /// mode = "enforce"          # or "shadow": its answers are recorded and never count
@@ -50,6 +51,7 @@ struct Common {
     points: Vec<String>,
     #[serde(default)]
     components: Vec<String>,
+    when: Option<String>,
     priority: Option<Order>,
     on_failure: Option<Failure>,
     #[serde(default)]
@@ -65,6 +67,7 @@ const COMMON: &[&str] = &[
     "id",
     "points",
     "components",
+    "when",
     "priority",
     "on_failure",
     "allow_open",
@@ -141,17 +144,20 @@ impl HookEntry {
     pub(super) fn prepare(&self) -> Result<Vec<PreparedHook>, Problem> {
         let (common, options) = self.read()?;
         let prepared =
-            kind(&common.kind).and_then(|kind| kind.prepare(options, &self.placement(&common)));
+            kind(&common.kind).and_then(|kind| kind.prepare(options, &self.placement(&common)?));
         prepared.map_err(|error: BuiltinError| self.problem(error.to_string()))
     }
 
-    fn placement(&self, common: &Common) -> Placement {
+    fn placement(&self, common: &Common) -> Result<Placement, BuiltinError> {
         let source = Source::configuration(self.at.clone());
         let placement = Placement::new(common.id.as_str()).source(source);
         let points = common.points.iter().map(String::as_str);
         let placement = points.fold(placement, Placement::point);
         let components = common.components.iter().map(String::as_str);
         let mut placement = components.fold(placement, Placement::component);
+        if let Some(when) = &common.when {
+            placement = placement.when(CelCondition::new(when)?);
+        }
         if let Some(order) = &common.priority {
             placement = placement.priority(match order {
                 Order::Number(number) => Priority(*number),
@@ -168,10 +174,10 @@ impl HookEntry {
                 Failure::Closed => OnFailure::Closed,
             });
         }
-        match common.mode {
+        Ok(match common.mode {
             Mode::Enforce => placement,
             Mode::Shadow => placement.shadow(),
-        }
+        })
     }
 
     /// Registers what a replay can say about it: hooks that depend on nothing but the call, and hooks that stand for
@@ -183,6 +189,7 @@ impl HookEntry {
         let (common, options) = self.read()?;
         let kind = kind(&common.kind).map_err(|error| self.problem(error.to_string()))?;
         let placement = self.placement(&common);
+        let placement = placement.map_err(|error| self.problem(error.to_string()))?;
         let hooks = match kind.replay {
             Replay::Watches => return Ok(None),
             Replay::Runs => kind.prepare(options, &placement),

@@ -166,10 +166,12 @@ impl Redactor for Word {
     }
 }
 
+type Says = fn(&str) -> Result<Vote, HookError>;
+
 #[test]
 fn what_hooks_say_is_redacted_for_the_caller_and_for_records() {
     crate::sites::quiet();
-    let say: [fn(&str) -> Result<Vote, HookError>; 6] = [
+    let say: [Says; 6] = [
         |text| Ok(Vote::cancel(text)),
         |text| Ok(Vote::ask(text)),
         |text| Ok(Vote::halt(text)),

@@ -118,10 +118,10 @@ fn run(runtime: &Runtime, engine: &LuaEngine, code: &str) -> Result<Script, Hook
 }
 
 /// Publishes n events to the handler and waits until the last is handled.
-fn deliveries<'r>(runtime: &'r Runtime, bus: &EventBus) -> Result<impl Fn(u64) + 'r, HookError> {
+fn deliveries<'r>(runtime: &'r Runtime, bus: &EventBus) -> Result<impl FnMut(u64) + 'r, HookError> {
     let topic = Topic::from_static("bench.lua").map_err(HookError::other)?;
     let done = bus.subscribe("bench.lua_done").stream();
-    let done = std::cell::RefCell::new(done.map_err(HookError::other)?);
+    let mut done = done.map_err(HookError::other)?;
     let bus = bus.clone();
     Ok(move |n: u64| {
         runtime.block_on(async {
@@ -130,7 +130,7 @@ fn deliveries<'r>(runtime: &'r Runtime, bus: &EventBus) -> Result<impl Fn(u64) +
                 let published = publisher.publish(Event::new(&topic, left)).await;
                 published.expect("the handler takes every event");
             }
-            let told = done.borrow_mut().recv().await;
+            let told = done.recv().await;
             assert!(matches!(told, Some(Delivery::Event(_))), "{told:?}");
         });
     })

@@ -188,3 +188,95 @@ async fn a_changed_file_takes_effect_in_one_step_or_not_at_all() {
     assert_eq!(ids(&registry), ["five"]);
     assert!(fetch("x".into()).is_ok());
 }
+
+#[tokio::test]
+async fn an_entry_takes_part_only_when_its_condition_holds() {
+    let text = r#"
+[[hook]]
+kind = "cel"
+id = "policy"
+points = ["entries.fetch"]
+when = "component == 'shop' && args.path != '/open'"
+rules = [{ when = "args.path.startsWith('/')", then = "cancel", reason = "not from the root" }]
+
+[[hook]]
+kind = "rate_limit"
+id = "typo"
+points = ["entries.fetch"]
+permits = 1
+when = "componnet == 'shop'"
+
+[[hook]]
+kind = "logging"
+id = "watches"
+points = ["entries.fetch"]
+when = "true"
+"#;
+    let (file, registry) = (File::new(text), HookRegistry::new());
+    let system = start(&file, &registry).await.expect("it starts");
+    assert_eq!(ids(&registry), ["policy"]);
+    let problems: Vec<String> = system.problems().iter().map(ToString::to_string).collect();
+    for (line, says) in [
+        (9, "did you mean `component`?"),
+        (16, "an observer has no conditions"),
+    ] {
+        let place = format!("hookpoint.toml:{line}:1: ");
+        let found = problems.iter().find(|problem| problem.contains(&place));
+        assert!(
+            found.is_some_and(|found| found.contains(says)),
+            "{problems:#?}"
+        );
+    }
+    let scope = HookScope::isolated(&registry);
+    let _entered = scope.enter();
+    assert!(fetch("/open".into()).is_ok() && fetch("x".into()).is_ok());
+    let refused = fetch("/etc".into()).unwrap_err();
+    assert_eq!(refused.reason(), "not from the root");
+}
+
+#[tokio::test]
+async fn a_required_entry_keeps_its_condition() {
+    let text = GOOD
+        .replace("logging", "rate_limit")
+        .replace("level = \"debug\"", "permits = 1");
+    let text = format!("{text}when = \"true\"\n");
+    let (file, registry) = (File::new(&text), HookRegistry::new());
+    let system = start(&file, &registry).await.expect("it starts");
+    let more = text.replace("permits = 1", "permits = 2");
+    reload(&system, &file, &more).expect("it asks for the same calls");
+    let fewer = text.replace("\"true\"", "\"component == 'shop'\"");
+    let error = reload(&system, &file, &fewer).unwrap_err();
+    assert!(error.contains("condition of its own"), "{error}");
+    assert_eq!(ids(&registry), ["log"]);
+}
+
+#[test]
+fn a_replay_asks_rules_and_conditions_in_cel() {
+    let text = r#"
+[[hook]]
+kind = "cel"
+id = "policy"
+points = ["entries.fetch"]
+when = "component == 'shop' && principal != 'ann'"
+rules = [{ when = "args.path.startsWith('/')", then = "cancel" }]
+"#;
+    let registry = HookRegistry::new();
+    let config = hookpoint::system::Config::parse(text, "hookpoint.toml").expect("it can be read");
+    let _hooks = config.register_for_replay(&registry).expect("it fits");
+    let replayed = |who: &str, arg: serde_json::Value| {
+        let call = serde_json::json!({
+            "call_id": 1, "point": "entries.fetch", "component": "shop", "principal": who,
+            "args": [arg], "plan": "run", "refusal": null,
+        });
+        let call = serde_json::from_value(call).expect("it is a record");
+        let replayed = registry.replay(&call).expect("it is decided");
+        serde_json::to_value(replayed).expect("it is JSON")["change"].clone()
+    };
+    let path = |path: &str| serde_json::json!({ "name": "path", "value": path });
+    assert_eq!(replayed("bob", path("/etc")), "refused");
+    assert_eq!(replayed("bob", path("etc")), "none");
+    assert_eq!(replayed("ann", path("/etc")), "none");
+    let unknown = serde_json::json!({ "name": "path" });
+    assert_eq!(replayed("bob", unknown.clone()), "undecidable");
+    assert_eq!(replayed("ann", unknown), "none");
+}

@@ -4,10 +4,12 @@
 mod approvals;
 mod audit;
 mod commands;
+mod configurations;
 mod docs;
 mod entries;
 #[cfg(unix)]
 mod events;
+mod markers;
 mod quickstart;
 mod replay;
 mod system;

@@ -143,7 +143,10 @@ pub(super) fn weaker(new: &Entry, old: &Entry) -> Option<&'static str> {
     let all_components =
         now.is_empty() || !before.is_empty() && before.iter().all(|c| now.contains(c));
     let conditions = &old.meta.conditions;
-    let known = |new: &Arc<dyn Condition>| conditions.iter().any(|old| Arc::ptr_eq(old, new));
+    let same = |new: &Arc<dyn Condition>, old: &Arc<dyn Condition>| {
+        Arc::ptr_eq(old, new) || new.text().is_some_and(|text| old.text() == Some(text))
+    };
+    let known = |new| conditions.iter().any(|old| same(new, old));
     match () {
         () if new.role() != old.role() => Some("has another role"),
         () if !old.patterns.iter().all(covered) => Some("does not cover all of its points"),

@@ -24,6 +24,20 @@ pub enum BuiltinError {
         /// What is wrong.
         why: Box<str>,
     },
+    /// A CEL expression that cannot be used.
+    #[error("{place}: the expression `{expression}`, line {line}, column {column}: {why}")]
+    Expression {
+        /// The rule or the entry that it belongs to.
+        place: Box<str>,
+        /// The expression, its beginning if it is long.
+        expression: Box<str>,
+        /// The line in it, from 1.
+        line: usize,
+        /// The column in that line, in characters from 1.
+        column: usize,
+        /// What is wrong.
+        why: Box<str>,
+    },
     /// A kind that there is not.
     #[error("there is no built-in hook `{kind}`{hint} (there are: {known})")]
     UnknownKind {

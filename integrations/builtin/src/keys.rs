@@ -2,8 +2,10 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use hooks_runtime::{ArgError, GuardContext};
+use hooks_runtime::{ArgError, GuardContext, HookError};
 use serde_json::Value;
+
+use crate::rate_limit::Per;
 
 /// Makes keys: digests (BLAKE3, keyed with 256 bits that are drawn when the hook is made) of what a call is
 /// about. Keys stand in records, so they must not give away an argument, not even one that is easy to guess.
@@ -41,6 +43,28 @@ impl Keys {
             canonical(&mut hasher, &cx.arg_json(name)?);
         }
         Ok(hasher.finalize().to_hex().to_string())
+    }
+
+    /// The key of what calls are counted by, after what the digest has already.
+    pub(crate) fn counted(
+        mut hasher: blake3::Hasher,
+        cx: &GuardContext<'_>,
+        by: &[Per],
+    ) -> Result<[u8; 32], HookError> {
+        for per in by {
+            match per {
+                Per::Point => text(&mut hasher, cx.point_name()),
+                Per::Component => maybe(&mut hasher, cx.component()),
+                Per::Principal => maybe(&mut hasher, cx.principal()),
+                Per::Correlation => text(&mut hasher, &cx.correlation_id()),
+                Per::Field(name) => {
+                    let missing = || HookError::other(format!("the site has no field `{name}`"));
+                    canonical(&mut hasher, cx.field(name).ok_or_else(missing)?);
+                }
+                Per::Argument(name) => canonical(&mut hasher, &cx.arg_json(name)?),
+            }
+        }
+        Ok(*hasher.finalize().as_bytes())
     }
 }
 

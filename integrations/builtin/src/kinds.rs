@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::approval::ApprovalHook;
 use crate::audit::AuditHook;
 use crate::caching::CachingHook;
+use crate::cel::CelHook;
+use crate::cost::CostHook;
 use crate::debugging::DebuggingHook;
 use crate::error::BuiltinError;
 use crate::logging::LoggingHook;
@@ -70,6 +72,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<ApprovalHook>(),
     Kind::of::<AuditHook>(),
     Kind::of::<CachingHook>(),
+    Kind::of::<CelHook>(),
+    Kind::of::<CostHook>(),
     Kind::of::<DebuggingHook>(),
     Kind::of::<LoggingHook>(),
     Kind::of::<MetricsHook>(),

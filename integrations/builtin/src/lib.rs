@@ -29,6 +29,8 @@
 mod approval;
 mod audit;
 mod caching;
+mod cel;
+mod cost;
 mod debugging;
 mod error;
 mod files;
@@ -45,12 +47,17 @@ mod retry;
 mod schema;
 mod waiting;
 
+pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
 pub use approval::{
     ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
     Question, Questions, TokenApprover,
 };
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
+pub use cost::{
+    BadMoney, Budget, CostAlert, CostHook, Exceeded, Ledger, LedgerEntry, Money, Price,
+    StreamUsage, Units, UnknownPrice,
+};
 pub use debugging::{CallFilter, CallRing, CallTrace, DebuggingHook, RingFigures};
 pub use error::BuiltinError;
 pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};

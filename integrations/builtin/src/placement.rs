@@ -1,7 +1,11 @@
 //! Where a built-in hook is asked.
 
+use std::fmt;
+use std::sync::Arc;
+
 use hooks_runtime::{
-    HookError, HookGuard, HookMetadata, HookRegistry, OnFailure, PreparedHook, Priority, Source,
+    Condition, GuardContext, HookError, HookGuard, HookMetadata, HookRegistry, OnFailure,
+    PreparedHook, Priority, Source,
 };
 
 /// Id, points and order of a built-in hook: what all kinds have in common.
@@ -11,6 +15,7 @@ pub struct Placement {
     id: Box<str>,
     points: Vec<Box<str>>,
     components: Vec<Box<str>>,
+    conditions: Vec<Shared>,
     priority: Option<Priority>,
     on_failure: Option<OnFailure>,
     is_shadow: bool,
@@ -30,6 +35,7 @@ impl Placement {
             id: id.into(),
             points: Vec::new(),
             components: Vec::new(),
+            conditions: Vec::new(),
             priority: None,
             on_failure: None,
             is_shadow: false,
@@ -44,6 +50,13 @@ impl Placement {
     /// Only for calls of that component; several are alternatives.
     pub fn component(mut self, name: impl Into<Box<str>>) -> Self {
         self.components.push(name.into());
+        self
+    }
+    /// Only if the condition holds, looked at when it is the hook's turn; several must all hold. Calls keep copies of
+    /// their arguments, so that conditions can name them after the body too. Kinds that watch calls that are done
+    /// (`audit`, `debugging`, `logging`, `metrics`, `records`) have no conditions: registering one is an error.
+    pub fn when(mut self, condition: impl Condition + 'static) -> Self {
+        self.conditions.push(Shared(Arc::new(condition)));
         self
     }
     /// Its place in the order, instead of the one that its kind has.
@@ -87,6 +100,14 @@ impl Placement {
         self.described(format!("{}.{name}", self.id).into(), priority)
     }
 
+    /// For kinds: the same without conditions, for the observer of a kind whose other hooks have looked at them.
+    pub fn unconditional(&self) -> Self {
+        Placement {
+            conditions: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     fn described(&self, id: Box<str>, priority: Priority) -> HookMetadata {
         let priority = self.priority.unwrap_or(priority);
         let meta = HookMetadata::new(id)
@@ -95,11 +116,35 @@ impl Placement {
         let meta = self.points.iter().cloned().fold(meta, HookMetadata::point);
         let components = self.components.iter().cloned();
         let meta = components.fold(meta, HookMetadata::for_component);
+        let conditions = self.conditions.iter().cloned();
+        let meta = conditions.fold(meta, |meta, condition| meta.when(condition).args_after());
         let meta = match self.on_failure {
             Some(on_failure) => meta.on_failure(on_failure),
             None => meta,
         };
         if self.is_shadow { meta.shadow() } else { meta }
+    }
+}
+
+/// A condition that all hooks of a kind share.
+#[derive(Clone)]
+struct Shared(Arc<dyn Condition>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.describe())
+    }
+}
+
+impl Condition for Shared {
+    fn holds(&self, cx: &GuardContext<'_>) -> Result<bool, HookError> {
+        self.0.holds(cx)
+    }
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+    fn text(&self) -> Option<&str> {
+        self.0.text()
     }
 }
 

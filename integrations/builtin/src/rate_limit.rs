@@ -7,7 +7,7 @@ use hooks_runtime::{GuardContext, HookError, PreparedHook, Priority, Vote};
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::keys::{Keys, canonical, maybe, text};
+use crate::keys::Keys;
 use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
 use crate::waiting::wait_at;
@@ -225,7 +225,7 @@ struct Limiter {
 
 impl Limiter {
     async fn vote(&self, cx: &mut GuardContext<'_>) -> Result<Vote, HookError> {
-        let key = self.key(cx)?;
+        let key: Key = Keys::counted(self.keys.begin(), cx, &self.options.by)?;
         let clock = cx.clock().clone();
         let slot = match self.buckets.take(key, clock.now()) {
             Ok(slot) => slot,
@@ -250,23 +250,5 @@ impl Limiter {
                 self.options.max_keys
             ),
         }
-    }
-
-    fn key(&self, cx: &GuardContext<'_>) -> Result<Key, HookError> {
-        let mut hasher = self.keys.begin();
-        for per in &self.options.by {
-            match per {
-                Per::Point => text(&mut hasher, cx.point_name()),
-                Per::Component => maybe(&mut hasher, cx.component()),
-                Per::Principal => maybe(&mut hasher, cx.principal()),
-                Per::Correlation => text(&mut hasher, &cx.correlation_id()),
-                Per::Field(name) => {
-                    let missing = || HookError::other(format!("the site has no field `{name}`"));
-                    canonical(&mut hasher, cx.field(name).ok_or_else(missing)?);
-                }
-                Per::Argument(name) => canonical(&mut hasher, &cx.arg_json(name)?),
-            }
-        }
-        Ok(*hasher.finalize().as_bytes())
     }
 }

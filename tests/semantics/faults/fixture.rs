@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use hookpoint::breaker::BreakerPolicy;
 use hookpoint::test::{Fault, TestRegistry, registry};
@@ -11,11 +12,15 @@ use super::calls::{Got, Order, Seen, panic_with};
 use super::{Faulty, LIMIT, Policy, Role, Site};
 use crate::sites::{Out, quiet};
 
+/// Longer than the time that passes while a hook hangs.
+const CENTURIES: Duration = Duration::from_secs(1 << 35);
+
 /// A registry with faulty hooks among healthy ones.
 pub(super) struct Fixture {
     pub(super) kit: TestRegistry,
     site: Site,
-    hangs: bool,
+    /// Whether a hook hangs in the next call.
+    hangs: AtomicBool,
     pub(super) seen: Arc<Seen>,
     /// How many values hooks kept for a call, and how many of them are gone.
     kept: Arc<AtomicUsize>,
@@ -29,7 +34,7 @@ impl Fixture {
         let fixture = Fixture {
             kit: registry(),
             site,
-            hangs: hooks.iter().any(|hook| hook.fault == Fault::Hang),
+            hangs: AtomicBool::new(hooks.iter().any(|hook| hook.fault == Fault::Hang)),
             seen: Arc::default(),
             kept: Arc::default(),
             dropped: Arc::default(),
@@ -85,8 +90,8 @@ impl Fixture {
             Policy::Breaker => hook.breaker(
                 BreakerPolicy::default()
                     .failures(1)
-                    .open_for(100 * LIMIT)
-                    .max_open(100 * LIMIT),
+                    .open_for(CENTURIES)
+                    .max_open(CENTURIES),
             ),
         };
         if role.is_condition() {
@@ -125,7 +130,8 @@ impl Fixture {
         self.seen.lock().unwrap().clear();
         let order = Order::new(fails, self.seen.clone());
         let _entered = self.kit.enter();
-        let got = order.place(self.site, self.kit.clock(), self.hangs);
+        let hangs = self.hangs.swap(false, Ordering::SeqCst);
+        let got = order.place(self.site, self.kit.clock(), hangs);
         let (kept, dropped) = (&self.kept, &self.dropped);
         assert_eq!(
             kept.load(Ordering::SeqCst),

@@ -60,7 +60,7 @@ pub(super) const KNOWN: &[Known] = &[
     ),
     secret(
         "assignment",
-        r#"(?i)\b(?:password|passwd|secret|api[_-]?key|access[_-]?token)["']?\s*[:=]\s*["']?[^\s"',;}\[]{6,}"#,
+        r#"(?i)\b(?:password|passwd|secret|api[_-]?key|access[_-]?token)[\\"']{0,8}\s*[:=]\s*[\\"']{0,8}[^\s"',;}\[\\]{6,}"#,
     ),
     personal(
         "email",

@@ -196,6 +196,27 @@ pub(crate) fn answer(
     futures_util::stream::iter(chunks.into_iter().map(Ok))
 }
 
+/// A stream of numbers, or of nothing in their place; an error ends it.
+#[hooked(point = "shop.tokens", component = "meter", stream)]
+pub(crate) fn tokens(
+    counts: Vec<Result<Option<u64>, &'static str>>,
+) -> impl futures_util::Stream<Item = Result<Option<u64>, ShopError>> {
+    let item = |count: Result<_, &str>| count.map_err(|why| ShopError::Failed(why.to_owned()));
+    futures_util::stream::iter(counts.into_iter().map(item))
+}
+
+/// A call that another shop can answer: gives what it uses.
+#[hooked(point = "shop.order", component = "near", redirect = |to: &str| (to == "far").then_some(order_far))]
+pub(crate) fn order_near(units: u64) -> Result<u64, ShopError> {
+    Ok(units)
+}
+
+/// The other shop, which uses twice as much.
+#[hooked(point = "shop.order", component = "far")]
+pub(crate) fn order_far(units: u64) -> Result<u64, ShopError> {
+    Ok(units * 2)
+}
+
 /// A call that hooks may only watch.
 #[hooked(point = "shop.tick", observe)]
 pub(crate) fn tick(n: u32) -> u32 {

@@ -3,6 +3,8 @@
 mod approval;
 mod audit;
 mod caching;
+mod cel;
+mod cost;
 mod debugging;
 mod kit;
 mod logging;
