@@ -27,7 +27,11 @@
 //!   each also save_as=, on_error = "fail" | "continue" | {retry = {max_attempts=, delay_ms=}}
 //! Log.info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
 //! Script.info() -> {…}                    print(…)
+//! require(path) -> what the file returns  Env.<name> -> what the host set
 //! ```
+//! `require` finds files beneath the folder of the script only. [`Script::reload`] puts a new version of a script in
+//! the place of the running one, in one step for every call; [`Watch`] says when its files were changed.
+//!
 //! Luau's own libraries are there but for what leads out of the sandbox: `math`, `string`, `table`, `coroutine`,
 //! `bit32`, `buffer`, `utf8`, `vector`, and of `os` `time`, `clock`, `date` and `difftime`. Functions that wait
 //! (`Tool.invoke`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
@@ -69,15 +73,20 @@ mod lua_hook;
 mod options;
 mod record;
 mod registrations;
+mod require;
 mod run;
 mod sandbox;
 mod script;
+mod source;
 mod subscriptions;
 mod tool_api;
+mod version;
 mod vm;
+mod watch;
 mod workflow_api;
 
 pub use engine::{LuaEngine, LuaEngineBuilder};
 pub use error::{LuaError, ScriptError};
 pub use log_api::{LogLevel, LogLine};
-pub use script::{Script, ScriptStopper};
+pub use script::{Reloaded, Script, ScriptStopper};
+pub use watch::{Change, Watch};

@@ -16,5 +16,7 @@ mod hosts;
 mod kit;
 #[path = "bridge/registration.rs"]
 mod registration;
+#[path = "bridge/reload.rs"]
+mod reload;
 #[path = "bridge/threads.rs"]
 mod threads;
