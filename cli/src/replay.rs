@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use hookpoint::lua::Script;
+use hookpoint::lua::{Rights, Script};
 use hookpoint::system::Config;
 use hookpoint::{Change, HookRegistry, RecordedCall};
 use serde::Serialize;
@@ -112,7 +112,12 @@ async fn load(registry: &HookRegistry, with: &[PathBuf]) -> Result<Hooks, Failur
             Some("toml") => {
                 let config = Config::read(path)?;
                 builtin.extend(config.register_for_replay(registry)?);
-                paths.extend(config.scripts.iter().map(PathBuf::from));
+                paths.extend(
+                    config
+                        .scripts
+                        .into_iter()
+                        .map(|script| PathBuf::from(script.path)),
+                );
             }
             Some("lua" | "luau") => paths.push(path.clone()),
             _ => {
@@ -124,7 +129,9 @@ async fn load(registry: &HookRegistry, with: &[PathBuf]) -> Result<Hooks, Failur
             }
         }
     }
-    let engine = hookpoint::script::engine(".")?.output(io::sink()).build();
+    // An Allow of a recorded call lets nothing happen.
+    let engine = hookpoint::script::engine(".")?.grant(Rights::everything());
+    let engine = engine.output(io::sink()).build();
     let mut scripts = Vec::new();
     for path in paths {
         let script = engine.load(&path)?;

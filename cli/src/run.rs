@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hookpoint::events::store::Retention;
 use hookpoint::events::{Event, EventBus, HookEventSystem};
-use hookpoint::lua::{LuaEngine, Script, ScriptError};
+use hookpoint::lua::{LuaEngine, Rights, Script, ScriptError};
 use hookpoint::monitor::Thresholds;
 use hookpoint::report::Report;
 use hookpoint::{GuardContext, HookError, HookRegistry, HookScope, Vote};
@@ -25,6 +25,10 @@ pub(crate) struct Args {
     /// The scripts, run one after another; hooks of one are there for the next.
     #[arg(required = true, value_name = "SCRIPT")]
     scripts: Vec<PathBuf>,
+    /// What the scripts may do, for example `hook:tool.*:guard` or `event:publish:app.>`; may be repeated. Without it,
+    /// or with `standard`: hooks, events, tools, agents and workflows, but no Allow (`grant:<point>`).
+    #[arg(long, value_name = "CAPABILITY")]
+    allow: Vec<String>,
     /// Print what the scripts return and the report as JSON; what they print goes to standard error.
     #[arg(long)]
     json: bool,
@@ -83,6 +87,10 @@ pub(crate) async fn load(
 }
 
 pub(crate) async fn run(args: Args) -> Done {
+    let rights = match args.allow.as_slice() {
+        [] => Rights::standard(),
+        allowed => Rights::parse(allowed)?,
+    };
     let registry = HookRegistry::global();
     own_hooks(&registry)?;
     let report = Arc::new(Report::default());
@@ -101,7 +109,8 @@ pub(crate) async fn run(args: Args) -> Done {
         report: report.clone(),
         monitor: monitor.clone(),
     });
-    let engine = hookpoint::script::engine(".")?.events(bus.clone());
+    let engine = hookpoint::script::engine(".")?.grant(rights);
+    let engine = engine.events(bus.clone());
     let mut engine = if args.json {
         engine.output(io::stderr())
     } else {
@@ -139,6 +148,8 @@ pub(crate) async fn run(args: Args) -> Done {
     if args.watch && !kept.is_empty() {
         failed = crate::watch::until_stopped(kept.clone(), failed).await?;
     }
+    #[cfg(unix)]
+    control.iter().for_each(crate::control::Control::end);
     let drained = tokio::select! {
         drained = system.shutdown(DRAIN) => drained,
         _ = tokio::signal::ctrl_c() => {

@@ -9,6 +9,7 @@ use crate::bind::{ApiError, ApiResult, Binder};
 use crate::convert;
 use crate::host::{AgentHost, AgentSpec, BoxFuture, HostError, ModelSpec, ModelTurn, ScriptAgent};
 use crate::options::Options;
+use crate::rights::{Capability, ScriptRights};
 use crate::run::json;
 use crate::tool_api::parameters;
 
@@ -25,11 +26,28 @@ pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn AgentHost>) -> ml
     agent.raw_set(
         "create",
         bind.function(WHAT, move |lua, config: Table| {
-            let agent = agents.create(spec(&config)?)?;
+            let spec = spec(&config)?;
+            check_rights(lua, &spec)?;
+            let agent = agents.create(spec)?;
             Ok(lua.create_any_userdata(AgentHandle(agent))?)
         })?,
     )?;
     lua.globals().raw_set("Agent", agent)
+}
+
+/// An agent may call no tool that its script may not call.
+fn check_rights(lua: &Lua, spec: &AgentSpec) -> ApiResult<()> {
+    let rights = ScriptRights::of(lua)?;
+    rights.check(WHAT, &Capability::AGENT)?;
+    let Some(tools) = &spec.tools else {
+        let every = Capability::tool("*");
+        return rights.check(
+            "Agent.create without `tools`, which gives the agent every tool",
+            &every,
+        );
+    };
+    let mut tools = tools.iter();
+    tools.try_for_each(|tool| rights.check(WHAT, &Capability::tool(tool)))
 }
 
 fn spec(config: &Table) -> ApiResult<AgentSpec> {

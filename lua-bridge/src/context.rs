@@ -4,15 +4,17 @@
 //! has returned, every value that was read or assigned is compared with what the call holds, deeply, and what
 //! differs is written back: so a change inside of `ctx.args.params` takes effect as an assignment does.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use hooks_runtime::{ArgError, GuardContext, Phase, Role};
-use mlua::{Function, Lua, Scope, Table, Value};
+use mlua::{Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::bind::{ApiError, ApiResult, Binder, outcome};
+use crate::bind::{ApiError, ApiResult};
 use crate::convert;
+use crate::scalar;
+use crate::vm::Vm;
 
 const FIELDS: &[&str] = &[
     "point",
@@ -29,11 +31,23 @@ const FIELDS: &[&str] = &[
     "metadata",
 ];
 
+/// A call as the functions of `ctx` use it.
+pub(crate) trait Call {
+    fn read(&self, lua: &Lua, key: &Value) -> ApiResult<Value>;
+    fn write(&self, key: &Value, value: Value) -> ApiResult<()>;
+    fn read_arg(&self, lua: &Lua, key: &Value) -> ApiResult<Value>;
+    fn write_arg(&self, key: &Value, value: Value) -> ApiResult<()>;
+    /// A table of all arguments.
+    fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
+}
+
 /// What a script has seen and set of one call.
 pub(crate) struct Seen<'c, 'g> {
+    vm: &'c Vm,
     call: &'c GuardContext<'g>,
     role: Role,
-    args: RefCell<BTreeMap<String, Held>>,
+    /// By the position of the argument; only tables that were read, and what was assigned.
+    args: RefCell<Vec<(usize, Held)>>,
     result: RefCell<Option<Held>>,
 }
 
@@ -47,13 +61,14 @@ struct Held {
 /// What has to be written back.
 #[derive(Default)]
 pub(crate) struct Changes {
-    pub(crate) args: Vec<(String, Json)>,
+    pub(crate) args: Vec<(Cow<'static, str>, Json)>,
     pub(crate) result: Option<Json>,
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
-    pub(crate) fn new(call: &'c GuardContext<'g>, role: Role) -> Self {
+    pub(crate) fn new(vm: &'c Vm, call: &'c GuardContext<'g>, role: Role) -> Self {
         Seen {
+            vm,
             call,
             role,
             args: RefCell::default(),
@@ -61,50 +76,65 @@ impl<'c, 'g> Seen<'c, 'g> {
         }
     }
 
-    /// The `ctx` of this call, usable until the scope ends.
-    pub(crate) fn table<'s, 'e>(
-        &'e self,
-        lua: &Lua,
-        scope: &'s Scope<'s, 'e>,
-        bind: &Binder,
-    ) -> mlua::Result<Table> {
-        let (wrap, next) = (bind.plain(), bind.next().clone());
-        let args = lua.create_table()?;
-        let meta = lua.create_table()?;
-        let read = scope.create_function(|lua, (_, key): (Value, Value)| {
-            outcome(lua, self.read_arg(lua, &key))
-        })?;
-        meta.raw_set("__index", wrap.call::<Function>(read)?)?;
-        let write = scope.create_function(|lua, (_, key, value): (Value, Value, Value)| {
-            outcome(lua, self.write_arg(&key, value))
-        })?;
-        meta.raw_set("__newindex", wrap.call::<Function>(write)?)?;
-        let iter =
-            scope.create_function(move |lua, _: Value| outcome(lua, self.all_args(lua, &next)))?;
-        meta.raw_set("__iter", wrap.call::<Function>(iter)?)?;
-        meta.raw_set("__metatable", "ctx.args")?;
-        args.set_metatable(Some(meta))?;
-
-        let ctx = lua.create_table()?;
-        let meta = lua.create_table()?;
-        let read = scope.create_function(move |lua, (_, key): (Value, Value)| {
-            outcome(lua, self.read(lua, &key, &args))
-        })?;
-        meta.raw_set("__index", wrap.call::<Function>(read)?)?;
-        let write = scope.create_function(|lua, (_, key, value): (Value, Value, Value)| {
-            outcome(lua, self.write(&key, value))
-        })?;
-        meta.raw_set("__newindex", wrap.call::<Function>(write)?)?;
-        meta.raw_set("__metatable", "ctx")?;
-        ctx.set_metatable(Some(meta))?;
-        Ok(ctx)
+    /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
+    fn arg_at(&self, lua: &Lua, at: usize) -> ApiResult<(Value, Option<Json>)> {
+        if let Some(value) = scalar::read(self.vm, self.call, at)? {
+            return Ok((value, None));
+        }
+        let original = match self.call.arg_json(self.call.site().args[at].name) {
+            Ok(json) => json,
+            Err(ArgError::Absent { .. }) => return Ok((Value::Nil, None)),
+            Err(error) => return Err(error.to_string().into()),
+        };
+        let value = convert::to_lua(lua, &original)?;
+        Ok((value, Some(original)))
     }
 
-    fn read(&self, lua: &Lua, key: &Value, args: &Table) -> ApiResult<Value> {
+    /// The position of an argument. The runtime's message for a wrong name lists the arguments of the site.
+    fn position(&self, key: &Value) -> ApiResult<usize> {
+        let Value::String(name) = key else {
+            return Err(format!("names are strings, not a {}", key.type_name()).into());
+        };
+        let args = self.call.site().args;
+        let name = name.as_bytes();
+        let found = args.iter().position(|arg| arg.name.as_bytes() == &*name);
+        found.ok_or_else(
+            || match self.call.arg_json(&String::from_utf8_lossy(&name)) {
+                Err(error) => error.to_string().into(),
+                Ok(_) => "an argument without a place".into(),
+            },
+        )
+    }
+
+    /// The arguments of these names, in this order.
+    pub(crate) fn positional(&self, lua: &Lua, names: &[String]) -> ApiResult<Vec<Value>> {
+        let args = self.call.site().args;
+        let value = |name: &String| match args.iter().position(|arg| arg.name == name.as_str()) {
+            Some(at) => self.named_at(lua, at),
+            None => Err(match self.call.arg_json(name) {
+                Err(error) => error.to_string().into(),
+                Ok(_) => "an argument without a place".into(),
+            }),
+        };
+        names.iter().map(value).collect()
+    }
+
+    fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {
+        let (value, original) = self.arg_at(lua, at)?;
+        if original.is_some() {
+            let held = Held {
+                original,
+                now: value.clone(),
+            };
+            self.args.borrow_mut().push((at, held));
+        }
+        Ok(value)
+    }
+
+    fn field(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
         let call = self.call;
         let key = name(key)?;
         let json = match key.as_str() {
-            "args" => return Ok(Value::Table(args.clone())),
             "result" => return self.read_result(lua),
             "point" => json!(call.point_name()),
             "phase" => json!(call.phase()),
@@ -149,23 +179,6 @@ impl<'c, 'g> Seen<'c, 'g> {
         })
     }
 
-    fn write(&self, key: &Value, value: Value) -> ApiResult<()> {
-        let key = name(key)?;
-        crate::options::check_key("ctx", "field", &key, FIELDS)?;
-        if key != "result" {
-            return Err(format!("`ctx.{key}` can't be assigned: a hook changes `ctx.args.<name>` in phase pre and `ctx.result` in phase post").into());
-        }
-        self.may_change("result", Phase::Post)?;
-        convert::to_json(&value)?;
-        let mut result = self.result.borrow_mut();
-        let original = result.take().and_then(|held| held.original);
-        *result = Some(Held {
-            original,
-            now: value,
-        });
-        Ok(())
-    }
-
     fn read_result(&self, lua: &Lua) -> ApiResult<Value> {
         if let Some(held) = &*self.result.borrow() {
             return Ok(held.now.clone());
@@ -183,49 +196,91 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok(now)
     }
 
-    fn read_arg(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
-        let key = name(key)?;
-        if let Some(held) = self.args.borrow().get(&key) {
-            return Ok(held.now.clone());
+    /// Whether it may change `ctx.<what>`, or of that the part called `name`, then.
+    fn may_change(&self, what: &str, name: &str, when: Phase) -> ApiResult<()> {
+        if self.role != Role::Guard && self.call.phase() == when {
+            return Ok(());
         }
-        let original = match self.call.arg_json(&key) {
-            Ok(json) => json,
-            Err(ArgError::Absent { .. }) => return Ok(Value::Nil),
-            Err(error) => return Err(error.to_string().into()),
-        };
-        let now = convert::to_lua(lua, &original)?;
-        let held = Held {
-            original: Some(original),
-            now: now.clone(),
-        };
-        self.args.borrow_mut().insert(key, held);
-        Ok(now)
+        let dot = if name.is_empty() { "" } else { "." };
+        if self.role == Role::Guard {
+            return Err(format!("`ctx.{what}{dot}{name}` can't be changed by a guard, which sees what is sealed: register the hook with role = \"intercept\"").into());
+        }
+        Err(format!(
+            "`ctx.{what}{dot}{name}` can't be changed in phase {}, only in phase {when}",
+            self.call.phase()
+        )
+        .into())
     }
 
-    fn write_arg(&self, key: &Value, value: Value) -> ApiResult<()> {
-        let key = name(key)?;
-        if !self.call.arg_names().any(|arg| arg == key) {
-            // The runtime's message lists the arguments of the site.
-            if let Err(error) = self.call.arg_json(&key) {
-                return Err(error.to_string().into());
+    /// What the script changed; an error if it may not have.
+    pub(crate) fn changes(&self) -> ApiResult<Changes> {
+        let mut changes = Changes::default();
+        for (at, held) in &*self.args.borrow() {
+            if let Some(json) = held.changed()? {
+                let name = self.call.site().args[*at].name;
+                self.may_change("args", name, Phase::Pre)?;
+                changes.args.push((name.into(), json));
             }
         }
-        self.may_change(&format!("args.{key}"), Phase::Pre)?;
+        if let Some(held) = &*self.result.borrow()
+            && let Some(json) = held.changed()?
+        {
+            self.may_change("result", "", Phase::Post)?;
+            changes.result = Some(json);
+        }
+        Ok(changes)
+    }
+}
+
+impl Call for Seen<'_, '_> {
+    fn read(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
+        self.field(lua, key)
+    }
+
+    fn write(&self, key: &Value, value: Value) -> ApiResult<()> {
+        let key = name(key)?;
+        crate::options::check_key("ctx", "field", &key, FIELDS)?;
+        if key != "result" {
+            return Err(format!("`ctx.{key}` can't be assigned: a hook changes `ctx.args.<name>` in phase pre and `ctx.result` in phase post").into());
+        }
+        self.may_change("result", "", Phase::Post)?;
         convert::to_json(&value)?;
-        let mut args = self.args.borrow_mut();
-        let original = args.remove(&key).and_then(|held| held.original);
-        args.insert(
-            key,
-            Held {
-                original,
-                now: value,
-            },
-        );
+        let mut result = self.result.borrow_mut();
+        let original = result.take().and_then(|held| held.original);
+        *result = Some(Held {
+            original,
+            now: value,
+        });
         Ok(())
     }
 
-    /// `next` and a table of all arguments, for `for name, value in ctx.args do`.
-    fn all_args(&self, lua: &Lua, next: &Function) -> ApiResult<(Function, Table)> {
+    fn read_arg(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
+        let at = self.position(key)?;
+        if let Some((_, held)) = self.args.borrow().iter().find(|(held, _)| *held == at) {
+            return Ok(held.now.clone());
+        }
+        self.named_at(lua, at)
+    }
+
+    fn write_arg(&self, key: &Value, value: Value) -> ApiResult<()> {
+        let at = self.position(key)?;
+        self.may_change("args", self.call.site().args[at].name, Phase::Pre)?;
+        convert::to_json(&value)?;
+        let mut args = self.args.borrow_mut();
+        match args.iter_mut().find(|(held, _)| *held == at) {
+            Some((_, held)) => held.now = value,
+            None => {
+                let held = Held {
+                    original: None,
+                    now: value,
+                };
+                args.push((at, held));
+            }
+        }
+        Ok(())
+    }
+
+    fn all_args(&self, lua: &Lua) -> ApiResult<Table> {
         let all = lua.create_table()?;
         for name in self.call.arg_names() {
             let key = Value::String(lua.create_string(name)?);
@@ -236,39 +291,7 @@ impl<'c, 'g> Seen<'c, 'g> {
                 Err(error) => return Err(error),
             }
         }
-        Ok((next.clone(), all))
-    }
-
-    fn may_change(&self, what: &str, when: Phase) -> ApiResult<()> {
-        if self.role == Role::Guard {
-            return Err(format!("`ctx.{what}` can't be changed by a guard, which sees what is sealed: register the hook with role = \"intercept\"").into());
-        }
-        if self.call.phase() != when {
-            return Err(format!(
-                "`ctx.{what}` can't be changed in phase {}, only in phase {when}",
-                self.call.phase()
-            )
-            .into());
-        }
-        Ok(())
-    }
-
-    /// What the script changed; an error if it may not have.
-    pub(crate) fn changes(&self) -> ApiResult<Changes> {
-        let mut changes = Changes::default();
-        for (name, held) in &*self.args.borrow() {
-            if let Some(json) = held.changed()? {
-                self.may_change(&format!("args.{name}"), Phase::Pre)?;
-                changes.args.push((name.clone(), json));
-            }
-        }
-        if let Some(held) = &*self.result.borrow()
-            && let Some(json) = held.changed()?
-        {
-            self.may_change("result", Phase::Post)?;
-            changes.result = Some(json);
-        }
-        Ok(changes)
+        Ok(all)
     }
 }
 

@@ -1,77 +1,163 @@
-//! The limits of a state, as its interrupt sees them.
+//! The limits of a state, as its interrupt and the watchdog see them.
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-/// Deadline of the hook call under way, and whether the state may be used at all. Read by the interrupt of the
-/// state, which Luau calls at every loop, call and step of a pattern match.
+use crate::interrupt::Switch;
+use crate::watchdog;
+
+/// Which limited call is under way, and whether the state may be used at all.
+///
+/// Everything but `expired`, `seen` and `unusable` is written only by who is in the state's gate.
 pub(crate) struct Control {
     born: Instant,
-    /// Nanoseconds since `born`; 0: no limit.
-    deadline: AtomicU64,
+    /// The outermost limited call: its number in the upper half, its limit in microseconds in the lower. 0 in the
+    /// lower half: there is none.
+    call: AtomicU64,
+    /// What `call` was when the watchdog found that its time is over. Of use against that very call only: a number
+    /// is not used again, so a call that ended in time can't be taken for a later one.
+    expired: AtomicU64,
+    /// The nearest deadline of the limited calls inside of that one, in nanoseconds since `born`; 0: there is none.
+    inner: AtomicU64,
     /// Hook calls under way, one inside the other.
     hooks: AtomicUsize,
     unusable: OnceLock<String>,
     /// Told when the use of the state has ended.
     ends: Notify,
+    /// Makes the state call [`Control::check`].
+    pub(crate) switch: Arc<Switch>,
+    /// The watchdog's: the call that it saw last, and since when.
+    seen: Mutex<Option<(u64, Instant)>>,
 }
 
-/// Restores the deadline of the call around this one.
+/// A limited call; it ends with this.
 pub(crate) struct Limited<'c> {
     control: &'c Control,
-    before: u64,
+    /// The inner deadline around it; `None` for the outermost call.
+    around: Option<u64>,
     /// How many hook calls it is.
     hooks: usize,
+}
+
+const TOO_LONG: &str = "it ran longer than a hook call or an event handler may; shorten it, or raise the time limit of hooks";
+
+/// The limit of a call as it is in the lower half.
+fn limit_of(call: u64) -> u32 {
+    call as u32
 }
 
 impl Control {
     pub(crate) fn new() -> Self {
         Control {
             born: Instant::now(),
-            deadline: AtomicU64::new(0),
+            call: AtomicU64::new(0),
+            expired: AtomicU64::new(0),
+            inner: AtomicU64::new(0),
             hooks: AtomicUsize::new(0),
             unusable: OnceLock::new(),
             ends: Notify::new(),
+            switch: Arc::default(),
+            seen: Mutex::new(None),
         }
     }
 
     /// A hook call begins. The deadline of one around it stays if it is nearer.
-    pub(crate) fn limit(&self, deadline: Instant) -> Limited<'_> {
-        self.hooks.fetch_add(1, Ordering::AcqRel);
-        let mut limited = self.limit_step(deadline);
+    pub(crate) fn limit(&self, limit: Duration) -> Limited<'_> {
+        let hooks = self.hooks.load(Ordering::Relaxed);
+        self.hooks.store(hooks + 1, Ordering::Relaxed);
+        let mut limited = self.limit_step(limit);
         limited.hooks = 1;
         limited
     }
 
-    /// Code begins that may run until then, and that may wait.
-    pub(crate) fn limit_step(&self, deadline: Instant) -> Limited<'_> {
-        let nanos = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        let at = nanos(deadline.saturating_duration_since(self.born)).max(1);
-        let before = self.deadline.load(Ordering::Acquire);
-        let nearer = if before == 0 { at } else { at.min(before) };
-        self.deadline.store(nearer, Ordering::Release);
+    /// Code begins that may run that long, and that may wait.
+    pub(crate) fn limit_step(&self, limit: Duration) -> Limited<'_> {
+        let micros = limit.as_secs().saturating_mul(1_000_000);
+        let micros = micros.saturating_add(limit.subsec_micros().into());
+        let micros = u32::try_from(micros).unwrap_or(u32::MAX).max(1);
+        let around = self.call.load(Ordering::Relaxed);
+        let limited = if limit_of(around) == 0 {
+            // The number wraps after 2^32 calls; the watchdog would have to miss all of them in a row.
+            let number = (around >> 32).wrapping_add(1) << 32;
+            self.call
+                .store(number | u64::from(micros), Ordering::Release);
+            None
+        } else {
+            let before = self.inner.load(Ordering::Relaxed);
+            let at = self.since_birth(Instant::now() + limit);
+            let nearest = if before == 0 { at } else { at.min(before) };
+            self.inner.store(nearest, Ordering::Release);
+            Some(before)
+        };
+        watchdog::begun(micros);
         Limited {
             control: self,
-            before,
+            around: limited,
             hooks: 0,
         }
     }
 
+    fn since_birth(&self, at: Instant) -> u64 {
+        let since = at.saturating_duration_since(self.born).as_nanos();
+        u64::try_from(since).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// For the watchdog: interrupts the call if its time is over, and gives the shortest limit that it should look
+    /// after; `None`: no limited call is under way.
+    pub(crate) fn look(&self, now: Instant) -> Option<Duration> {
+        let call = self.call.load(Ordering::Acquire);
+        if limit_of(call) == 0 {
+            return None;
+        }
+        let limit = Duration::from_micros(limit_of(call).into());
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match *seen {
+            Some((last, since)) if last == call => {
+                if now.saturating_duration_since(since) >= limit {
+                    self.expired.store(call, Ordering::Release);
+                    self.switch.arm();
+                }
+            }
+            // Not `now`, which may be from before it began.
+            _ => *seen = Some((call, Instant::now())),
+        }
+        let inner = match self.inner.load(Ordering::Acquire) {
+            0 => return Some(limit),
+            inner => inner,
+        };
+        let left = inner.saturating_sub(self.since_birth(now));
+        if left == 0 {
+            self.switch.arm();
+        }
+        Some(limit.min(Duration::from_nanos(left)))
+    }
+
+    /// Whether the time of a call that is under way is over.
+    fn is_late(&self) -> bool {
+        let call = self.call.load(Ordering::Relaxed);
+        if limit_of(call) != 0 && self.expired.load(Ordering::Acquire) == call {
+            return true;
+        }
+        let inner = self.inner.load(Ordering::Relaxed);
+        inner != 0 && self.since_birth(Instant::now()) >= inner
+    }
+
     /// Whether a hook is running now.
     pub(crate) fn in_hook(&self) -> bool {
-        self.hooks.load(Ordering::Acquire) > 0
+        self.hooks.load(Ordering::Relaxed) > 0
     }
 
     /// Ends the use of the state for good; the first reason stays.
     pub(crate) fn end(&self, why: impl Into<String>) {
         // A second reason changes nothing.
         let _ = self.unusable.set(why.into());
+        self.switch.arm();
         self.ends.notify_waiters();
     }
 
@@ -97,20 +183,40 @@ impl Control {
     }
 
     /// What the interrupt asks: may the script go on?
+    ///
+    /// It is asked at every step while the switch is armed, so the switch goes off if there is no reason for it: the
+    /// call that it was armed for has ended in time. First off, then the question: who arms it says why before.
     pub(crate) fn check(&self) -> Result<(), &str> {
-        let deadline = self.deadline.load(Ordering::Acquire);
-        if deadline != 0 && self.born.elapsed().as_nanos() >= u128::from(deadline) {
-            self.end(
-                "it ran longer than a hook call or an event handler may; shorten it, or raise the time limit of hooks",
-            );
+        self.switch.disarm();
+        if self.is_late() {
+            self.end(TOO_LONG);
         }
-        self.ended().map_or(Ok(()), Err)
+        match self.ended() {
+            None => Ok(()),
+            Some(why) => {
+                // It stays armed: what catches this error is interrupted again.
+                self.switch.arm();
+                Err(why)
+            }
+        }
     }
 }
 
 impl Drop for Limited<'_> {
     fn drop(&mut self) {
-        self.control.deadline.store(self.before, Ordering::Release);
-        self.control.hooks.fetch_sub(self.hooks, Ordering::AcqRel);
+        let control = self.control;
+        // It may have taken too long without an interrupt, in a function of the host.
+        if control.is_late() {
+            control.end(TOO_LONG);
+        }
+        match self.around {
+            Some(before) => control.inner.store(before, Ordering::Release),
+            None => {
+                let number = control.call.load(Ordering::Relaxed) & !u64::from(u32::MAX);
+                control.call.store(number, Ordering::Release);
+            }
+        }
+        let hooks = control.hooks.load(Ordering::Relaxed);
+        control.hooks.store(hooks - self.hooks, Ordering::Relaxed);
     }
 }

@@ -12,13 +12,14 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use crate::bind::Binder;
-use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
 use crate::host::{AgentHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::registrations::Registrations;
+use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
 use crate::source::Sources;
+use crate::states::States;
 use crate::subscriptions::Subscriptions;
 use crate::version::Version;
 use crate::vm::Vm;
@@ -33,12 +34,9 @@ pub struct LuaEngine {
     settings: Arc<LuaEngineBuilder>,
 }
 
-/// One handle in each state, by which they are counted.
-#[derive(Clone, Default)]
-struct States(Arc<()>);
-
 /// The settings of a [`LuaEngine`], each with a default.
 #[must_use]
+#[derive(Clone)]
 pub struct LuaEngineBuilder {
     memory_limit: usize,
     hook_time_limit: Duration,
@@ -49,6 +47,7 @@ pub struct LuaEngineBuilder {
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
     events: Option<EventBus>,
+    grant: Rights,
     output: Output,
     log: LogSink,
 }
@@ -96,6 +95,12 @@ impl LuaEngineBuilder {
         self.events = Some(bus);
         self
     }
+    /// What the operator lets scripts do; the manifest of a script, the lines `-- @capability …` at its top, can only
+    /// take from it. Default: [`Rights::standard`].
+    pub fn grant(mut self, rights: Rights) -> Self {
+        self.grant = rights;
+        self
+    }
     /// Where `print` writes. Default: standard output.
     pub fn output(mut self, writer: impl Write + Send + 'static) -> Self {
         self.output = Arc::new(Mutex::new(writer));
@@ -127,9 +132,15 @@ impl LuaEngine {
             agents: None,
             workflows: None,
             events: None,
+            grant: Rights::standard(),
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
         }
+    }
+
+    /// The same engine for scripts with other rights.
+    pub fn granting(&self, rights: Rights) -> LuaEngine {
+        (*self.settings).clone().grant(rights).build()
     }
 
     /// Reads and compiles a script; nothing of it runs yet.
@@ -160,10 +171,10 @@ impl LuaEngine {
         Ok(Script::new(name, self.clone(), None, version))
     }
 
-    /// How many Lua states there are: one for each script, and those of versions that were replaced for as long as
+    /// How many Lua states this engine, and those made of it by [`LuaEngine::granting`], have: one for each script, and those of versions that were replaced for as long as
     /// calls are in them.
     pub fn states(&self) -> usize {
-        Arc::strong_count(&self.settings.states.0) - 1
+        self.settings.states.count()
     }
 
     /// Nothing is read yet. A folder that can't be found shows when the file can't be read.
@@ -215,30 +226,27 @@ impl LuaEngine {
     ) -> Result<Version, ScriptError> {
         let stem = Path::new(script).file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy().into_owned();
-        let control = Arc::new(Control::new());
+        let rights = ScriptRights::read(script, &source, &self.settings.grant)?;
         let (registrations, subscriptions) = match is_staged {
             true => (Registrations::staged(), Subscriptions::staged()),
             false => Default::default(),
         };
         let (registrations, subscriptions) = (Arc::new(registrations), Arc::new(subscriptions));
-        let made = self.state(
-            script,
-            &stem,
-            &control,
-            &registrations,
-            &subscriptions,
-            sources,
-        );
+        let made = self.state(script, &stem, &registrations, &subscriptions, sources);
         let (lua, bind) = made.map_err(|cause| ScriptError::Setup {
             script: script.to_owned(),
             cause: cause.to_string(),
         })?;
+        rights.install(&lua);
         let chunk = lua.load(source).set_name(format!("@{script}"));
         let chunk = chunk.set_mode(mlua::chunk::ChunkMode::Text);
         let main = chunk
             .into_function()
             .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
-        let vm = Vm::new(lua, bind, control, script.into());
+        let vm = Vm::new(lua, bind, script.into()).map_err(|cause| ScriptError::Setup {
+            script: script.to_owned(),
+            cause: cause.to_string(),
+        })?;
         let main = vm.keep(Value::Function(main));
         let sources = Arc::clone(sources);
         Ok(Version::new(
@@ -254,14 +262,13 @@ impl LuaEngine {
         &self,
         script: &str,
         stem: &str,
-        control: &Arc<Control>,
         registrations: &Arc<Registrations>,
         subscriptions: &Arc<Subscriptions>,
         sources: &Arc<Sources>,
     ) -> mlua::Result<(Lua, Binder)> {
         let settings = &*self.settings;
-        let lua = sandbox::open(control, settings.memory_limit)?;
-        lua.set_app_data(settings.states.clone());
+        let lua = sandbox::open(settings.memory_limit)?;
+        lua.set_app_data(settings.states.handle());
         convert::install(&lua)?;
         let bind = Binder::new(&lua)?;
         hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
@@ -306,9 +313,11 @@ impl LuaEngine {
         table.raw_set(
             "info",
             bind.function("Script.info", move |lua, ()| {
+                let rights = ScriptRights::of(lua)?.shown();
                 let info = json!({
                     "name": name,
                     "language": version,
+                    "rights": rights,
                     "hooks": own.upgrade().map(|own| own.ids()).unwrap_or_default(),
                     "memory_used_bytes": lua.used_memory(),
                     "memory_limit_bytes": memory,

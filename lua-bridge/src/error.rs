@@ -24,6 +24,7 @@ impl LuaError {
     pub(crate) fn of(script: &str, error: &mlua::Error) -> Self {
         let (message, traceback) = split(error);
         let message = message.strip_prefix("runtime error: ").unwrap_or(&message);
+        let message = without_our_place(message);
         let place = format!("{script}:");
         let message = match first_place(&traceback, &place) {
             _ if message.starts_with(&place) => message.to_owned(),
@@ -68,6 +69,18 @@ fn split(error: &mlua::Error) -> (String, String) {
         },
         mlua::Error::SyntaxError { message, .. } => (message.clone(), String::new()),
         other => (other.to_string(), String::new()),
+    }
+}
+
+/// Without the place in front if it is one of the bridge itself.
+fn without_our_place(message: &str) -> &str {
+    let rest = message
+        .strip_prefix(crate::bind::CHUNK)
+        .and_then(|rest| rest.strip_prefix(':'));
+    let said = rest.and_then(|rest| rest.split_once(": "));
+    match said {
+        Some((line, said)) if line.bytes().all(|byte| byte.is_ascii_digit()) => said,
+        _ => message,
     }
 }
 
@@ -123,6 +136,9 @@ pub enum ScriptError {
     /// It is not Luau.
     #[error("syntax error at {0}")]
     Syntax(LuaError),
+    /// A line `-- @capability …` at its top is wrong.
+    #[error("in the manifest: {0}")]
+    Manifest(LuaError),
     /// It failed while it ran.
     #[error(transparent)]
     Lua(LuaError),

@@ -12,6 +12,7 @@ use crate::bind::{Answer, ApiError, ApiResult, Binder, line};
 use crate::convert;
 use crate::event_handler::{self, LuaHandler};
 use crate::options::Options;
+use crate::rights::{self, Capability};
 use crate::run::{self, HostFuture};
 use crate::subscriptions::{Kept, Subscriptions};
 use crate::vm::Vm;
@@ -96,9 +97,13 @@ pub(crate) fn install(
     let of = bus.clone();
     event.raw_set(
         "history",
-        bind.function("Event.history", move |lua, (pattern, count)| {
-            Ok(convert::to_lua(lua, &history(&of, pattern, count)?)?)
-        })?,
+        bind.function(
+            "Event.history",
+            move |lua, (pattern, count): (String, _)| {
+                rights::check(lua, "Event.history", &Capability::subscribe(&pattern))?;
+                Ok(convert::to_lua(lua, &history(&of, pattern, count)?)?)
+            },
+        )?,
     )?;
     install_stats(&event, bind, bus, own)?;
     install_handle(lua, bind, own)?;
@@ -180,6 +185,7 @@ fn made(lua: &Lua, topic: Value, data: Value, given: Value) -> ApiResult<Event> 
         .into());
     };
     let topic = Topic::new(&topic.to_str()?)?;
+    rights::check(lua, "Event.publish", &Capability::publish(topic.as_str()))?;
     let vm = Vm::of(lua)?;
     let event = Event::new(topic, convert::to_json(&data)?)
         .with_source(format!("lua:{}", vm.name))
@@ -249,6 +255,7 @@ fn subscribe(
         .into());
     };
     let pattern = pattern.to_str()?.to_owned();
+    rights::check(lua, "Event.subscribe", &Capability::subscribe(&pattern))?;
     // Without a function, events wait for `Event.receive`; then the second argument may be the options.
     let (function, given) = match (function, given) {
         (Value::Function(function), given) => (Some(function), given),

@@ -16,6 +16,7 @@ use crate::hook_options::HookOptions;
 use crate::lua_hook::LuaHook;
 use crate::options::Options;
 use crate::registrations::Registrations;
+use crate::rights::{self, Capability};
 use crate::vm::Vm;
 
 /// The userdata behind a handle.
@@ -105,6 +106,9 @@ fn register(
         .into());
     };
     let options = HookOptions::read(lua, given)?;
+    let (points, _) = Pattern::parse(&point)?;
+    let wanted = Capability::hook(&points, options.role);
+    rights::check(lua, "Hook.register", &wanted)?;
     let vm = Vm::of(lua)?;
     let id = match &options.name {
         Some(name) => name.clone(),
@@ -114,6 +118,7 @@ fn register(
     let hook = LuaHook {
         function: vm.keep(Value::Function(function)),
         vm,
+        args: options.args.clone(),
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
         place: format!("{script}:{at}"),
     };

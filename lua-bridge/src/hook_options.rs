@@ -27,6 +27,7 @@ const KNOWN: &[&str] = &[
     "pure",
     "record_args",
     "lossy",
+    "args",
 ];
 const PHASES: &[(&str, Phase)] = &[
     ("pre", Phase::Pre),
@@ -54,6 +55,8 @@ pub(crate) struct HookOptions {
     pub(crate) role: Role,
     pub(crate) name: Option<String>,
     pub(crate) timeout: Option<Duration>,
+    /// The arguments that its function is called with.
+    pub(crate) args: Option<Box<[String]>>,
     phases: Vec<Phase>,
     priority: Priority,
     tags: Vec<String>,
@@ -102,6 +105,11 @@ impl HookOptions {
             }
             timeout => timeout.map(|ms| Duration::from_millis(ms.into())),
         };
+        let role = options.word("role", ROLES)?.unwrap_or(Role::Intercept);
+        let args = options.strings("args")?;
+        if args.is_some() && role == Role::Observe {
+            return Err(format!("{WHAT}: `args` is for guards and intercepts: an observer gets the record of the call, and finds its arguments in `ctx.args`").into());
+        }
         let on_failure = [("open", OnFailure::Open), ("closed", OnFailure::Closed)];
         let levels = [
             ("names", ArgLevel::Names),
@@ -111,7 +119,8 @@ impl HookOptions {
         ];
         let mode = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
         Ok(HookOptions {
-            role: options.word("role", ROLES)?.unwrap_or(Role::Intercept),
+            role,
+            args: args.map(Vec::into_boxed_slice),
             name: options.string("name")?,
             timeout,
             phases,

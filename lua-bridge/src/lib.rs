@@ -11,7 +11,8 @@
 //!   options {phase = "pre|post|error|done" or a list, role = "intercept|guard|observe" (also transform, control),
 //!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
 //!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure,
-//!            record_args = "names|digest|redacted|full", lossy}
+//!            record_args = "names|digest|redacted|full", lossy, args = {names of arguments}}
+//!   with `args` the function gets these arguments by position, and no ctx
 //!   handle:id() :point() :unregister() :enable() :disable()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
@@ -53,9 +54,12 @@
 //! # Ok(()) }
 //! ```
 
+#![deny(unsafe_code)]
+
 mod agent_api;
 mod answer;
 mod bind;
+mod bounded;
 mod context;
 mod control;
 mod convert;
@@ -67,26 +71,34 @@ mod gate;
 mod hook_api;
 mod hook_options;
 pub mod host;
+mod interrupt;
 mod json_api;
+mod lend;
 mod log_api;
 mod lua_hook;
 mod options;
+mod proxy;
 mod record;
 mod registrations;
 mod require;
+mod rights;
 mod run;
 mod sandbox;
+mod scalar;
 mod script;
 mod source;
+mod states;
 mod subscriptions;
 mod tool_api;
 mod version;
 mod vm;
 mod watch;
+mod watchdog;
 mod workflow_api;
 
 pub use engine::{LuaEngine, LuaEngineBuilder};
 pub use error::{LuaError, ScriptError};
 pub use log_api::{LogLevel, LogLine};
+pub use rights::{Capability, CapabilityError, Rights};
 pub use script::{Reloaded, Script, ScriptStopper};
 pub use watch::{Change, Watch};

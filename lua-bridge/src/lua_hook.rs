@@ -6,7 +6,7 @@ use std::time::Duration;
 use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
-use mlua::{Function, Value};
+use mlua::{Lua, MultiValue, Value};
 
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
@@ -14,12 +14,15 @@ use crate::context::{Changes, Seen};
 use crate::convert::restore;
 use crate::error::LuaError;
 use crate::record;
+use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
 
 /// The function with its state and its limit.
 pub(crate) struct LuaHook {
     pub(crate) vm: Arc<Vm>,
     pub(crate) function: Slot,
+    /// The arguments that it is called with; `None`: with its context.
+    pub(crate) args: Option<Box<[String]>>,
     /// How long one call may take.
     pub(crate) limit: Duration,
     /// Where it was registered: the place of failures that have none of their own.
@@ -27,23 +30,17 @@ pub(crate) struct LuaHook {
 }
 
 impl LuaHook {
-    fn function(&self) -> mlua::Result<Function> {
-        match self.vm.get(&self.function)? {
-            Value::Function(function) => Ok(function),
-            other => Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
-        }
-    }
-
     /// Asks it; what it changed is still to be written back.
     fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<(Answer, Changes), HookError> {
-        let seen = Seen::new(call, role);
+        let seen = Seen::new(&self.vm, call, role);
         let asked = self.vm.call(self.limit, |lua| {
-            let value = lua.scope(|scope| {
-                let ctx = seen.table(lua, scope, &self.vm.bind)?;
-                self.function()?.call::<Value>(ctx)
-            })?;
             let read = || -> ApiResult<_> {
+                let value = self.run(lua, &seen)?;
                 let answer = answer::read(&value, role, call.phase())?;
+                if let Answer::Result(HookResult::Allow) = answer {
+                    let wanted = Capability::grant(call.point_name());
+                    rights::check(lua, "the hook answered Allow", &wanted)?;
+                }
                 Ok((answer, seen.changes()?))
             };
             match read() {
@@ -57,6 +54,24 @@ impl LuaHook {
             Ok(Err(said)) => Err(HookError::other(LuaError::new(said))),
             Err(error) => Err(HookError::other(error)),
         }
+    }
+
+    /// Calls the function with its context, or with the arguments that it named.
+    fn run(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Value> {
+        let function = self.function.function()?;
+        let Some(names) = &self.args else {
+            return raised(self.vm.proxy.about(seen, |ctx| function.call(ctx)));
+        };
+        let mut values = seen.positional(lua, names)?.into_iter();
+        let mut next = || values.next().unwrap_or(Value::Nil);
+        raised(match names.len() {
+            // As tuples: they go to the stack one by one, without a list.
+            0 => function.call(()),
+            1 => function.call(next()),
+            2 => function.call((next(), next())),
+            3 => function.call((next(), next(), next())),
+            _ => function.call(MultiValue::from_iter(values)),
+        })
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
@@ -95,7 +110,7 @@ impl LuaHook {
     ) -> Result<(), HookError> {
         match (phase, data) {
             (Phase::Pre, serde_json::Value::Object(args)) => {
-                changes.args.extend(args);
+                changes.args.extend(args.into_iter().map(|(name, value)| (name.into(), value)));
                 Ok(())
             }
             (Phase::Pre, _) => Err(self.at(
@@ -125,7 +140,7 @@ impl LuaHook {
     pub(crate) fn observe(&self, record: &DecisionRecord) {
         let told = self.vm.call(self.limit, |lua| {
             let ctx = record::table(lua, record, self.vm.bind.plain())?;
-            self.function()?.call::<()>(ctx)
+            self.function.function()?.call::<()>(ctx)
         });
         if let Err(error) = told {
             std::panic::resume_unwind(Box::new(error.to_string()));
@@ -135,4 +150,9 @@ impl LuaHook {
     fn at(&self, error: &dyn std::fmt::Display) -> HookError {
         HookError::other(LuaError::new(format!("{}: {error}", self.place)))
     }
+}
+
+/// What the function raised is passed on as it is.
+fn raised(result: mlua::Result<Value>) -> ApiResult<Value> {
+    result.map_err(ApiError::Lua)
 }

@@ -58,11 +58,7 @@ pub(crate) async fn drive(
 ) -> Result<Json, LuaError> {
     let driven = vm
         .step(limit, |lua| {
-            let function = match vm.get(function)? {
-                Value::Function(function) => function,
-                other => return Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
-            };
-            let thread = lua.create_thread(function)?;
+            let thread = lua.create_thread(function.function()?.clone())?;
             Ok(Driven::new(vm, thread))
         })
         .await?;
@@ -73,7 +69,7 @@ pub(crate) async fn drive(
                 .collect::<mlua::Result<Vec<_>>>()?
                 .into_iter()
                 .collect();
-            driven.resume(vm, args)
+            driven.resume(args)
         })
         .await?;
     loop {
@@ -94,7 +90,7 @@ pub(crate) async fn drive(
                         Value::String(lua.create_string(format!("{place}: {said}"))?),
                     ),
                 };
-                driven.resume(vm, lua.pack_multi(answer)?)
+                driven.resume(lua.pack_multi(answer)?)
             })
             .await?;
     }
@@ -118,8 +114,8 @@ impl Driven {
         }
     }
 
-    fn resume(&self, vm: &Vm, args: MultiValue) -> mlua::Result<Step> {
-        let Value::Thread(thread) = vm.get(&self.thread)? else {
+    fn resume(&self, args: MultiValue) -> mlua::Result<Step> {
+        let Value::Thread(thread) = self.thread.get() else {
             return Err(mlua::Error::runtime("the coroutine is gone"));
         };
         let mut values: MultiValue = thread.resume(args)?;

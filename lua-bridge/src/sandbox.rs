@@ -1,11 +1,9 @@
 //! A Luau state in which a script can compute and call what it is given, and nothing else.
 
-use std::sync::Arc;
-
 use mlua::chunk::Compiler;
-use mlua::{Lua, LuaOptions, StdLib, Value, VmState};
+use mlua::{Lua, LuaOptions, StdLib, Value};
 
-use crate::control::Control;
+use crate::bounded;
 
 /// The globals that Luau brings and scripts keep. What is not here is not there: no `loadstring`, `require`,
 /// `getfenv`, `setfenv`, `newproxy`, `collectgarbage`; and Luau has no `io`, `os.execute`, bytecode or `package`.
@@ -43,9 +41,8 @@ const ALLOWED: &[&str] = &[
     "xpcall",
 ];
 
-/// A state with the allowed libraries, the memory limit and the interrupt. The caller adds the API, then calls
-/// [`seal`].
-pub(crate) fn open(control: &Arc<Control>, memory_limit: usize) -> mlua::Result<Lua> {
+/// A state with the allowed libraries and the memory limit. The caller adds the API, then calls [`seal`].
+pub(crate) fn open(memory_limit: usize) -> mlua::Result<Lua> {
     let libraries = StdLib::COROUTINE
         | StdLib::TABLE
         | StdLib::OS
@@ -70,12 +67,8 @@ pub(crate) fn open(control: &Arc<Control>, memory_limit: usize) -> mlua::Result<
     // Level 2 would inline functions, which then miss in tracebacks.
     lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     lua.enable_jit(true);
+    bounded::install(&lua)?;
     lua.set_memory_limit(memory_limit)?;
-    let control = Arc::clone(control);
-    lua.set_interrupt(move |_| match control.check() {
-        Ok(()) => Ok(VmState::Continue),
-        Err(why) => Err(mlua::Error::RuntimeError(why.to_owned())),
-    });
     Ok(lua)
 }
 

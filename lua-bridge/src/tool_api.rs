@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use crate::bind::{ApiResult, Binder};
 use crate::convert;
 use crate::host::ToolHost;
+use crate::rights::{self, Capability};
 use crate::run::json;
 
 /// Makes the global.
@@ -32,7 +33,8 @@ pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn ToolHost>) -> mlu
         "invoke",
         bind.waiting(
             "Tool.invoke",
-            move |_, (name, params, more): (String, Value, Value)| {
+            move |lua, (name, params, more): (String, Value, Value)| {
+                rights::check(lua, "Tool.invoke", &Capability::tool(&name))?;
                 let params = parameters("Tool.invoke", &name, &params, &more)?;
                 let tools = Arc::clone(&tools);
                 Ok(Box::pin(async move {

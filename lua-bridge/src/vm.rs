@@ -1,17 +1,21 @@
 //! One script's Lua state, and the only two ways into it.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use mlua::{Lua, Value};
+use mlua::{Function, Lua, Value};
 
 use crate::bind::Binder;
 use crate::control::Control;
 use crate::error::{LuaError, ScriptError};
-use crate::gate::Gate;
+use crate::gate::{Gate, Held};
+use crate::interrupt::Interrupt;
+use crate::proxy::Proxy;
+use crate::scalar::Interned;
+use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
 pub(crate) struct Vm {
@@ -21,16 +25,19 @@ pub(crate) struct Vm {
     pub(crate) name: Arc<str>,
     /// Makes its functions.
     pub(crate) bind: Binder,
+    pub(crate) proxy: Proxy,
+    interned: Mutex<Interned>,
     gate: Gate,
     slots: Mutex<Slots>,
+    /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
+    has_freed: AtomicBool,
+    _interrupt: Interrupt,
 }
 
 #[derive(Default)]
 struct Slots {
-    next: u64,
-    values: HashMap<u64, Value>,
-    /// Slots whose owner is gone. Their values are dropped by whoever is in the gate next.
-    freed: Vec<u64>,
+    /// Values of slots that are gone. They are dropped by whoever is in the gate next.
+    freed: Vec<Value>,
     /// The coroutines that are driven from outside, by address: only they can wait.
     driven: Vec<usize>,
 }
@@ -38,10 +45,11 @@ struct Slots {
 /// Keeps a Lua value for Rust code outside of the gate.
 ///
 /// Dropping an mlua value takes mlua's lock, and a hook is dropped wherever the registry drops it, under the
-/// registry's own lock: so only the number of the value is dropped there.
+/// registry's own lock: so the value is only handed back there.
 pub(crate) struct Slot {
     vm: Weak<Vm>,
-    id: u64,
+    /// `Nil` once it is handed back.
+    value: Value,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -49,17 +57,30 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Vm {
-    pub(crate) fn new(lua: Lua, bind: Binder, control: Arc<Control>, name: Arc<str>) -> Arc<Self> {
+    /// # Errors
+    /// The state has no memory left, or the system has no thread for the watchdog.
+    pub(crate) fn new(lua: Lua, bind: Binder, name: Arc<str>) -> mlua::Result<Arc<Self>> {
+        let control = Arc::new(Control::new());
+        let asked = Arc::clone(&control);
+        let interrupt = Interrupt::install(&lua, &control.switch, move || {
+            let may_go_on = asked.check();
+            may_go_on.map_err(|why| mlua::Error::RuntimeError(why.to_owned()))
+        })?;
+        watchdog::watch(&control).map_err(mlua::Error::external)?;
         let vm = Arc::new(Vm {
+            proxy: Proxy::new(&lua, &bind)?,
+            interned: Mutex::default(),
+            _interrupt: interrupt,
             lua,
             control,
             name,
             bind,
             gate: Gate::default(),
             slots: Mutex::default(),
+            has_freed: AtomicBool::new(false),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));
-        vm
+        Ok(vm)
     }
 
     /// The state that a callback runs in.
@@ -74,21 +95,28 @@ impl Vm {
         limit: Duration,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
+        let (_held, limit) = self.enter(limit)?;
+        self.sweep();
+        self.usable()?;
+        let limited = self.control.limit(limit);
+        let result = f(&self.lua);
+        drop(limited);
+        self.settle(result)
+    }
+
+    /// Waits for the state; gives what is left of the limit.
+    fn enter(&self, limit: Duration) -> Result<(Held<'_>, Duration), LuaError> {
+        if let Some(held) = self.gate.try_enter() {
+            return Ok((held, limit));
+        }
         let deadline = Instant::now() + limit;
-        let _held = self.gate.enter_until(deadline).ok_or_else(|| {
+        let held = self.gate.enter_until(deadline).ok_or_else(|| {
             LuaError::new(format!(
                 "{}: its state was in use by another call for {limit:?}",
                 self.name
             ))
         })?;
-        self.sweep();
-        self.usable()?;
-        let limited = self.control.limit(deadline);
-        let result = f(&self.lua);
-        // The last thing it did may have taken it past the deadline without an interrupt; `settle` sees that.
-        let _ = self.control.check();
-        drop(limited);
-        self.settle(result)
+        Ok((held, deadline.saturating_duration_since(Instant::now())))
     }
 
     /// Runs Lua code of a coroutine up to its next wait, at most for `limit`. Never blocks the thread for the
@@ -107,13 +135,8 @@ impl Vm {
                 return Poll::Pending;
             };
             Poll::Ready(self.usable().and_then(|()| {
-                let deadline = limit.map(|limit| Instant::now() + limit);
-                let limited = deadline.map(|deadline| self.control.limit_step(deadline));
+                let limited = limit.map(|limit| self.control.limit_step(limit));
                 let result = f(&self.lua);
-                if limited.is_some() {
-                    // As for hooks: it may have passed the deadline without an interrupt.
-                    let _ = self.control.check();
-                }
                 drop(limited);
                 self.settle(result)
             }))
@@ -159,22 +182,17 @@ impl Vm {
         }
     }
 
-    /// Keeps a value until the slot is dropped.
-    pub(crate) fn keep(self: &Arc<Self>, value: Value) -> Slot {
-        let mut slots = lock(&self.slots);
-        slots.next += 1;
-        let id = slots.next;
-        slots.values.insert(id, value);
-        Slot {
-            vm: Arc::downgrade(self),
-            id,
-        }
+    /// The Lua string of a text.
+    pub(crate) fn intern(&self, text: &str) -> mlua::Result<mlua::LuaString> {
+        lock(&self.interned).string(&self.lua, text)
     }
 
-    /// The value of a slot. Only in the gate.
-    pub(crate) fn get(&self, slot: &Slot) -> mlua::Result<Value> {
-        let value = lock(&self.slots).values.get(&slot.id).cloned();
-        value.ok_or_else(|| mlua::Error::runtime("a value of another script was used here"))
+    /// Keeps a value until the slot is dropped.
+    pub(crate) fn keep(self: &Arc<Self>, value: Value) -> Slot {
+        Slot {
+            vm: Arc::downgrade(self),
+            value,
+        }
     }
 
     pub(crate) fn add_driven(&self, thread: usize) {
@@ -190,11 +208,11 @@ impl Vm {
     }
 
     fn sweep(&self) {
-        let mut slots = lock(&self.slots);
-        let freed = std::mem::take(&mut slots.freed);
-        let values: Vec<_> = freed.iter().map(|id| slots.values.remove(id)).collect();
-        drop(slots);
-        drop(values);
+        if self.has_freed.load(Ordering::Relaxed) {
+            self.has_freed.store(false, Ordering::Relaxed);
+            let freed = std::mem::take(&mut lock(&self.slots).freed);
+            drop(freed);
+        }
     }
 }
 
@@ -211,10 +229,27 @@ fn out_of_memory(error: &mlua::Error) -> bool {
     }
 }
 
+impl Slot {
+    /// The value; to be used in the gate only.
+    pub(crate) fn get(&self) -> &Value {
+        &self.value
+    }
+
+    /// The function that it is.
+    pub(crate) fn function(&self) -> mlua::Result<&Function> {
+        match &self.value {
+            Value::Function(function) => Ok(function),
+            other => Err(mlua::Error::runtime(format!("not a function: {other:?}"))),
+        }
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         if let Some(vm) = self.vm.upgrade() {
-            lock(&vm.slots).freed.push(self.id);
+            let value = std::mem::replace(&mut self.value, Value::Nil);
+            lock(&vm.slots).freed.push(value);
+            vm.has_freed.store(true, Ordering::Relaxed);
         }
     }
 }

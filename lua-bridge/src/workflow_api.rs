@@ -14,6 +14,7 @@ use crate::host::{
     StepSpec, StepWork, WorkflowHost,
 };
 use crate::options::Options;
+use crate::rights::{self, Capability};
 use crate::run::{drive, json};
 use crate::vm::Vm;
 
@@ -61,6 +62,7 @@ fn of(this: &Value) -> ApiResult<Arc<dyn ScriptWorkflow>> {
 }
 
 fn spec(lua: &Lua, config: &Table) -> ApiResult<SequentialSpec> {
+    rights::check(lua, WHAT, &Capability::WORKFLOW)?;
     let options = Options::new(WHAT, config, &["name", "steps", "on_error"])?;
     let steps = options.table("steps", "a list of steps")?;
     let steps = steps
@@ -90,6 +92,7 @@ fn step_spec(lua: &Lua, at: usize, step: &Table) -> ApiResult<StepSpec> {
             if input.is_some() {
                 return Err(format!("{what}: a tool takes `params`, not `input`").into());
             }
+            rights::check(lua, &what, &Capability::tool(&tool))?;
             (StepWork::Tool(tool), params)
         }
         (None, Value::UserData(agent), None) if agent.is::<AgentHandle>() => {

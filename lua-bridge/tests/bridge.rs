@@ -4,12 +4,16 @@
 mod answers;
 #[path = "bridge/context.rs"]
 mod context;
+#[path = "bridge/deadlines.rs"]
+mod deadlines;
 #[path = "bridge/events.rs"]
 mod events;
 #[path = "bridge/failures.rs"]
 mod failures;
 #[path = "bridge/globals.rs"]
 mod globals;
+#[path = "bridge/hostile.rs"]
+mod hostile;
 #[path = "bridge/hosts.rs"]
 mod hosts;
 #[path = "bridge/kit.rs"]
@@ -18,5 +22,7 @@ mod kit;
 mod registration;
 #[path = "bridge/reload.rs"]
 mod reload;
+#[path = "bridge/rights.rs"]
+mod rights;
 #[path = "bridge/threads.rs"]
 mod threads;

@@ -15,6 +15,7 @@ use hooks_runtime::{
 use super::config::Config;
 #[cfg(feature = "builtin")]
 use super::entries::Problem;
+use super::scripts::ScriptEntry;
 
 /// A registry whose policy is in force.
 ///
@@ -233,7 +234,7 @@ impl HookSystemBuilder {
         Ok(self)
     }
 
-    /// Adds a script, which is loaded by [`HookSystemBuilder::build`].
+    /// Adds a script, which is loaded by [`HookSystemBuilder::build`] and may do everything, Allow among it.
     ///
     /// # Errors
     /// [`HookError::Configuration`]: there is no such file.
@@ -245,8 +246,25 @@ impl HookSystemBuilder {
                 cause: "there is no such script".into(),
             });
         }
-        self.config.scripts.push(path.display().to_string());
+        let entry = ScriptEntry::of(path.display().to_string());
+        self.config.scripts.push(entry);
         Ok(self)
+    }
+
+    /// The same for a script that may do only what is listed, see [`ScriptEntry::allow`].
+    ///
+    /// # Errors
+    /// [`HookError::Configuration`]: there is no such file.
+    pub fn script_allowed(
+        self,
+        path: impl AsRef<Path>,
+        allow: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Self, HookError> {
+        let mut system = self.script(path)?;
+        if let Some(entry) = system.config.scripts.last_mut() {
+            entry.allow = Some(allow.into_iter().map(Into::into).collect());
+        }
+        Ok(system)
     }
 
     /// How long all hooks may take in one call at the points that match, before observers that are lossy are left out.
@@ -392,7 +410,7 @@ impl HookSystemBuilder {
         match self.config.scripts.first() {
             None => Ok(()),
             Some(script) => Err(HookError::Configuration {
-                what: script.as_str().into(),
+                what: script.path.as_str().into(),
                 cause: "scripts need the feature `lua` of the crate `hookpoint`".into(),
             }),
         }
@@ -411,12 +429,13 @@ impl HookSystemBuilder {
         let engine = hooks_lua::LuaEngine::builder();
         let engine = engine.events(self.bus.clone()).build();
         let mut scripts = Vec::new();
-        for path in &self.config.scripts {
+        for entry in &self.config.scripts {
             let failed = |error: hooks_lua::ScriptError| HookError::Configuration {
-                what: path.as_str().into(),
+                what: entry.path.as_str().into(),
                 cause: error.to_string().into(),
             };
-            let script = engine.load(path).map_err(failed)?;
+            let engine = engine.granting(entry.rights()?);
+            let script = engine.load(&entry.path).map_err(failed)?;
             script.execute().await.map_err(failed)?;
             scripts.push(script);
         }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::approver::ApproverEntry;
 #[cfg(feature = "builtin")]
 use super::entries::HookEntry;
+use super::scripts::ScriptEntry;
 
 /// What an application's policy consists of.
 ///
@@ -21,7 +22,7 @@ use super::entries::HookEntry;
 /// required = ["no-etc"]          # the system does not start without these hooks
 /// closed = ["tool.execute"]      # calls at these points need a grant
 /// plugins = ["acme-hooks"]       # link-time hooks of other crates are not used
-/// scripts = ["policy.lua"]       # loaded before the system serves, relative to this file
+/// scripts = ["policy.lua"]       # loaded before the system serves, see `ScriptEntry`
 ///
 /// [approver]                     # who answers `Ask`, see `ApproverEntry`
 /// kind = "terminal"
@@ -47,7 +48,7 @@ pub struct Config {
     /// The crates whose link-time hooks are used; absent: all.
     pub plugins: Option<Vec<String>>,
     /// Scripts to load, relative to the file.
-    pub scripts: Vec<String>,
+    pub scripts: Vec<ScriptEntry>,
     /// Who answers `Ask`; absent: whom the program says.
     pub approver: Option<ApproverEntry>,
     /// How long all hooks may take in one call before lossy observers are left out, by pattern.
@@ -70,7 +71,7 @@ struct Written {
     closed: Vec<String>,
     plugins: Option<Vec<String>>,
     #[serde(default)]
-    scripts: Vec<String>,
+    scripts: Vec<toml::Spanned<toml::Value>>,
     approver: Option<toml::Spanned<toml::Table>>,
     /// In microseconds.
     #[serde(default)]
@@ -94,7 +95,7 @@ impl Config {
         let mut config = Config::parse(&text, &path.display().to_string())?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for script in &mut config.scripts {
-            *script = folder.join(&*script).display().to_string();
+            script.resolve(folder);
         }
         if let Some(approver) = &mut config.approver {
             approver.resolve(folder);
@@ -128,7 +129,12 @@ impl Config {
             required: written.required,
             closed: written.closed,
             plugins: written.plugins,
-            scripts: written.scripts,
+            scripts: (written.scripts.into_iter())
+                .map(|entry| {
+                    let at = format!("{name}{}", place(text, entry.span().start));
+                    ScriptEntry::read(at, entry.into_inner())
+                })
+                .collect::<Result<_, _>>()?,
             approver: written.approver.map(|entry| ApproverEntry {
                 at: at(&entry),
                 table: entry.into_inner(),
@@ -222,7 +228,7 @@ mod tests {
             ("required = [", ["hookpoint.toml:1", "array"]),
             (
                 "[budgets]\n\"tool.*\" = \"5ms\"",
-                ["hookpoint.toml:2:12", "integer"],
+                ["hookpoint.toml:2:12", "u64"],
             ),
         ] {
             let error = Config::parse(text, "hookpoint.toml")

@@ -6,6 +6,7 @@ mod builder;
 mod config;
 #[cfg(feature = "builtin")]
 mod entries;
+mod scripts;
 mod terminal;
 
 pub use approver::ApproverEntry;
@@ -13,4 +14,5 @@ pub use builder::{HookSystem, HookSystemBuilder};
 pub use config::Config;
 #[cfg(feature = "builtin")]
 pub use entries::{HookEntry, Problem};
+pub use scripts::ScriptEntry;
 pub use terminal::TerminalApprover;

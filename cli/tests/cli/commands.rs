@@ -226,3 +226,38 @@ return said
     assert!(by("example-plugin.strong-hashes").contains("examples/plugin/src/lib.rs:"));
     assert!(by("cli.workspace").contains("cli/src/run.rs:"));
 }
+
+#[test]
+fn scripts_may_do_what_is_allowed_and_no_more() {
+    let guard = Script::new("Hook.register('tool.execute', print, {role = 'guard'})");
+    assert!(hookpoint(&["run", guard.path()]).status.success());
+    let allowed = ["run", "--allow", "hook:tool.*:guard", guard.path()];
+    assert!(hookpoint(&allowed).status.success());
+    let refused = hookpoint(&["run", "--allow", "tool:calculator", guard.path()]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("--allow hook:tool.execute:guard"),
+        "{}",
+        stderr(&refused)
+    );
+    let wrong = hookpoint(&["run", "--allow", "hook:tool.*", guard.path()]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(
+        stderr(&wrong).contains("names no role"),
+        "{}",
+        stderr(&wrong)
+    );
+    let grants = Script::new(
+        "Hook.register('tool.execute', function() return Result.allow() end, {role = 'guard'})\nTool.invoke('calculator', {expression = '1'})",
+    );
+    assert!(!hookpoint(&["run", grants.path()]).status.success());
+    let granted = [
+        "run",
+        "--allow",
+        "standard",
+        "--allow",
+        "grant:tool.execute",
+        grants.path(),
+    ];
+    assert!(hookpoint(&granted).status.success());
+}

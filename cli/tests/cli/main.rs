@@ -4,6 +4,7 @@
 mod approvals;
 mod audit;
 mod commands;
+mod configurations;
 mod docs;
 mod entries;
 #[cfg(unix)]

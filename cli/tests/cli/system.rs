@@ -101,6 +101,21 @@ async fn whatever_is_wrong_keeps_the_system_from_serving() {
         ("scripts = [\"other.lua\"]", POLICY, "other.lua"),
         ("closed = [\"*\"]", POLICY, "write `>`"),
         ("scripts = [\"policy.lua\"]", "return Tool", ""),
+        (
+            "scripts = [{ path = \"policy.lua\", allow = [\"hook:>:observe\"] }]",
+            POLICY,
+            "lacks the capability `hook:system_test.fetch:guard`",
+        ),
+        (
+            "closed = []\nscripts = [{ path = \"policy.lua\", allow = [\"hook:>\"] }]",
+            POLICY,
+            "hookpoint.toml:2:12: in `allow`: `hook:>` is no capability",
+        ),
+        (
+            "scripts = [{ path = \"policy.lua\", allow = [\"hook:system_test.*:guard\"] }]",
+            POLICY,
+            "",
+        ),
     ] {
         let files = Files::new(&[("policy.lua", policy), ("hookpoint.toml", config)]);
         let registry = HookRegistry::new();
@@ -243,4 +258,24 @@ async fn a_report_tells_what_hooks_in_shadow_mode_would_have_refused() {
         text.contains("Shadow mode would have refused\n  system_test.fetch: not for long"),
         "{text}"
     );
+}
+
+#[test]
+fn a_script_entry_is_a_path_or_a_table() {
+    for (scripts, wanted) in [
+        ("[7]", "hookpoint.toml:1:12"),
+        ("[{ path = \"policy.lua\" }]", "missing field `allow`"),
+        (
+            "[{ path = \"policy.lua\", alow = [] }]",
+            "unknown field `alow`",
+        ),
+    ] {
+        let files = Files::new(&[("hookpoint.toml", &format!("scripts = {scripts}"))]);
+        let read = hookpoint::system::Config::read(files.path("hookpoint.toml"));
+        let error = read.expect_err("it is wrong").to_string();
+        assert!(
+            error.contains(wanted) && error.contains("hookpoint.toml:1:12"),
+            "{scripts}: {error}"
+        );
+    }
 }

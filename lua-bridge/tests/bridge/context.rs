@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::kit::{order, run};
+use crate::kit::{engine, fetch, order, run, run_with};
 
 fn buy_with(body: &str, options: &str) -> serde_json::Value {
     let code = format!("Hook.register('shop.buy', function(ctx) {body} end, {{{options}}})");
@@ -116,13 +116,82 @@ fn a_typo_in_an_argument_name_refuses_and_lists_the_arguments() {
 #[test]
 fn the_context_is_of_no_use_after_the_call() {
     let ran = run("local kept
-        Hook.register('shop.buy', function(ctx)
-            if kept then local _ = kept.args.order end
-            kept = ctx
-        end)")
+        Hook.register('shop.buy', function(ctx) kept = ctx end)
+        Hook.register('shop.buy', function(shop)
+            local ok, said = pcall(function() return kept.args.order end)
+            return Result.cancel(said)
+        end, {args = {'shop'}})")
     .ok();
-    ran.buy(order("tea")).unwrap();
-    assert!(ran.refusal().contains("destructed"), "{}", ran.refusal());
+    let refusal = ran.refusal();
+    assert!(
+        refusal.contains("shop.lua:4: `ctx` is of use only while its hook runs"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn the_context_is_about_the_call_that_runs() {
+    // One object: a call inside of a call has it for its time.
+    let ran = run_with(
+        engine().log(|_| drop(fetch("milk".into()))),
+        "local seen = {}
+        Hook.register('shop.fetch', function(ctx) table.insert(seen, ctx.args.item) end)
+        Hook.register('shop.buy', function(ctx)
+            table.insert(seen, ctx.args.order.item)
+            Log.info('fetch')
+            table.insert(seen, ctx.point)
+            ctx.args.order.item = table.concat(seen, ' ')
+            assert(not pcall(rawset, ctx, 'mine', 1) and not pcall(rawset, ctx.args, 'mine', 1))
+        end)",
+    )
+    .ok();
+    let bought = ran.buy(order("tea")).unwrap();
+    assert_eq!(bought["order"]["item"], "tea milk shop.buy");
+}
+
+#[test]
+fn named_arguments_come_in_their_order_and_may_be_changed_inside() {
+    let ran = run("Hook.register('shop.buy', function(order, shop)
+            assert(shop == 'corner')
+            order.item, order.note = shop, nil
+        end, {args = {'order', 'shop'}})
+        Hook.register('shop.fetch', function(item) if #item > 300 then return Result.cancel(item:sub(1, 3)) end end, {args = {'item'}, role = 'guard'})")
+    .ok();
+    assert_eq!(
+        ran.buy(order("tea")).unwrap()["order"]["item"],
+        json!("corner")
+    );
+    let _entered = ran.registry.enter();
+    for item in [
+        "tea",
+        "tea",
+        "",
+        "milk and tea, and more than sixteen bytes",
+    ] {
+        assert_eq!(
+            fetch(item.into()).unwrap(),
+            format!("{item} from the warehouse")
+        );
+    }
+    let refused = fetch("abc".repeat(200)).unwrap_err().to_string();
+    assert!(refused.ends_with("abc"), "{refused}");
+}
+
+#[test]
+fn a_named_argument_that_is_not_there_refuses_and_lists_the_arguments() {
+    let ran = run("Hook.register('shop.buy', function() end, {args = {'ordr'}})").ok();
+    let refusal = ran.refusal();
+    assert!(
+        refusal.contains("shop.lua:1: ") && refusal.contains("did you mean `order`?"),
+        "{refusal}"
+    );
+    let observer =
+        run("Hook.register('shop.buy', function() end, {args = {'order'}, role = 'observe'})");
+    let error = observer.error();
+    assert!(
+        error.contains("`args` is for guards and intercepts"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hooks_lua::{LuaEngine, LuaEngineBuilder, Script, ScriptError};
+use hooks_lua::{LuaEngine, LuaEngineBuilder, Rights, Script, ScriptError};
 use hooks_runtime::test::{TestRegistry, registry};
 use hooks_runtime::{HookRefusal, hooked};
 use serde::{Deserialize, Serialize};
@@ -102,7 +102,8 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
 }
 
 pub(crate) fn engine() -> LuaEngineBuilder {
-    LuaEngine::builder().hook_time_limit(Duration::from_secs(20))
+    let builder = LuaEngine::builder().hook_time_limit(Duration::from_secs(20));
+    builder.grant(Rights::everything())
 }
 
 /// A registry with a script that ran in it.

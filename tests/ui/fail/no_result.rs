@@ -9,8 +9,8 @@ fn f(a: u32) -> usize {
 fn g() {}
 
 #[hooked(point = "billing.charge")]
-async fn h(a: u32) -> Option<u32> {
-    Some(a)
+async fn h(a: u32) -> bool {
+    a > 0
 }
 
 fn main() {}

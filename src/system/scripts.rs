@@ -1,0 +1,94 @@
+//! `scripts` of a configuration.
+
+use std::path::Path;
+
+use hooks_runtime::HookError;
+use serde::Deserialize;
+
+/// A script of a configuration.
+///
+/// ```toml
+/// scripts = [
+///     "policy.lua",                                            # may do everything, Allow among it
+///     { path = "audit.lua", allow = ["hook:tool.*:observe"] }, # may do only this
+/// ]
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScriptEntry {
+    /// `file:line:column`; for a script that the program named, its path.
+    at: String,
+    /// The script, relative to the file.
+    pub path: String,
+    /// What it may do, in the words of `hooks_lua::Capability`; absent: everything.
+    pub allow: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    path: String,
+    allow: Vec<String>,
+}
+
+impl ScriptEntry {
+    /// A script that may do everything.
+    pub(super) fn of(path: String) -> Self {
+        ScriptEntry {
+            at: path.clone(),
+            path,
+            allow: None,
+        }
+    }
+
+    /// # Errors
+    /// It is neither a path nor a table of a path and what is allowed.
+    pub(super) fn read(at: String, value: toml::Value) -> Result<Self, HookError> {
+        if let toml::Value::String(path) = value {
+            let allow = None;
+            return Ok(ScriptEntry { at, path, allow });
+        }
+        match value.try_into() {
+            Ok(Written { path, allow }) => Ok(ScriptEntry {
+                at,
+                path,
+                allow: Some(allow),
+            }),
+            Err(error) => {
+                let why: toml::de::Error = error;
+                let why = why.message();
+                Err(wrong(
+                    &at,
+                    format!(
+                        "a script is a path, or {{ path = \"policy.lua\", allow = [\"hook:tool.*:guard\"] }}: {why}"
+                    ),
+                ))
+            }
+        }
+    }
+
+    /// Lets the path be relative to the file.
+    pub(super) fn resolve(&mut self, folder: &Path) {
+        self.path = folder.join(&self.path).display().to_string();
+    }
+
+    /// What the script may do.
+    ///
+    /// # Errors
+    /// A text is no capability.
+    #[cfg(feature = "lua")]
+    pub(super) fn rights(&self) -> Result<hooks_lua::Rights, HookError> {
+        match &self.allow {
+            None => Ok(hooks_lua::Rights::everything()),
+            Some(allowed) => hooks_lua::Rights::parse(allowed)
+                .map_err(|error| wrong(&self.at, format!("in `allow`: {error}"))),
+        }
+    }
+}
+
+fn wrong(at: &str, cause: String) -> HookError {
+    HookError::Configuration {
+        what: at.into(),
+        cause: cause.into(),
+    }
+}
