@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long a request may be, in bytes.
@@ -23,6 +24,9 @@ const MAX_REQUEST: u64 = 64 << 10;
 
 /// How long to wait after a connection could not be accepted.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
+
+/// How long somebody may take to read a line of events when the run ends: then nobody waits for who reads no more.
+const LAST_LINE: Duration = Duration::from_secs(1);
 
 /// What can be asked.
 #[derive(Serialize, Deserialize)]
@@ -85,6 +89,7 @@ pub(crate) struct Answers {
 pub(crate) struct Control {
     path: PathBuf,
     task: JoinHandle<()>,
+    ending: watch::Sender<bool>,
 }
 
 impl Control {
@@ -114,8 +119,14 @@ impl Control {
             _ => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let task = tokio::spawn(serve(listener, answers));
-        Ok(Control { path, task })
+        let (ending, ends) = watch::channel(false);
+        let task = tokio::spawn(serve(listener, answers, ends));
+        Ok(Control { path, task, ending })
+    }
+
+    /// The run ends: those who follow its events get what is still to come, if they read it.
+    pub(crate) fn end(&self) {
+        self.ending.send_replace(true);
     }
 }
 
@@ -128,14 +139,14 @@ impl Drop for Control {
     }
 }
 
-async fn serve(listener: UnixListener, answers: Answers) {
+async fn serve(listener: UnixListener, answers: Answers, ends: watch::Receiver<bool>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                let answers = answers.clone();
+                let (answers, ends) = (answers.clone(), ends.clone());
                 tokio::spawn(async move {
                     // One that goes away in the middle is nobody's error.
-                    let _gone = answer(stream, &answers).await;
+                    let _gone = answer(stream, &answers, ends).await;
                 });
             }
             // Out of file descriptors, say: those who are connected go away, and then there are some again.
@@ -147,7 +158,11 @@ async fn serve(listener: UnixListener, answers: Answers) {
     }
 }
 
-async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
+async fn answer(
+    stream: UnixStream,
+    answers: &Answers,
+    mut ends: watch::Receiver<bool>,
+) -> io::Result<()> {
     let bus = &answers.bus;
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
@@ -178,7 +193,13 @@ async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
                 Ok(mut events) => loop {
                     tokio::select! {
                         delivery = events.recv() => match delivery {
-                            Some(delivery) => send(&mut write, &shown(&delivery)).await?,
+                            Some(delivery) => {
+                                let line = shown(&delivery);
+                                tokio::select! {
+                                    sent = send(&mut write, &line) => sent?,
+                                    () = too_late(&mut ends) => return Ok(()),
+                                }
+                            }
                             None => return Ok(()),
                         },
                         // Nothing more is asked on this connection: the other side has gone.
@@ -191,6 +212,13 @@ async fn answer(stream: UnixStream, answers: &Answers) -> io::Result<()> {
         Err(error) => json!({ "error": format!("this is no request: {error}") }),
     };
     send(&mut write, &said).await
+}
+
+/// Some time after the run began to end.
+async fn too_late(ends: &mut watch::Receiver<bool>) {
+    // An error says that it is over already.
+    drop(ends.wait_for(|ending| *ending).await);
+    tokio::time::sleep(LAST_LINE).await;
 }
 
 async fn send(to: &mut (impl AsyncWriteExt + Unpin), line: &Value) -> io::Result<()> {

@@ -16,6 +16,7 @@ mod replay;
 #[cfg(unix)]
 mod report;
 mod run;
+mod watch;
 
 // Linked, and so found: the plugin that comes with the command.
 use hookpoint_example_plugin as _;
@@ -57,7 +58,7 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
-    /// What helps to write scripts.
+    /// Test scripts, try Lua out, and write types for editors.
     #[command(subcommand)]
     Lua(lua::Command),
     /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.

@@ -1,9 +1,9 @@
 //! Who may use a Lua state now.
 
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
-use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 /// A lock that its thread may take again, that a hook waits for no longer than its deadline, and that a future
@@ -11,17 +11,20 @@ use std::time::Instant;
 ///
 /// mlua has a re-entrant lock of its own, which can only be waited for without end: two scripts whose hooks are
 /// asked from each other's threads would stop for ever. So every use of a state goes through its gate first.
+///
+/// Nobody is lost between the last look and the wait: who waits says so in `waiters` before it looks again, and who
+/// leaves looks at `waiters` after it has left, both sequentially consistent; and who waits holds the lock of
+/// `wakers` from before it says so until it sleeps, which who leaves takes before it wakes anybody.
 #[derive(Default)]
 pub(crate) struct Gate {
-    inner: Mutex<Inner>,
+    /// The mark of the thread that holds it; 0: free.
+    owner: AtomicUsize,
+    /// How many times that thread has entered; its own.
+    depth: AtomicUsize,
+    /// Threads and tasks that wait.
+    waiters: AtomicUsize,
+    wakers: Mutex<Vec<Waker>>,
     free: Condvar,
-}
-
-#[derive(Default)]
-struct Inner {
-    owner: Option<ThreadId>,
-    depth: usize,
-    waiting: Vec<Waker>,
 }
 
 /// A number that tells this thread from all others that live.
@@ -37,86 +40,92 @@ pub(crate) struct Held<'g> {
 }
 
 impl Gate {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn held(&self) -> Held<'_> {
-        Held {
-            gate: self,
-            _bound_to_the_thread: PhantomData,
-        }
+    fn lock(&self) -> MutexGuard<'_, Vec<Waker>> {
+        self.wakers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes it if it is free or this thread's already.
     pub(crate) fn try_enter(&self) -> Option<Held<'_>> {
-        let taken = self.lock().take();
-        taken.then(|| self.held())
+        let me = thread_mark();
+        if self.owner.load(Ordering::Relaxed) != me {
+            let taken = self
+                .owner
+                .compare_exchange(0, me, Ordering::SeqCst, Ordering::SeqCst);
+            taken.ok()?;
+        }
+        let depth = self.depth.load(Ordering::Relaxed);
+        self.depth.store(depth + 1, Ordering::Relaxed);
+        Some(Held {
+            gate: self,
+            _bound_to_the_thread: PhantomData,
+        })
     }
 
     /// Waits until `deadline`; `None`: others held it all that time.
     pub(crate) fn enter_until(&self, deadline: Instant) -> Option<Held<'_>> {
-        let mut inner = self.lock();
-        while !inner.take() {
-            let left = deadline.checked_duration_since(Instant::now())?;
-            inner = match self.free.wait_timeout(inner, left) {
-                Ok((inner, _)) => inner,
+        let mut wakers = self.lock();
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let entered = loop {
+            if let Some(held) = self.try_enter() {
+                break Some(held);
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                break None;
+            };
+            wakers = match self.free.wait_timeout(wakers, left) {
+                Ok((wakers, _)) => wakers,
                 Err(poisoned) => poisoned.into_inner().0,
             };
-        }
-        drop(inner);
-        Some(self.held())
+        };
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        entered
     }
 
     /// Takes it, or has the task woken when it is free.
     pub(crate) fn poll_enter(&self, cx: &mut Context<'_>) -> Poll<Held<'_>> {
-        let mut inner = self.lock();
-        if inner.take() {
-            drop(inner);
-            return Poll::Ready(self.held());
+        if let Some(held) = self.try_enter() {
+            return Poll::Ready(held);
         }
+        let mut wakers = self.lock();
         // Polled again meanwhile, it waits once.
-        if !inner
-            .waiting
-            .iter()
-            .any(|waker| waker.will_wake(cx.waker()))
-        {
-            inner.waiting.push(cx.waker().clone());
+        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            wakers.push(cx.waker().clone());
+            self.waiters.fetch_add(1, Ordering::SeqCst);
         }
-        Poll::Pending
+        // Free by now, it is woken once too often.
+        self.try_enter().map_or(Poll::Pending, Poll::Ready)
     }
-}
 
-impl Inner {
-    fn take(&mut self) -> bool {
-        let me = thread::current().id();
-        if self.owner.is_some_and(|owner| owner != me) {
-            return false;
-        }
-        self.owner = Some(me);
-        self.depth += 1;
-        true
+    #[cold]
+    fn wake(&self) {
+        let mut wakers = self.lock();
+        let woken = std::mem::take(&mut *wakers);
+        self.waiters.fetch_sub(woken.len(), Ordering::SeqCst);
+        drop(wakers);
+        self.free.notify_one();
+        woken.into_iter().for_each(Waker::wake);
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let mut inner = self.gate.lock();
-        inner.depth -= 1;
-        if inner.depth > 0 {
+        let gate = self.gate;
+        let depth = gate.depth.load(Ordering::Relaxed) - 1;
+        gate.depth.store(depth, Ordering::Relaxed);
+        if depth > 0 {
             return;
         }
-        inner.owner = None;
-        let waiting = std::mem::take(&mut inner.waiting);
-        drop(inner);
-        self.gate.free.notify_one();
-        waiting.into_iter().for_each(Waker::wake);
+        gate.owner.store(0, Ordering::SeqCst);
+        if gate.waiters.load(Ordering::SeqCst) > 0 {
+            gate.wake();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::thread;
     use std::time::Duration;
 
     #[test]
@@ -131,5 +140,27 @@ mod tests {
         assert!(!other().unwrap());
         drop(outer);
         assert!(other().unwrap());
+    }
+
+    #[test]
+    fn threads_that_wait_get_their_turn() {
+        let (gate, total) = (Gate::default(), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let held = gate.enter_until(Instant::now() + Duration::from_secs(60));
+                        let held = held.expect("nobody keeps it");
+                        // Not one step: two threads inside would lose some.
+                        let before = total.load(Ordering::Relaxed);
+                        std::hint::spin_loop();
+                        total.store(before + 1, Ordering::Relaxed);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(total.into_inner(), 8_000);
+        assert_eq!(gate.waiters.into_inner(), 0);
     }
 }

@@ -1,17 +1,18 @@
 //! The global `Hook`: registering, listing and explaining hooks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::pattern::Pattern;
 use hooks_runtime::point::BUILTIN;
-use hooks_runtime::{HookInfo, HookPoint, Role, Source, hooks, sites};
-use mlua::{AnyUserData, Function, Lua, Table, Value};
+use hooks_runtime::{HookInfo, HookMetadata, HookPoint, PreparedHook, Role, Source, hooks, sites};
+use mlua::{AnyUserData, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::bind::{ApiError, ApiResult, Binder, line};
+use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
+use crate::hook_handle::{self, Handle, alive, target_id};
 use crate::hook_options::{HookOptions, group_tag};
 use crate::lua_condition;
 use crate::lua_hook::LuaHook;
@@ -19,12 +20,6 @@ use crate::options::Options;
 use crate::registrations::Registrations;
 use crate::rights::{self, Capability};
 use crate::vm::Vm;
-
-/// The userdata behind a handle.
-struct Handle {
-    id: String,
-    point: String,
-}
 
 /// Makes the global.
 pub(crate) fn install(
@@ -34,7 +29,7 @@ pub(crate) fn install(
     stem: &str,
     limit: Duration,
 ) -> mlua::Result<()> {
-    install_handle(lua, bind, registrations)?;
+    hook_handle::install(lua, bind, registrations)?;
     let hook = lua.create_table()?;
     let (own, stem) = (Arc::downgrade(registrations), stem.to_owned());
     hook.raw_set(
@@ -86,12 +81,6 @@ pub(crate) fn install(
     lua.globals().raw_set("Hook", hook)
 }
 
-fn alive(own: &Weak<Registrations>) -> ApiResult<Arc<Registrations>> {
-    own.upgrade().ok_or_else(|| {
-        ApiError::Said("the script was unloaded, so it can't have hooks any more".into())
-    })
-}
-
 fn register(
     lua: &Lua,
     own: &Registrations,
@@ -123,7 +112,6 @@ fn register(
         None => own.next_id(stem),
     };
     let (script, at) = line(lua).unwrap_or_else(|| (vm.name.to_string(), 0));
-    let registry = hooks();
     let hook = LuaHook {
         function: vm.keep(Value::Function(function)),
         vm,
@@ -135,66 +123,22 @@ fn register(
     let condition = lua_condition::read(lua, when, hook.limit, &place)?;
     let role = options.role;
     let timeout = options.timeout;
-    let mut builder = registry
-        .on(id.as_str())
+    let mut meta = HookMetadata::new(id.as_str())
         .point(point.as_str())
         .source(Source::script(script, at));
     if let Some(timeout) = timeout {
-        builder = builder.timeout(timeout);
+        meta = meta.timeout(timeout);
     }
     if let Some(condition) = condition {
-        builder = builder.when(condition);
+        meta = meta.when(condition);
     }
-    let builder = options.apply(builder);
-    let guard = match role {
-        Role::Intercept => builder.intercept(move |cx| hook.intercept(cx)),
-        Role::Guard => builder.guard(move |cx| hook.guard(cx)),
-        Role::Observe => builder.observe(move |record| hook.observe(record)),
-    }?;
-    own.add(guard, registry);
+    let meta = options.apply(meta);
+    own.add(match role {
+        Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
+        Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
+        Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
+    })?;
     Ok(lua.create_any_userdata(Handle { id, point })?)
-}
-
-fn install_handle(lua: &Lua, bind: &Binder, own: &Arc<Registrations>) -> mlua::Result<()> {
-    let id = bind.function("handle:id", |_, this: Value| target_id(&this))?;
-    let point = bind.function("handle:point", |_, this: Value| {
-        with_handle(&this, |handle| handle.point.clone())
-    })?;
-    let weak = Arc::downgrade(own);
-    let unregister = bind.function("handle:unregister", move |_, this: Value| {
-        alive(&weak)?.remove(&with_handle(&this, |handle| handle.id.clone())?)
-    })?;
-    let switch = |name, enabled| {
-        let weak = Arc::downgrade(own);
-        bind.function(name, move |_, this: Value| {
-            alive(&weak)?.set_enabled(&with_handle(&this, |handle| handle.id.clone())?, enabled)
-        })
-    };
-    let methods: Vec<(&str, Function)> = vec![
-        ("id", id),
-        ("point", point),
-        ("unregister", unregister),
-        ("enable", switch("handle:enable", true)?),
-        ("disable", switch("handle:disable", false)?),
-        (
-            "stats",
-            bind.function("handle:stats", |lua, this: Value| {
-                let id = with_handle(&this, |handle| handle.id.clone())?;
-                Ok(convert::to_lua(lua, &stats(&id))?)
-            })?,
-        ),
-    ];
-    crate::bind::methods::<Handle>(lua, "hook handle", methods)
-}
-
-/// What is known of a hook: whether it is asked, and its figures while the program measures.
-fn stats(id: &str) -> Json {
-    let registry = hooks();
-    let listed = registry.list();
-    let enabled = listed.iter().any(|hook| &*hook.id == id && hook.enabled);
-    let measured = registry.monitor().snapshot().hooks;
-    let time = measured.into_iter().find(|measured| &*measured.hook == id);
-    json!({"enabled": enabled, "time": time.map(|measured| measured.time)})
 }
 
 /// Unregisters the script's own hooks, or those of one group; says how many.
@@ -217,22 +161,6 @@ fn clear(own: &Registrations, filter: Option<Table>) -> ApiResult<usize> {
         cleared += usize::from(own.remove(id)?);
     }
     Ok(cleared)
-}
-
-fn with_handle<R>(value: &Value, f: impl FnOnce(&Handle) -> R) -> ApiResult<R> {
-    match value {
-        Value::UserData(data) if data.is::<Handle>() => Ok(f(&*data.borrow::<Handle>()?)),
-        _ => {
-            Err("call it on a handle that Hook.register returned, with a colon: handle:id()".into())
-        }
-    }
-}
-
-fn target_id(target: &Value) -> ApiResult<String> {
-    match target {
-        Value::String(id) => Ok(id.to_str()?.to_owned()),
-        handle => with_handle(handle, |handle| handle.id.clone()),
-    }
 }
 
 fn list(lua: &Lua, filter: Value, own: &[String]) -> ApiResult<Json> {

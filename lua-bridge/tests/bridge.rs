@@ -22,8 +22,12 @@ mod hosts;
 mod kit;
 #[path = "bridge/registration.rs"]
 mod registration;
+#[path = "bridge/reload.rs"]
+mod reload;
 #[path = "bridge/rights.rs"]
 mod rights;
+#[path = "bridge/round_trips.rs"]
+mod round_trips;
 #[path = "bridge/surface.rs"]
 mod surface;
 #[path = "bridge/threads.rs"]

@@ -1,6 +1,7 @@
 //! `hookpoint events`, beside a script that runs in another process.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -181,4 +182,51 @@ fn of_several_scripts_one_is_chosen() {
         "{}",
         text(&other.stderr)
     );
+}
+
+#[test]
+fn a_run_does_not_wait_for_who_follows_its_events_and_reads_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let script = "
+        local inbox = Event.subscribe('never')
+        print('ready')
+        while true do
+            for n = 1, 100 do Event.publish('tick', string.rep('x', 4000)) end
+            Event.publish('hundred', 1)
+            inbox:receive(5)
+        end";
+    std::fs::write(folder.join("burst.lua"), script).expect("a file");
+    let mut command = hookpoint(folder);
+    let command = command.args(["run", "burst.lua", "--no-report"]);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it starts");
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    out.read_line(&mut line).expect("a line");
+    let socket = folder.join(format!("run/{}.sock", child.id()));
+    let follow = |pattern: &str| {
+        let mut stream = UnixStream::connect(&socket).expect("it answers");
+        let request = serde_json::json!({ "tail": { "pattern": pattern, "historic": 1 } });
+        writeln!(stream, "{request}").expect("it listens");
+        BufReader::new(stream)
+    };
+    // One that reads its first line, and then nothing: soon nothing more fits between the two.
+    let (mut silent, mut reads) = (follow("tick"), follow("hundred"));
+    silent.read_line(&mut line).expect("an event");
+    for _ in 0..20 {
+        line.clear();
+        reads.read_line(&mut line).expect("an event");
+        assert!(line.contains("hundred"), "{line}");
+    }
+    let pid = child.id().to_string();
+    let told = Command::new("kill").args(["-INT", &pid]).status();
+    assert!(told.expect("it is told").success());
+    let ended = child.wait_with_output().expect("it ends");
+    let said = text(&ended.stderr);
+    assert!(
+        said.contains("stopped") && !said.contains("was not done"),
+        "{said}"
+    );
+    drop((silent, reads));
 }

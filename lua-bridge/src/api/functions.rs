@@ -75,5 +75,6 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Time.sleep"("ms": "integer"), "Waits for so many milliseconds, at most a day, while hooks and handlers of the script go on.";
     "Script.info"() -> "table", "Name, hooks, rights and limits of the script.";
     "Script.requires"("names": "string|string[]") -> "boolean", "Fails unless the program has these: a global (`Agent`), or a function of one (`Event.publish`).";
+    "require"("path": "string") -> "any", "Runs a file beneath the folder of the script, once, and gives what it returns.";
     "print"("...": "any"), "Writes values to the output of the program.";
 };
