@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
 use crate::hook_handle::{self, Handle, alive, target_id};
-use crate::hook_options::{HookOptions, group_tag};
+use crate::hook_options::HookOptions;
 use crate::lua_condition;
 use crate::lua_hook::LuaHook;
 use crate::options::Options;
@@ -119,6 +119,7 @@ fn register(
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
         place: format!("{script}:{at}"),
     };
+    let group = options.group.clone();
     let (place, when) = (hook.place.clone(), options.when.clone());
     let condition = lua_condition::read(lua, when, hook.limit, &place)?;
     let role = options.role;
@@ -138,6 +139,7 @@ fn register(
         Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
         Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
     })?;
+    own.set_group(&id, group);
     Ok(lua.create_any_userdata(Handle { id, point })?)
 }
 
@@ -148,16 +150,12 @@ fn clear(own: &Registrations, filter: Option<Table>) -> ApiResult<usize> {
         None => None,
         Some(filter) => Some(Options::new(WHAT, filter, &["group"])?.name("group")?),
     };
-    let tag = group.as_deref().map(group_tag);
-    let listed = hooks().list();
-    let is_meant = |id: &String| match &tag {
-        None => true,
-        Some(tag) => listed
-            .iter()
-            .any(|hook| *hook.id == **id && hook.tags.iter().any(|other| **other == **tag)),
+    let ids = match &group {
+        None => own.ids(),
+        Some(group) => own.ids_of(group),
     };
     let mut cleared = 0;
-    for id in own.ids().iter().filter(|id| is_meant(id)) {
+    for id in &ids {
         cleared += usize::from(own.remove(id)?);
     }
     Ok(cleared)

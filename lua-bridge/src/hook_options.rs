@@ -55,6 +55,7 @@ const PRIORITIES: &[(&str, Priority)] = &[
 /// What a script says of a hook, beside its point and its function.
 pub(crate) struct HookOptions {
     pub(crate) role: Role,
+    pub(crate) group: Option<String>,
     /// Nothing, a function or text.
     pub(crate) when: Value,
     pub(crate) name: Option<String>,
@@ -123,6 +124,7 @@ impl HookOptions {
         ];
         let mode = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
         Ok(HookOptions {
+            group: options.string("group")?,
             when: when(&options)?,
             role,
             args: args.map(Vec::into_boxed_slice),
@@ -130,7 +132,7 @@ impl HookOptions {
             timeout,
             phases,
             priority: priority(&options)?,
-            tags: tags(&options)?,
+            tags: options.strings("tags")?.unwrap_or_default(),
             before: options.strings("before")?.unwrap_or_default(),
             after: options.strings("after")?.unwrap_or_default(),
             on_failure: options.word("on_failure", &on_failure)?,
@@ -196,19 +198,6 @@ fn when(options: &Options<'_>) -> ApiResult<Value> {
         when @ (Value::Nil | Value::Function(_) | Value::String(_)) => Ok(when),
         other => options.wrong("when", "a function or a condition as text", &other),
     }
-}
-
-/// The tag by which hooks of a group are found.
-pub(crate) fn group_tag(group: &str) -> String {
-    format!("group:{group}")
-}
-
-fn tags(options: &Options<'_>) -> ApiResult<Vec<String>> {
-    let mut tags = options.strings("tags")?.unwrap_or_default();
-    if let Some(group) = options.string("group")? {
-        tags.push(group_tag(&group));
-    }
-    Ok(tags)
 }
 
 fn phase_list(options: &Options<'_>) -> ApiResult<Vec<Phase>> {

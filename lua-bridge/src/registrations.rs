@@ -20,6 +20,8 @@ pub(crate) struct Registrations {
 struct Inner {
     stage: Stage,
     registered: BTreeMap<String, Registered>,
+    /// By id of the hook.
+    groups: BTreeMap<String, String>,
     /// How many ids were made.
     count: u32,
 }
@@ -66,6 +68,23 @@ impl Registrations {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes the group that a hook belongs to.
+    pub(crate) fn set_group(&self, id: &str, group: Option<String>) {
+        let mut inner = self.lock();
+        match group {
+            Some(group) => inner.groups.insert(id.to_owned(), group),
+            None => inner.groups.remove(id),
+        };
+    }
+
+    /// The ids of the hooks of a group, sorted.
+    pub(crate) fn ids_of(&self, group: &str) -> Vec<String> {
+        let mut ids = self.ids();
+        let groups = &self.lock().groups;
+        ids.retain(|id| groups.get(id).is_some_and(|known| known == group));
+        ids
     }
 
     /// The ids, sorted.
@@ -115,6 +134,7 @@ impl Registrations {
     pub(crate) fn remove(&self, id: &str) -> ApiResult<bool> {
         let mut inner = self.lock();
         if let Some(hook) = inner.take_staged(id) {
+            inner.groups.remove(id);
             drop(inner);
             drop(hook);
             return Ok(true);
@@ -137,7 +157,10 @@ impl Registrations {
             )
             .into());
         }
-        let removed = self.lock().registered.remove(id);
+        let mut inner = self.lock();
+        inner.groups.remove(id);
+        let removed = inner.registered.remove(id);
+        drop(inner);
         // The guard is dropped outside of the lock: it unregisters exactly the hook that this script registered.
         Ok(removed.is_some())
     }

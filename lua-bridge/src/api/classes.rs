@@ -23,7 +23,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("role?", "HookRole", "what it may do; `intercept` if nothing is said"),
         ("priority?", "HookPriority|integer", "smaller runs earlier"),
         ("name?", "string", "its id; by default the script's name and a number"),
-        ("group?", "string", "hooks of one group can be unregistered together; they have the tag `group:<name>`"),
+        ("group?", "string", "hooks of one group can be unregistered together with `Hook.clear`"),
         ("tags?", "string[]", "words to find it by"),
         ("once?", "boolean", "it is asked about one call only"),
         ("before?", "string|string[]", "ids of hooks that are asked after it"),

@@ -242,3 +242,26 @@ fn debugging_has_a_level_of_its_own() {
     );
     assert!(LogLevel::Debug < LogLevel::Info);
 }
+
+#[test]
+fn a_version_that_is_being_loaded_clears_its_own_groups() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("shop.lua");
+    std::fs::write(
+        &path,
+        "Hook.register('shop.buy', print, {group = 'a', name = 'old'})",
+    )
+    .unwrap();
+    let registry = registry();
+    let script = engine().build().load(&path).unwrap();
+    let done = crate::kit::block_on(registry.wrap(async {
+        script.execute().await.unwrap();
+        let code = "Hook.register('shop.buy', print, {group = 'a', name = 'new'})
+            Hook.register('shop.buy', print, {group = 'b', name = 'kept'})
+            assert(Hook.clear{group = 'a'} == 1)";
+        std::fs::write(&path, code).unwrap();
+        script.reload().await
+    }));
+    assert!(done.is_ok(), "{done:?}");
+    assert_eq!(script.hooks(), ["kept"]);
+}
