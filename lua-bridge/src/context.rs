@@ -90,7 +90,7 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok((value, Some(original)))
     }
 
-    /// The position of an argument. The runtime's message for a wrong name lists the arguments of the site.
+    /// The position of an argument.
     fn position(&self, key: &Value) -> ApiResult<usize> {
         let Value::String(name) = key else {
             return Err(format!("names are strings, not a {}", key.type_name()).into());
@@ -106,17 +106,22 @@ impl<'c, 'g> Seen<'c, 'g> {
         )
     }
 
-    /// The arguments of these names, in this order.
-    pub(crate) fn positional(&self, lua: &Lua, names: &[String]) -> ApiResult<Vec<Value>> {
+    /// The argument of that name, as the script may change it inside.
+    pub(crate) fn named(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
         let args = self.call.site().args;
-        let value = |name: &String| match args.iter().position(|arg| arg.name == name.as_str()) {
+        match args.iter().position(|arg| arg.name == name) {
             Some(at) => self.named_at(lua, at),
-            None => Err(match self.call.arg_json(name) {
-                Err(error) => error.to_string().into(),
-                Ok(_) => "an argument without a place".into(),
-            }),
-        };
-        names.iter().map(value).collect()
+            None => Err(self.no_such_argument(name)),
+        }
+    }
+
+    /// The runtime's message, which lists the arguments of the site.
+    #[cold]
+    fn no_such_argument(&self, name: &str) -> ApiError {
+        match self.call.arg_json(name) {
+            Err(error) => error.to_string().into(),
+            Ok(_) => "an argument without a place".into(),
+        }
     }
 
     fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {

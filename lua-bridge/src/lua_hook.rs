@@ -62,15 +62,17 @@ impl LuaHook {
         let Some(names) = &self.args else {
             return raised(self.vm.proxy.about(seen, |ctx| function.call(ctx)));
         };
-        let mut values = seen.positional(lua, names)?.into_iter();
-        let mut next = || values.next().unwrap_or(Value::Nil);
-        raised(match names.len() {
-            // As tuples: they go to the stack one by one, without a list.
-            0 => function.call(()),
-            1 => function.call(next()),
-            2 => function.call((next(), next())),
-            3 => function.call((next(), next(), next())),
-            _ => function.call(MultiValue::from_iter(values)),
+        let arg = |name: &String| seen.named(lua, name);
+        // As tuples they go to the stack one by one, without a list.
+        raised(match &**names {
+            [] => function.call(()),
+            [one] => function.call(arg(one)?),
+            [one, two] => function.call((arg(one)?, arg(two)?)),
+            [one, two, three] => function.call((arg(one)?, arg(two)?, arg(three)?)),
+            many => {
+                let values = many.iter().map(arg).collect::<ApiResult<Vec<_>>>()?;
+                function.call(MultiValue::from_iter(values))
+            }
         })
     }
 

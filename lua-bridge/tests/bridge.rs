@@ -24,5 +24,7 @@ mod registration;
 mod reload;
 #[path = "bridge/rights.rs"]
 mod rights;
+#[path = "bridge/round_trips.rs"]
+mod round_trips;
 #[path = "bridge/threads.rs"]
 mod threads;

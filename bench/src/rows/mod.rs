@@ -6,6 +6,7 @@ mod bus;
 mod classic;
 mod event;
 mod idle;
+mod lua;
 mod observed;
 mod route;
 mod scale;
@@ -117,6 +118,7 @@ pub const GROUPS: &[Group] = &[
     bus::QUEUED,
     route::GROUP,
     event::GROUP,
+    lua::GROUP,
 ];
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hookpoint::lua::LuaEngine;
+use hookpoint::lua::{LuaEngine, Rights};
 use hookpoint::test::TestRegistry;
 use serde_json::json;
 
@@ -63,7 +63,8 @@ fn word(answer: &str) -> &str {
 
 fn register(row: &Row, _: &TestRegistry, _: &Arc<Script>, seen: &Seen) -> Kept {
     let told = seen.clone();
-    let engine = LuaEngine::builder().log(move |line| {
+    let engine = LuaEngine::builder().grant(Rights::everything());
+    let engine = engine.log(move |line| {
         told.lock().unwrap().push(line.message.to_string());
     });
     let script = engine.build().load_source("row.lua", CODE).unwrap();
