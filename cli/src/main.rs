@@ -9,12 +9,14 @@ mod doctor;
 mod events;
 mod explain;
 mod hooks;
+mod lua;
 mod output;
 mod points;
 mod replay;
 #[cfg(unix)]
 mod report;
 mod run;
+mod watch;
 
 // Linked, and so found: the plugin that comes with the command.
 use hookpoint_example_plugin as _;
@@ -56,6 +58,9 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
+    /// Test scripts, and try Lua out.
+    #[command(subcommand)]
+    Lua(lua::Command),
     /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.
     Replay(replay::Args),
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
@@ -87,6 +92,7 @@ async fn main() -> ExitCode {
         Command::Events(args) => events::run(args).await,
         #[cfg(unix)]
         Command::Report(args) => report::run(args).await,
+        Command::Lua(command) => lua::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Explain(args) => explain::run(args).await,
     };

@@ -1,5 +1,6 @@
 //! `hookpoint run`
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -37,6 +38,20 @@ pub(crate) struct Args {
     /// Print no report.
     #[arg(long, conflicts_with = "json")]
     no_report: bool,
+    /// Go on after the last script, and reload scripts when one of their files changes, until Ctrl-C or SIGTERM.
+    #[arg(long)]
+    watch: bool,
+    /// One value of the table `Env` of the scripts; may be repeated.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    env: Vec<(String, String)>,
+}
+
+/// `KEY=VALUE`; the value may be empty and may hold further `=`.
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE, for example --env STAGE=test".to_owned()),
+    }
 }
 
 /// A registry with the command's own hooks and those of scripts.
@@ -96,16 +111,19 @@ pub(crate) async fn run(args: Args) -> Done {
     });
     let engine = hookpoint::script::engine(".")?.grant(rights);
     let engine = engine.events(bus.clone());
-    let engine = if args.json {
+    let mut engine = if args.json {
         engine.output(io::stderr())
     } else {
         engine
+    };
+    for (key, value) in args.env {
+        engine = engine.env(key, value);
     }
-    .build();
+    let engine = engine.build();
 
     let mut kept = Vec::new();
     let mut results = Vec::new();
-    let mut failed = false;
+    let mut failed = BTreeSet::new();
     for path in &args.scripts {
         let shown = path.display().to_string();
         tell(bus, "script.started", json!({ "script": shown }));
@@ -116,17 +134,20 @@ pub(crate) async fn run(args: Args) -> Done {
             json!({ "script": shown, "ok": result.is_ok() }),
         );
         if let Err(error) = &result {
-            failed = true;
+            failed.insert(shown.clone());
             complain(error);
         }
         results.push(match result {
             Ok(value) => json!({ "script": shown, "result": value }),
             Err(error) => json!({ "script": shown, "error": error.to_string() }),
         });
-        kept.extend(script);
+        kept.extend(script.map(Arc::new));
     }
     // Handlers of the scripts get what was published before anything is summed up.
-    kept.iter().for_each(Script::end_receiving);
+    kept.iter().for_each(|script| script.end_receiving());
+    if args.watch && !kept.is_empty() {
+        failed = crate::watch::until_stopped(kept.clone(), failed).await?;
+    }
     #[cfg(unix)]
     control.iter().for_each(crate::control::Control::end);
     let drained = tokio::select! {
@@ -153,10 +174,10 @@ pub(crate) async fn run(args: Args) -> Done {
     } else if !args.no_report {
         output::text(&format!("\n── report ──\n{}", report.text()))?;
     }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
+    Ok(if failed.is_empty() {
         ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     })
 }
 
@@ -207,7 +228,7 @@ async fn run_one(
     (Some(script), result)
 }
 
-fn complain(error: &ScriptError) {
+pub(crate) fn complain(error: &ScriptError) {
     eprintln!("error: {error}");
     if let Some(traceback) = error.traceback() {
         eprintln!("{traceback}");
@@ -216,7 +237,7 @@ fn complain(error: &ScriptError) {
 
 /// The command's own policy: what its tools are given must stay beneath the folder that it was started in.
 /// The tools are confined as well; this refuses before they look.
-fn own_hooks(registry: &HookRegistry) -> Result<(), HookError> {
+pub(crate) fn own_hooks(registry: &HookRegistry) -> Result<(), HookError> {
     let workspace = registry
         .on("cli.workspace")
         .point("tool.execute")

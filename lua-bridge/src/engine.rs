@@ -1,11 +1,12 @@
 //! The engine: what all scripts of a program have in common.
 
+use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use hooks_events::EventBus;
+use hooks_events::{Event, EventBus};
 use hooks_runtime::hooked;
 use mlua::{Lua, Value};
 use serde_json::json;
@@ -13,14 +14,17 @@ use serde_json::json;
 use crate::bind::Binder;
 use crate::error::{LuaError, ScriptError};
 use crate::host::{AgentHost, ToolHost, WorkflowHost};
-use crate::log_api::{LogLine, LogSink, Output};
+use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::registrations::Registrations;
 use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
+use crate::source::Sources;
+use crate::states::States;
 use crate::subscriptions::Subscriptions;
+use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, convert, event_api, hook_api, json_api, log_api, sandbox, tool_api,
+    agent_api, answer, convert, event_api, hook_api, json_api, log_api, require, sandbox, tool_api,
     workflow_api,
 };
 
@@ -36,6 +40,9 @@ pub struct LuaEngine {
 pub struct LuaEngineBuilder {
     memory_limit: usize,
     hook_time_limit: Duration,
+    source_limit: u64,
+    env: BTreeMap<String, String>,
+    states: States,
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
@@ -55,6 +62,17 @@ impl LuaEngineBuilder {
     /// of a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
     pub fn hook_time_limit(mut self, limit: Duration) -> Self {
         self.hook_time_limit = limit;
+        self
+    }
+    /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
+    pub fn source_limit(mut self, bytes: u64) -> Self {
+        self.source_limit = bytes;
+        self
+    }
+    /// One value of the global `Env`, a table that scripts can read. Nothing of the process's own environment is in
+    /// it. A second value of that name takes the place of the first.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.insert(name.into(), value.into());
         self
     }
     /// The tools behind the global `Tool`.
@@ -107,6 +125,9 @@ impl LuaEngine {
         LuaEngineBuilder {
             memory_limit: 64 << 20,
             hook_time_limit: Duration::from_secs(5),
+            source_limit: 1 << 20,
+            env: BTreeMap::new(),
+            states: States::default(),
             tools: None,
             agents: None,
             workflows: None,
@@ -125,14 +146,20 @@ impl LuaEngine {
     /// Reads and compiles a script; nothing of it runs yet.
     ///
     /// # Errors
-    /// [`ScriptError::Read`], [`ScriptError::Syntax`] with file and line, [`ScriptError::Refused`].
+    /// [`ScriptError::Read`], [`ScriptError::TooLong`], [`ScriptError::Syntax`] with file and line,
+    /// [`ScriptError::Refused`].
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Script, ScriptError> {
         let path = path.as_ref();
-        let source = std::fs::read_to_string(path).map_err(|source| ScriptError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
-        self.load_source(&path.display().to_string(), &source)
+        let sources = self.sources(Some(path));
+        let source = sources.read(path)?;
+        let name = path.display().to_string();
+        let version = self.compile(&name, source, &sources, false)?;
+        Ok(Script::new(
+            &name,
+            self.clone(),
+            Some(path.to_owned()),
+            version,
+        ))
     }
 
     /// Compiles a script that is not in a file; `name` stands in messages as a path would.
@@ -140,18 +167,72 @@ impl LuaEngine {
     /// # Errors
     /// As [`LuaEngine::load`].
     pub fn load_source(&self, name: &str, source: &str) -> Result<Script, ScriptError> {
-        self.compile(name, source.to_owned())
+        let version = self.compile(name, source.to_owned(), &self.sources(None), false)?;
+        Ok(Script::new(name, self.clone(), None, version))
+    }
+
+    /// How many Lua states this engine, and those made of it by [`LuaEngine::granting`], have: one for each script, and those of versions that were replaced for as long as
+    /// calls are in them.
+    pub fn states(&self) -> usize {
+        self.settings.states.count()
+    }
+
+    /// Nothing is read yet. A folder that can't be found shows when the file can't be read.
+    pub(crate) fn sources(&self, path: Option<&Path>) -> Arc<Sources> {
+        let real = path.and_then(|path| path.canonicalize().ok());
+        let root = real.as_deref().and_then(Path::parent).map(PathBuf::from);
+        Arc::new(Sources::new(root, self.settings.source_limit))
+    }
+
+    /// A version that waits to take the place of the one in force.
+    pub(crate) fn staged(
+        &self,
+        script: &str,
+        source: String,
+        sources: &Arc<Sources>,
+    ) -> Result<Version, ScriptError> {
+        self.compile(script, source, sources, true)
+    }
+
+    pub(crate) fn source_limit(&self) -> u64 {
+        self.settings.source_limit
+    }
+
+    /// Publishes what the engine has to say, if there is a bus; nobody has to listen.
+    pub(crate) fn tell(&self, topic: &str, data: serde_json::Value) {
+        let Some(bus) = &self.settings.events else {
+            return;
+        };
+        let told = Event::try_new(topic, data).and_then(|event| bus.try_publish(event));
+        if let Err(error) = told {
+            (self.settings.log)(&LogLine {
+                level: LogLevel::Warn,
+                script: topic.to_owned(),
+                line: 0,
+                message: error.to_string(),
+                fields: None,
+            });
+        }
     }
 
     /// Makes a state and compiles `source` into it. Hooks may read and change the source.
     #[hooked(point = "script.load", component = script)]
-    fn compile(&self, script: &str, source: String) -> Result<Script, ScriptError> {
+    fn compile(
+        &self,
+        script: &str,
+        source: String,
+        sources: &Arc<Sources>,
+        is_staged: bool,
+    ) -> Result<Version, ScriptError> {
         let stem = Path::new(script).file_stem().unwrap_or_default();
         let stem = stem.to_string_lossy().into_owned();
         let rights = ScriptRights::read(script, &source, &self.settings.grant)?;
-        let registrations = Arc::new(Registrations::default());
-        let subscriptions = Arc::new(Subscriptions::default());
-        let made = self.state(script, &stem, &registrations, &subscriptions);
+        let (registrations, subscriptions) = match is_staged {
+            true => (Registrations::staged(), Subscriptions::staged()),
+            false => Default::default(),
+        };
+        let (registrations, subscriptions) = (Arc::new(registrations), Arc::new(subscriptions));
+        let made = self.state(script, &stem, &registrations, &subscriptions, sources);
         let (lua, bind) = made.map_err(|cause| ScriptError::Setup {
             script: script.to_owned(),
             cause: cause.to_string(),
@@ -167,7 +248,14 @@ impl LuaEngine {
             cause: cause.to_string(),
         })?;
         let main = vm.keep(Value::Function(main));
-        Ok(Script::new(registrations, subscriptions, main, vm))
+        let sources = Arc::clone(sources);
+        Ok(Version::new(
+            registrations,
+            subscriptions,
+            sources,
+            main,
+            vm,
+        ))
     }
 
     fn state(
@@ -176,14 +264,22 @@ impl LuaEngine {
         stem: &str,
         registrations: &Arc<Registrations>,
         subscriptions: &Arc<Subscriptions>,
+        sources: &Arc<Sources>,
     ) -> mlua::Result<(Lua, Binder)> {
         let settings = &*self.settings;
         let lua = sandbox::open(settings.memory_limit)?;
+        lua.set_app_data(settings.states.handle());
         convert::install(&lua)?;
         let bind = Binder::new(&lua)?;
         hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
         answer::install(&lua, &bind)?;
         json_api::install(&lua, &bind)?;
+        require::install(&lua, &bind, sources)?;
+        let env = settings
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        lua.globals().raw_set("Env", lua.create_table_from(env)?)?;
         log_api::install(&lua, &bind, &settings.log, &settings.output)?;
         if let Some(bus) = &settings.events {
             event_api::install(&lua, &bind, bus, subscriptions, settings.hook_time_limit)?;

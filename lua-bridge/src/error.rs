@@ -158,7 +158,31 @@ pub enum ScriptError {
         /// What Lua says.
         cause: String,
     },
-    /// A hook at `script.load` or `script.execute` refused.
+    /// It is longer than sources may be.
+    #[error("script `{}` is longer than {limit} bytes: split it, or raise the limit of sources", path.display())]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The new version of it can't take the place of the one that runs.
+    #[error("script `{script}` was not reloaded, and goes on as it is: {why}")]
+    NotReloaded {
+        /// The script.
+        script: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// Changes of its files can't be noticed.
+    #[error("the folder `{}` can't be watched: {cause}", path.display())]
+    Watch {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        cause: String,
+    },
+    /// A hook at `script.load`, `script.execute` or `script.reload` refused.
     #[error(transparent)]
     Refused(#[from] HookRefusal),
 }

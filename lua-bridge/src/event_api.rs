@@ -307,7 +307,7 @@ fn subscribe(
         None => Kept::queue(builder.stream()?),
         Some(function) => {
             let handler = LuaHandler::new(&vm, bus, function, limit, place.clone());
-            Kept::handler(builder.handler(handler)?)
+            own.start(Box::new(move || builder.handler(handler)))?
         }
     };
     let id = own.add(pattern, place, kept);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hooks_runtime::pattern::Pattern;
 use hooks_runtime::point::BUILTIN;
-use hooks_runtime::{HookInfo, HookPoint, Role, Source, hooks, sites};
+use hooks_runtime::{HookInfo, HookMetadata, HookPoint, PreparedHook, Role, Source, hooks, sites};
 use mlua::{AnyUserData, Function, Lua, Value};
 use serde_json::{Value as Json, json};
 
@@ -115,7 +115,6 @@ fn register(
         None => own.next_id(stem),
     };
     let (script, at) = line(lua).unwrap_or_else(|| (vm.name.to_string(), 0));
-    let registry = hooks();
     let hook = LuaHook {
         function: vm.keep(Value::Function(function)),
         vm,
@@ -125,20 +124,18 @@ fn register(
     };
     let role = options.role;
     let timeout = options.timeout;
-    let mut builder = registry
-        .on(id.as_str())
+    let mut meta = HookMetadata::new(id.as_str())
         .point(point.as_str())
         .source(Source::script(script, at));
     if let Some(timeout) = timeout {
-        builder = builder.timeout(timeout);
+        meta = meta.timeout(timeout);
     }
-    let builder = options.apply(builder);
-    let guard = match role {
-        Role::Intercept => builder.intercept(move |cx| hook.intercept(cx)),
-        Role::Guard => builder.guard(move |cx| hook.guard(cx)),
-        Role::Observe => builder.observe(move |record| hook.observe(record)),
-    }?;
-    own.add(guard, registry);
+    let meta = options.apply(meta);
+    own.add(match role {
+        Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
+        Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
+        Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
+    })?;
     Ok(lua.create_any_userdata(Handle { id, point })?)
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hooks_runtime::{ArgLevel, HookBuilder, Mode, OnFailure, Phase, Priority, Role};
+use hooks_runtime::{ArgLevel, HookMetadata, Mode, OnFailure, Phase, Priority, Role};
 use mlua::Value;
 
 use crate::bind::ApiResult;
@@ -141,7 +141,7 @@ impl HookOptions {
     }
 
     /// Says the same to the registry.
-    pub(crate) fn apply(self, mut builder: HookBuilder) -> HookBuilder {
+    pub(crate) fn apply(self, mut builder: HookMetadata) -> HookMetadata {
         builder = builder.priority(self.priority);
         for phase in self.phases {
             builder = builder.phase(phase);

@@ -28,7 +28,11 @@
 //!   each also save_as=, on_error = "fail" | "continue" | {retry = {max_attempts=, delay_ms=}}
 //! Log.info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
 //! Script.info() -> {…}                    print(…)
+//! require(path) -> what the file returns  Env.<name> -> what the host set
 //! ```
+//! `require` finds files beneath the folder of the script only. [`Script::reload`] puts a new version of a script in
+//! the place of the running one, in one step for every call; [`Watch`] says when its files were changed.
+//!
 //! Luau's own libraries are there but for what leads out of the sandbox: `math`, `string`, `table`, `coroutine`,
 //! `bit32`, `buffer`, `utf8`, `vector`, and of `os` `time`, `clock`, `date` and `difftime`. Functions that wait
 //! (`Tool.invoke`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
@@ -76,14 +80,19 @@ mod options;
 mod proxy;
 mod record;
 mod registrations;
+mod require;
 mod rights;
 mod run;
 mod sandbox;
 mod scalar;
 mod script;
+mod source;
+mod states;
 mod subscriptions;
 mod tool_api;
+mod version;
 mod vm;
+mod watch;
 mod watchdog;
 mod workflow_api;
 
@@ -91,4 +100,5 @@ pub use engine::{LuaEngine, LuaEngineBuilder};
 pub use error::{LuaError, ScriptError};
 pub use log_api::{LogLevel, LogLine};
 pub use rights::{Capability, CapabilityError, Rights};
-pub use script::{Script, ScriptStopper};
+pub use script::{Reloaded, Script, ScriptStopper};
+pub use watch::{Change, Watch};

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hooks_runtime::{HookGuard, HookRegistry, hooks};
+use hooks_runtime::{HookError, HookGuard, HookInfo, HookRegistry, PreparedHook, hooks};
 
 use crate::bind::ApiResult;
+
+const RELOADED: &str = "the script was reloaded: this version of it can't register hooks any more";
 
 /// What a script has registered. Dropped with the script, and the hooks with it; what the script does with the
 /// handles changes nothing.
@@ -16,9 +18,34 @@ pub(crate) struct Registrations {
 
 #[derive(Default)]
 struct Inner {
+    stage: Stage,
     registered: BTreeMap<String, Registered>,
     /// How many ids were made.
     count: u32,
+}
+
+/// Where a version of a script is in its life.
+#[derive(Default)]
+enum Stage {
+    /// Hooks are asked from when they are registered.
+    #[default]
+    Live,
+    /// The version before is still asked; these take its place in one step.
+    Staged(Staged),
+    /// Another version has taken its place.
+    Over,
+}
+
+#[derive(Default)]
+struct Staged {
+    /// Where all of them were registered.
+    registry: Option<HookRegistry>,
+    hooks: Vec<StagedHook>,
+}
+
+struct StagedHook {
+    hook: PreparedHook,
+    enabled: bool,
 }
 
 struct Registered {
@@ -27,24 +54,54 @@ struct Registered {
 }
 
 impl Registrations {
+    /// Of a version whose hooks wait until it takes the place of another one.
+    pub(crate) fn staged() -> Self {
+        Registrations {
+            inner: Mutex::new(Inner {
+                stage: Stage::Staged(Staged::default()),
+                ..Inner::default()
+            }),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ids, sorted.
     pub(crate) fn ids(&self) -> Vec<String> {
-        self.lock().registered.keys().cloned().collect()
+        let inner = self.lock();
+        let mut ids: Vec<_> = inner.registered.keys().cloned().collect();
+        if let Stage::Staged(staged) = &inner.stage {
+            ids.extend(staged.hooks.iter().map(|h| h.hook.id().to_owned()));
+            ids.sort_unstable();
+        }
+        ids
     }
 
-    /// Keeps the guard of a hook.
-    pub(crate) fn add(&self, guard: HookGuard, registry: HookRegistry) {
-        let id = guard.id().to_owned();
-        let before = self
-            .lock()
-            .registered
-            .insert(id, Registered { guard, registry });
-        // A spent `once` hook of that id, which the registry has forgotten; its guard does nothing any more.
+    /// Registers a hook, now or with the others of its version.
+    pub(crate) fn add(&self, hook: PreparedHook) -> ApiResult<()> {
+        let registry = hooks();
+        let mut inner = self.lock();
+        match &mut inner.stage {
+            Stage::Live => {}
+            Stage::Staged(staged) => return staged.add(registry, hook),
+            Stage::Over => return Err(RELOADED.into()),
+        }
+        drop(inner);
+        // Out of the lock: a hook that is asked meanwhile may register another one.
+        let guards = registry.replace(&[], vec![hook])?;
+        let mut inner = self.lock();
+        if matches!(inner.stage, Stage::Over) {
+            drop(inner);
+            drop(guards);
+            return Err(RELOADED.into());
+        }
+        let before = inner.keep(guards, &registry);
+        drop(inner);
+        // Spent `once` hooks of that id, which the registry has forgotten; their guards do nothing any more.
         drop(before);
+        Ok(())
     }
 
     /// The default id of the next hook.
@@ -56,11 +113,17 @@ impl Registrations {
 
     /// Unregisters a hook; `false`: there is none of that id.
     pub(crate) fn remove(&self, id: &str) -> ApiResult<bool> {
-        let registry = self
-            .lock()
+        let mut inner = self.lock();
+        if let Some(hook) = inner.take_staged(id) {
+            drop(inner);
+            drop(hook);
+            return Ok(true);
+        }
+        let registry = inner
             .registered
             .get(id)
             .map(|registered| registered.registry.clone());
+        drop(inner);
         let Some(registry) = registry else {
             return foreign(id).map(|()| false);
         };
@@ -81,15 +144,124 @@ impl Registrations {
 
     /// Asks the hook again, or stops asking it.
     pub(crate) fn set_enabled(&self, id: &str, enabled: bool) -> ApiResult<()> {
-        let inner = self.lock();
+        let mut inner = self.lock();
+        if let Some(staged) = inner.staged(id) {
+            staged.enabled = enabled;
+            return Ok(());
+        }
         let Some(registered) = inner.registered.get(id) else {
             return Err(format!("hook `{id}` is no longer registered").into());
         };
-        let switched = match enabled {
-            true => registered.guard.enable(),
-            false => registered.guard.disable(),
+        Ok(registered.switch(enabled)?)
+    }
+
+    /// Puts the staged hooks in the place of those of `old` in one step, and ends `old`: it can't register any more.
+    ///
+    /// # Errors
+    /// The registry refuses one of them; then nothing has changed.
+    pub(crate) fn take_over(&self, old: &Registrations) -> Result<(), HookError> {
+        let mut inner = self.lock();
+        let Stage::Staged(staged) = std::mem::replace(&mut inner.stage, Stage::Live) else {
+            return Ok(());
         };
-        Ok(switched?)
+        let mut before = old.lock();
+        let first = before.registered.values().next();
+        let registry = staged.registry.or_else(|| Some(first?.registry.clone()));
+        let Some(registry) = registry else {
+            // Neither of them has hooks.
+            before.stage = Stage::Over;
+            return Ok(());
+        };
+        let switched_off: Vec<String> = staged
+            .hooks
+            .iter()
+            .filter(|h| !h.enabled)
+            .map(id_of)
+            .collect();
+        let required =
+            |hook: &HookInfo| hook.required && switched_off.iter().any(|id| **id == *hook.id);
+        if let Some(hook) = registry.list().into_iter().find(required) {
+            return Err(HookError::Required {
+                id: hook.id,
+                action: "disabled",
+            });
+        }
+        let guards: Vec<_> = before.registered.values().map(|r| &r.guard).collect();
+        let hooks = staged.hooks.into_iter().map(|staged| staged.hook).collect();
+        let guards = registry.replace_own(&guards, hooks)?;
+        before.stage = Stage::Over;
+        let gone = std::mem::take(&mut before.registered);
+        drop(before);
+        let none = inner.keep(guards, &registry);
+        for id in &switched_off {
+            let switched = inner.registered.get(id).map(|hook| hook.switch(false));
+            match switched {
+                // A `once` hook that was asked in this very moment is gone, which is as good.
+                None | Some(Ok(()) | Err(HookError::UnknownHook { .. })) => {}
+                Some(Err(error)) => return Err(error),
+            }
+        }
+        drop(inner);
+        drop((gone, none));
+        Ok(())
+    }
+}
+
+fn id_of(staged: &StagedHook) -> String {
+    staged.hook.id().to_owned()
+}
+
+impl Staged {
+    fn add(&mut self, registry: HookRegistry, hook: PreparedHook) -> ApiResult<()> {
+        if let Some(first) = self.hooks.iter().find(|first| first.hook.id() == hook.id()) {
+            return Err(HookError::Duplicate {
+                id: first.hook.id().into(),
+                first: first.hook.source().to_string().into(),
+                second: hook.source().to_string().into(),
+            }
+            .into());
+        }
+        if self.registry.get_or_insert_with(|| registry.clone()) != &registry {
+            return Err("a script that is reloaded registers its hooks in one scope, because they take the place of the old ones in one step; register those of other scopes later, in a hook or handler".into());
+        }
+        let enabled = true;
+        self.hooks.push(StagedHook { hook, enabled });
+        Ok(())
+    }
+}
+
+impl Registered {
+    fn switch(&self, enabled: bool) -> Result<(), HookError> {
+        match enabled {
+            true => self.guard.enable(),
+            false => self.guard.disable(),
+        }
+    }
+}
+
+impl Inner {
+    /// Keeps guards; what they take the place of is to be dropped out of the lock.
+    fn keep(&mut self, guards: Vec<HookGuard>, registry: &HookRegistry) -> Vec<Registered> {
+        let kept = guards.into_iter().filter_map(|guard| {
+            let (id, registry) = (guard.id().to_owned(), registry.clone());
+            self.registered.insert(id, Registered { guard, registry })
+        });
+        kept.collect()
+    }
+
+    fn staged(&mut self, id: &str) -> Option<&mut StagedHook> {
+        let Stage::Staged(staged) = &mut self.stage else {
+            return None;
+        };
+        staged.hooks.iter_mut().find(|h| h.hook.id() == id)
+    }
+
+    fn take_staged(&mut self, id: &str) -> Option<StagedHook> {
+        let Stage::Staged(staged) = &mut self.stage else {
+            return None;
+        };
+        let at = staged.hooks.iter().position(|h| h.hook.id() == id)?;
+        Some(staged.hooks.remove(at))
     }
 }
 

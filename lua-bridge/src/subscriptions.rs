@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hooks_events::{HandlerGuard, Subscription};
+use hooks_events::{EventError, HandlerGuard, Subscription};
 use serde_json::{Value as Json, json};
 
 use crate::bind::ApiResult;
@@ -16,6 +16,8 @@ pub(crate) struct Subscriptions {
 
 #[derive(Default)]
 struct Inner {
+    /// Functions wait until their version of the script takes the place of another one.
+    is_staged: bool,
     last: u64,
     subscribed: BTreeMap<u64, Subscribed>,
 }
@@ -30,16 +32,18 @@ struct Subscribed {
 pub(crate) enum Kept {
     Handler(HandlerGuard),
     Queue(Queue),
+    Staged(Start),
+    /// It could not be subscribed.
+    Over,
 }
+
+/// Subscribes a function of a script.
+pub(crate) type Start = Box<dyn FnOnce() -> Result<HandlerGuard, EventError> + Send>;
 
 /// Events that wait for `Event.receive`.
 pub(crate) type Queue = Arc<tokio::sync::Mutex<Subscription>>;
 
 impl Kept {
-    pub(crate) fn handler(guard: HandlerGuard) -> Kept {
-        Kept::Handler(guard)
-    }
-
     pub(crate) fn queue(subscription: Subscription) -> Kept {
         Kept::Queue(Arc::new(tokio::sync::Mutex::new(subscription)))
     }
@@ -48,7 +52,8 @@ impl Kept {
     fn is_over(&self) -> bool {
         match self {
             Kept::Handler(guard) => guard.is_finished(),
-            Kept::Queue(_) => false,
+            Kept::Queue(_) | Kept::Staged(_) => false,
+            Kept::Over => true,
         }
     }
 }
@@ -56,6 +61,40 @@ impl Kept {
 impl Subscriptions {
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of a version whose functions get no events before it takes the place of another one.
+    pub(crate) fn staged() -> Self {
+        let subscriptions = Subscriptions::default();
+        subscriptions.lock().is_staged = true;
+        subscriptions
+    }
+
+    /// Subscribes a function, now or when its version takes over.
+    pub(crate) fn start(&self, start: Start) -> Result<Kept, EventError> {
+        if self.lock().is_staged {
+            return Ok(Kept::Staged(start));
+        }
+        start().map(Kept::Handler)
+    }
+
+    /// The functions get events from here on.
+    pub(crate) fn go_live(&self) -> Result<(), EventError> {
+        let mut inner = self.lock();
+        inner.is_staged = false;
+        for known in inner.subscribed.values_mut() {
+            known.kept = match std::mem::replace(&mut known.kept, Kept::Over) {
+                Kept::Staged(start) => Kept::Handler(start()?),
+                kept => kept,
+            };
+        }
+        Ok(())
+    }
+
+    /// Ends all of them. An event that is being handled is not handled to its end.
+    pub(crate) fn end(&self) {
+        let ended = std::mem::take(&mut self.lock().subscribed);
+        drop(ended);
     }
 
     /// Keeps one; its id.
@@ -102,11 +141,11 @@ impl Subscriptions {
     pub(crate) fn queue(&self, id: u64) -> ApiResult<Queue> {
         match self.lock().subscribed.get(&id).map(|known| &known.kept) {
             Some(Kept::Queue(queue)) => Ok(queue.clone()),
-            Some(Kept::Handler(_)) => Err(format!(
+            Some(Kept::Handler(_) | Kept::Staged(_)) => Err(format!(
                 "Event.receive: the events of subscription {id} go to its function; subscribe without a function to receive them"
             )
             .into()),
-            None => Err(format!("Event.receive: there is no subscription {id}, or it has ended").into()),
+            Some(Kept::Over) | None => Err(format!("Event.receive: there is no subscription {id}, or it has ended").into()),
         }
     }
 

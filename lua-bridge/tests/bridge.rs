@@ -20,6 +20,8 @@ mod hosts;
 mod kit;
 #[path = "bridge/registration.rs"]
 mod registration;
+#[path = "bridge/reload.rs"]
+mod reload;
 #[path = "bridge/rights.rs"]
 mod rights;
 #[path = "bridge/round_trips.rs"]

@@ -9,6 +9,7 @@ mod docs;
 mod entries;
 #[cfg(unix)]
 mod events;
+mod lua;
 mod markers;
 mod quickstart;
 mod replay;

@@ -34,6 +34,10 @@ impl HookGuard {
         &self.id
     }
 
+    pub(super) fn entry(&self) -> &Weak<Entry> {
+        &self.entry
+    }
+
     /// Leaves the hook registered for as long as its registry lives.
     pub fn forget(mut self) {
         self.armed = false;

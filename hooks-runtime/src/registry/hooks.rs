@@ -271,12 +271,29 @@ impl HookRegistry {
         ids: &[&str],
         with: Vec<PreparedHook>,
     ) -> Result<Vec<HookGuard>, HookError> {
-        let entries = self
-            .0
-            .swap(ids, with.into_iter().map(|p| (p.meta, p.callee)).collect())?;
+        let entries = self.0.swap(ids, parts(with))?;
+        Ok(self.guards(&entries))
+    }
+
+    /// The same for those who hold the guards of their hooks: it replaces exactly these hooks, and no other that
+    /// came to have the id of one. Hooks of `old` that are not registered here any more are passed over.
+    ///
+    /// # Errors
+    /// As [`HookRegistry::replace`]; then nothing has changed.
+    pub fn replace_own(
+        &self,
+        old: &[&HookGuard],
+        with: Vec<PreparedHook>,
+    ) -> Result<Vec<HookGuard>, HookError> {
+        let old: Vec<_> = old.iter().map(|guard| guard.entry()).collect();
+        let entries = self.0.swap_entries(&old, parts(with))?;
+        Ok(self.guards(&entries))
+    }
+
+    fn guards(&self, entries: &[Arc<Entry>]) -> Vec<HookGuard> {
         let guard =
             |e: &Arc<Entry>| HookGuard::new(Arc::downgrade(&self.0), e.id(), Arc::downgrade(e));
-        Ok(entries.iter().map(guard).collect())
+        entries.iter().map(guard).collect()
     }
 
     /// Asks the hook again, or stops asking it.
@@ -425,6 +442,15 @@ pub struct PreparedHook {
 }
 
 impl PreparedHook {
+    /// The id that it will have.
+    pub fn id(&self) -> &str {
+        &self.meta.id
+    }
+    /// Who wrote it, and where.
+    pub fn source(&self) -> &Source {
+        &self.meta.source
+    }
+
     /// A synchronous intercept.
     pub fn intercept<R: IntoAnswer>(
         meta: HookMetadata,
@@ -486,6 +512,13 @@ impl PreparedHook {
     }
 }
 
+fn parts(hooks: Vec<PreparedHook>) -> Vec<(HookMetadata, Callee)> {
+    hooks
+        .into_iter()
+        .map(|hook| (hook.meta, hook.callee))
+        .collect()
+}
+
 fn info(entry: &Entry) -> HookInfo {
     HookInfo {
         id: entry.meta.id.clone(),
@@ -503,6 +536,15 @@ fn info(entry: &Entry) -> HookInfo {
         breaker: entry.breaker.state(),
     }
 }
+
+/// Whether both are handles on one registry.
+impl PartialEq for HookRegistry {
+    fn eq(&self, other: &HookRegistry) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for HookRegistry {}
 
 impl std::fmt::Debug for HookRegistry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -107,6 +107,30 @@ impl Inner {
         out: &[&str],
         with: Vec<(HookMetadata, Callee)>,
     ) -> Result<Vec<Arc<Entry>>, HookError> {
+        self.swap_found(|| self.find_all(out), with)
+    }
+
+    /// The same with the entries themselves; those that are not registered here any more are passed over.
+    pub(super) fn swap_entries(
+        self: &Arc<Self>,
+        out: &[&Weak<Entry>],
+        with: Vec<(HookMetadata, Callee)>,
+    ) -> Result<Vec<Arc<Entry>>, HookError> {
+        // Kept until the lock is released: one of them may be the last handle on its entry.
+        let known: Vec<Arc<Entry>> = out.iter().filter_map(|entry| entry.upgrade()).collect();
+        let registered = |entry: &&Arc<Entry>| {
+            let found = self.find(entry.id());
+            found.is_ok_and(|found| Arc::ptr_eq(&found, entry))
+        };
+        let find = || Ok(known.iter().filter(registered).cloned().collect());
+        self.swap_found(find, with)
+    }
+
+    fn swap_found(
+        self: &Arc<Self>,
+        find: impl FnOnce() -> Result<Vec<Arc<Entry>>, HookError>,
+        with: Vec<(HookMetadata, Callee)>,
+    ) -> Result<Vec<Arc<Entry>>, HookError> {
         if !cfg!(feature = "enabled") {
             return Err(HookError::Disabled);
         }
@@ -115,9 +139,7 @@ impl Inner {
             .map(|(meta, callee)| check(self, meta, callee).map(Arc::new));
         let added = checked.collect::<Result<Vec<_>, _>>()?;
         let one_change = lock(&self.change);
-        let swapped = self
-            .find_all(out)
-            .and_then(|removed| self.exchange(&removed, &added));
+        let swapped = find().and_then(|removed| self.exchange(&removed, &added));
         drop(one_change);
         swapped.map(|_garbage| added)
     }
