@@ -48,7 +48,7 @@ fn as_lua_holds_it(value: &Value) -> Value {
     match value {
         Value::Number(number) => {
             let float = number.as_f64().expect("JSON numbers have one");
-            match float.fract() == 0.0 && float >= -END && float < END {
+            match float.fract() == 0.0 && (-END..END).contains(&float) {
                 true => json!(float as i64),
                 false => json!(float),
             }
