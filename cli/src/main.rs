@@ -58,7 +58,7 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
-    /// Test scripts, and try Lua out.
+    /// Test scripts, try Lua out, and write types for editors.
     #[command(subcommand)]
     Lua(lua::Command),
     /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.

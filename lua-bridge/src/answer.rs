@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hooks_runtime::{HookResult, Phase, Role, Vote};
-use mlua::{Lua, Table, Value};
+use mlua::{FromLua, Lua, Table, Value};
 use serde_json::Value as Json;
 
 use crate::bind::{ApiError, ApiResult, Binder};
@@ -148,6 +148,23 @@ const EVERY: &[&str] = &[
     "max_attempts",
 ];
 
+/// `Result.ask("…")` or `Result.ask{question = "…"}`.
+fn ask(lua: &Lua, given: Value) -> ApiResult<Table> {
+    const WHAT: &str = "Result.ask";
+    let question = match given {
+        Value::Table(table) => Options::new(WHAT, &table, &["question"])?.name("question")?,
+        given => String::from_lua(given, lua)
+            .map_err(|error| ApiError::Said(format!("{WHAT}: {error}")))?,
+    };
+    if question.trim().is_empty() {
+        return Err(format!("{WHAT}: the question is empty; somebody reads it").into());
+    }
+    let answer = lua.create_table()?;
+    answer.raw_set("type", "ask")?;
+    answer.raw_set("question", question)?;
+    Ok(answer)
+}
+
 /// The global `Result`: each function makes the table that says the answer.
 pub(crate) fn install(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
     let result = lua.create_table()?;
@@ -164,7 +181,7 @@ pub(crate) fn install(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
     };
     result.raw_set("cancel", with_text("cancel", "reason", "Result.cancel")?)?;
     result.raw_set("halt", with_text("halt", "reason", "Result.halt")?)?;
-    result.raw_set("ask", with_text("ask", "question", "Result.ask")?)?;
+    result.raw_set("ask", bind.function("Result.ask", ask)?)?;
     result.raw_set("redirect", with_text("redirect", "to", "Result.redirect")?)?;
     result.raw_set(
         "allow",

@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::bind::Binder;
 use crate::error::{LuaError, ScriptError};
-use crate::host::{AgentHost, ToolHost, WorkflowHost};
+use crate::host::{AgentHost, ConditionHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
+use crate::lua_condition::Language;
 use crate::registrations::Registrations;
 use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
@@ -24,8 +25,8 @@ use crate::subscriptions::Subscriptions;
 use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, convert, event_api, hook_api, json_api, log_api, require, sandbox, tool_api,
-    workflow_api,
+    agent_api, answer, convert, event_api, hook_api, json_api, log_api, require, sandbox,
+    script_api, time_api, tool_api, workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -47,6 +48,7 @@ pub struct LuaEngineBuilder {
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
     events: Option<EventBus>,
+    conditions: Option<Arc<dyn ConditionHost>>,
     grant: Rights,
     output: Output,
     log: LogSink,
@@ -88,6 +90,11 @@ impl LuaEngineBuilder {
     /// The workflows behind the global `Workflow`.
     pub fn workflows(mut self, host: impl WorkflowHost + 'static) -> Self {
         self.workflows = Some(Arc::new(host));
+        self
+    }
+    /// What makes conditions of text, for `when = "…"` in `Hook.register`; without it, only functions can be one.
+    pub fn conditions(mut self, host: impl ConditionHost + 'static) -> Self {
+        self.conditions = Some(Arc::new(host));
         self
     }
     /// The bus behind the global `Event`. Scripts that subscribe need a tokio runtime.
@@ -132,6 +139,7 @@ impl LuaEngine {
             agents: None,
             workflows: None,
             events: None,
+            conditions: None,
             grant: Rights::standard(),
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
@@ -271,6 +279,7 @@ impl LuaEngine {
         lua.set_app_data(settings.states.handle());
         convert::install(&lua)?;
         let bind = Binder::new(&lua)?;
+        lua.set_app_data(Language(settings.conditions.clone()));
         hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
         answer::install(&lua, &bind)?;
         json_api::install(&lua, &bind)?;
@@ -293,7 +302,9 @@ impl LuaEngine {
         if let Some(workflows) = &settings.workflows {
             workflow_api::install(&lua, &bind, workflows)?;
         }
+        time_api::install(&lua, &bind)?;
         self.install_info(&lua, &bind, script, registrations)?;
+        script_api::install(&lua, &bind)?;
         sandbox::seal(&lua)?;
         Ok((lua, bind))
     }

@@ -1,29 +1,25 @@
 //! The global `Hook`: registering, listing and explaining hooks.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::pattern::Pattern;
 use hooks_runtime::point::BUILTIN;
 use hooks_runtime::{HookInfo, HookMetadata, HookPoint, PreparedHook, Role, Source, hooks, sites};
-use mlua::{AnyUserData, Function, Lua, Value};
+use mlua::{AnyUserData, Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
-use crate::bind::{ApiError, ApiResult, Binder, line};
+use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
-use crate::hook_options::HookOptions;
+use crate::hook_handle::{self, Handle, alive, target_id};
+use crate::hook_options::{HookOptions, group_tag};
+use crate::lua_condition;
 use crate::lua_hook::LuaHook;
 use crate::options::Options;
 use crate::registrations::Registrations;
 use crate::rights::{self, Capability};
 use crate::vm::Vm;
-
-/// The userdata behind a handle.
-struct Handle {
-    id: String,
-    point: String,
-}
 
 /// Makes the global.
 pub(crate) fn install(
@@ -33,7 +29,7 @@ pub(crate) fn install(
     stem: &str,
     limit: Duration,
 ) -> mlua::Result<()> {
-    install_handle(lua, bind, registrations)?;
+    hook_handle::install(lua, bind, registrations)?;
     let hook = lua.create_table()?;
     let (own, stem) = (Arc::downgrade(registrations), stem.to_owned());
     hook.raw_set(
@@ -48,6 +44,13 @@ pub(crate) fn install(
         "unregister",
         bind.function("Hook.unregister", move |_, target: Value| {
             alive(&own)?.remove(&target_id(&target)?)
+        })?,
+    )?;
+    let own = Arc::downgrade(registrations);
+    hook.raw_set(
+        "clear",
+        bind.function("Hook.clear", move |_, filter: Option<Table>| {
+            clear(&*alive(&own)?, filter)
         })?,
     )?;
     let own = Arc::downgrade(registrations);
@@ -76,12 +79,6 @@ pub(crate) fn install(
         })?,
     )?;
     lua.globals().raw_set("Hook", hook)
-}
-
-fn alive(own: &Weak<Registrations>) -> ApiResult<Arc<Registrations>> {
-    own.upgrade().ok_or_else(|| {
-        ApiError::Said("the script was unloaded, so it can't have hooks any more".into())
-    })
 }
 
 fn register(
@@ -122,6 +119,8 @@ fn register(
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
         place: format!("{script}:{at}"),
     };
+    let (place, when) = (hook.place.clone(), options.when.clone());
+    let condition = lua_condition::read(lua, when, hook.limit, &place)?;
     let role = options.role;
     let timeout = options.timeout;
     let mut meta = HookMetadata::new(id.as_str())
@@ -129,6 +128,9 @@ fn register(
         .source(Source::script(script, at));
     if let Some(timeout) = timeout {
         meta = meta.timeout(timeout);
+    }
+    if let Some(condition) = condition {
+        meta = meta.when(condition);
     }
     let meta = options.apply(meta);
     own.add(match role {
@@ -139,45 +141,26 @@ fn register(
     Ok(lua.create_any_userdata(Handle { id, point })?)
 }
 
-fn install_handle(lua: &Lua, bind: &Binder, own: &Arc<Registrations>) -> mlua::Result<()> {
-    let id = bind.function("handle:id", |_, this: Value| target_id(&this))?;
-    let point = bind.function("handle:point", |_, this: Value| {
-        with_handle(&this, |handle| handle.point.clone())
-    })?;
-    let weak = Arc::downgrade(own);
-    let unregister = bind.function("handle:unregister", move |_, this: Value| {
-        alive(&weak)?.remove(&with_handle(&this, |handle| handle.id.clone())?)
-    })?;
-    let switch = |name, enabled| {
-        let weak = Arc::downgrade(own);
-        bind.function(name, move |_, this: Value| {
-            alive(&weak)?.set_enabled(&with_handle(&this, |handle| handle.id.clone())?, enabled)
-        })
+/// Unregisters the script's own hooks, or those of one group; says how many.
+fn clear(own: &Registrations, filter: Option<Table>) -> ApiResult<usize> {
+    const WHAT: &str = "Hook.clear";
+    let group = match &filter {
+        None => None,
+        Some(filter) => Some(Options::new(WHAT, filter, &["group"])?.name("group")?),
     };
-    let methods: Vec<(&str, Function)> = vec![
-        ("id", id),
-        ("point", point),
-        ("unregister", unregister),
-        ("enable", switch("handle:enable", true)?),
-        ("disable", switch("handle:disable", false)?),
-    ];
-    crate::bind::methods::<Handle>(lua, "hook handle", methods)
-}
-
-fn with_handle<R>(value: &Value, f: impl FnOnce(&Handle) -> R) -> ApiResult<R> {
-    match value {
-        Value::UserData(data) if data.is::<Handle>() => Ok(f(&*data.borrow::<Handle>()?)),
-        _ => {
-            Err("call it on a handle that Hook.register returned, with a colon: handle:id()".into())
-        }
+    let tag = group.as_deref().map(group_tag);
+    let listed = hooks().list();
+    let is_meant = |id: &String| match &tag {
+        None => true,
+        Some(tag) => listed
+            .iter()
+            .any(|hook| *hook.id == **id && hook.tags.iter().any(|other| **other == **tag)),
+    };
+    let mut cleared = 0;
+    for id in own.ids().iter().filter(|id| is_meant(id)) {
+        cleared += usize::from(own.remove(id)?);
     }
-}
-
-fn target_id(target: &Value) -> ApiResult<String> {
-    match target {
-        Value::String(id) => Ok(id.to_str()?.to_owned()),
-        handle => with_handle(handle, |handle| handle.id.clone()),
-    }
+    Ok(cleared)
 }
 
 fn list(lua: &Lua, filter: Value, own: &[String]) -> ApiResult<Json> {

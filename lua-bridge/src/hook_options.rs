@@ -28,6 +28,8 @@ const KNOWN: &[&str] = &[
     "record_args",
     "lossy",
     "args",
+    "group",
+    "when",
 ];
 const PHASES: &[(&str, Phase)] = &[
     ("pre", Phase::Pre),
@@ -53,6 +55,8 @@ const PRIORITIES: &[(&str, Priority)] = &[
 /// What a script says of a hook, beside its point and its function.
 pub(crate) struct HookOptions {
     pub(crate) role: Role,
+    /// Nothing, a function or text.
+    pub(crate) when: Value,
     pub(crate) name: Option<String>,
     pub(crate) timeout: Option<Duration>,
     /// The arguments that its function is called with.
@@ -119,13 +123,14 @@ impl HookOptions {
         ];
         let mode = [("enforce", Mode::Enforce), ("shadow", Mode::Shadow)];
         Ok(HookOptions {
+            when: when(&options)?,
             role,
             args: args.map(Vec::into_boxed_slice),
             name: options.string("name")?,
             timeout,
             phases,
             priority: priority(&options)?,
-            tags: options.strings("tags")?.unwrap_or_default(),
+            tags: tags(&options)?,
             before: options.strings("before")?.unwrap_or_default(),
             after: options.strings("after")?.unwrap_or_default(),
             on_failure: options.word("on_failure", &on_failure)?,
@@ -184,6 +189,26 @@ impl HookOptions {
         }
         builder
     }
+}
+
+fn when(options: &Options<'_>) -> ApiResult<Value> {
+    match options.raw("when")? {
+        when @ (Value::Nil | Value::Function(_) | Value::String(_)) => Ok(when),
+        other => options.wrong("when", "a function or a condition as text", &other),
+    }
+}
+
+/// The tag by which hooks of a group are found.
+pub(crate) fn group_tag(group: &str) -> String {
+    format!("group:{group}")
+}
+
+fn tags(options: &Options<'_>) -> ApiResult<Vec<String>> {
+    let mut tags = options.strings("tags")?.unwrap_or_default();
+    if let Some(group) = options.string("group")? {
+        tags.push(group_tag(&group));
+    }
+    Ok(tags)
 }
 
 fn phase_list(options: &Options<'_>) -> ApiResult<Vec<Phase>> {

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hooks_runtime::Condition;
 use serde_json::{Map, Value};
 
 /// A future that can be sent between threads.
@@ -60,6 +61,15 @@ pub trait ToolHost: Send + Sync {
 
     /// Calls a tool with its one parameter object.
     fn call<'a>(&'a self, name: &'a str, params: Value) -> BoxFuture<'a, Result<Value, HostError>>;
+}
+
+/// The language of conditions that are text.
+pub trait ConditionHost: Send + Sync {
+    /// Makes a condition of it.
+    ///
+    /// # Errors
+    /// It is none in that language; the message says where and why.
+    fn compile(&self, text: &str) -> Result<Box<dyn Condition>, HostError>;
 }
 
 /// The agents behind `Agent`.

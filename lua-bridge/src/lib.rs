@@ -10,15 +10,17 @@
 //! Hook.register(point|pattern, function(ctx) … end, priority?|options?) -> handle
 //!   options {phase = "pre|post|error|done" or a list, role = "intercept|guard|observe" (also transform, control),
 //!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
+//!            when = function(ctx) … end or CEL as text, group,
 //!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure,
 //!            record_args = "names|digest|redacted|full", lossy, args = {names of arguments}}
 //!   with `args` the function gets these arguments by position, and no ctx
-//!   handle:id() :point() :unregister() :enable() :disable()
+//!   handle:id() :point() :unregister() :enable() :disable() :stats()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
+//! Hook.clear{group=} -> count
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
 //! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
 //!   observers: also .items .outcome .plan .executed .refusal .record
-//! answers: nil | "continue" | Result.cancel(reason) .ask(question) .halt(reason) .allow() .replace(value)
+//! answers: nil | "continue" | Result.cancel(reason) .ask(question | {question=}) .halt(reason) .allow() .replace(value)
 //!   .cache{key=, ttl_ms=} .redirect(to) .retry{delay_ms=, max_attempts=} | {type = "modified", data = …} and the like
 //! Tool.list() .get(name) .invoke(name, params)
 //! Agent.create{name=, model = {script = {…}}, tools=, instructions=} -> agent
@@ -26,8 +28,8 @@
 //! Workflow.sequential{name=, steps = {…}, on_error=} -> workflow        workflow:name() :run(input)
 //!   steps {name=, tool=, params=} {name=, agent=, input=} {name=, run = function(state, input) … end, input=};
 //!   each also save_as=, on_error = "fail" | "continue" | {retry = {max_attempts=, delay_ms=}}
-//! Log.info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
-//! Script.info() -> {…}                    print(…)
+//! Log.debug|info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
+//! Time.now() -> ms .iso(ms?) .sleep(ms)   Script.info() -> {…} .requires(names)   print(…)
 //! require(path) -> what the file returns  Env.<name> -> what the host set
 //! ```
 //! `require` finds files beneath the folder of the script only. [`Script::reload`] puts a new version of a script in
@@ -58,6 +60,7 @@
 
 mod agent_api;
 mod answer;
+pub mod api;
 mod bind;
 mod bounded;
 mod context;
@@ -69,12 +72,14 @@ mod event_api;
 mod event_handler;
 mod gate;
 mod hook_api;
+mod hook_handle;
 mod hook_options;
 pub mod host;
 mod interrupt;
 mod json_api;
 mod lend;
 mod log_api;
+mod lua_condition;
 mod lua_hook;
 mod options;
 mod proxy;
@@ -86,9 +91,11 @@ mod run;
 mod sandbox;
 mod scalar;
 mod script;
+mod script_api;
 mod source;
 mod states;
 mod subscriptions;
+mod time_api;
 mod tool_api;
 mod version;
 mod vm;

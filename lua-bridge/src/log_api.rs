@@ -12,6 +12,8 @@ use crate::convert;
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
+    /// What helps to find mistakes.
+    Debug,
     /// What happened.
     Info,
     /// What somebody should look at.
@@ -24,6 +26,7 @@ impl LogLevel {
     /// The lower-case word.
     pub fn as_str(self) -> &'static str {
         match self {
+            LogLevel::Debug => "debug",
             LogLevel::Info => "info",
             LogLevel::Warn => "warn",
             LogLevel::Error => "error",
@@ -71,6 +74,7 @@ pub(crate) fn install(
 ) -> mlua::Result<()> {
     let log = lua.create_table()?;
     for (name, what, level) in [
+        ("debug", "Log.debug", LogLevel::Debug),
         ("info", "Log.info", LogLevel::Info),
         ("warn", "Log.warn", LogLevel::Warn),
         ("error", "Log.error", LogLevel::Error),

@@ -20,6 +20,8 @@ pub(crate) fn table(lua: &Lua, record: &DecisionRecord, wrap: &Function) -> mlua
         })
     });
     for (name, value) in [
+        // Set below, and named here so that messages list it.
+        ("args", json!(null)),
         ("point", json!(record.point())),
         ("phase", json!(Phase::Done)),
         ("component", json!(record.component())),

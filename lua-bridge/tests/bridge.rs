@@ -2,6 +2,8 @@
 
 #[path = "bridge/answers.rs"]
 mod answers;
+#[path = "bridge/api.rs"]
+mod api;
 #[path = "bridge/context.rs"]
 mod context;
 #[path = "bridge/deadlines.rs"]
@@ -26,5 +28,7 @@ mod reload;
 mod rights;
 #[path = "bridge/round_trips.rs"]
 mod round_trips;
+#[path = "bridge/surface.rs"]
+mod surface;
 #[path = "bridge/threads.rs"]
 mod threads;

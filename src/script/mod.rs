@@ -20,7 +20,7 @@ pub use workflows::Workflows;
 pub fn engine(root: impl AsRef<Path>) -> io::Result<LuaEngineBuilder> {
     let tools = Tools::confined_to(root)?;
     let registry = tools.0.clone();
-    Ok(LuaEngine::builder()
+    Ok(crate::system::with_conditions(LuaEngine::builder())
         .agents(Agents(registry.clone()))
         .workflows(Workflows(registry))
         .tools(tools))

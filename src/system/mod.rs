@@ -15,4 +15,6 @@ pub use config::Config;
 #[cfg(feature = "builtin")]
 pub use entries::{HookEntry, Problem};
 pub use scripts::ScriptEntry;
+#[cfg(feature = "lua")]
+pub(crate) use scripts::with_conditions;
 pub use terminal::TerminalApprover;

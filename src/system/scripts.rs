@@ -86,6 +86,31 @@ impl ScriptEntry {
     }
 }
 
+/// Conditions as text are CEL, as `when` of a configuration is.
+#[cfg(all(feature = "lua", feature = "builtin"))]
+pub(crate) fn with_conditions(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
+    builder.conditions(Cel)
+}
+
+/// Without the feature `builtin`, conditions are functions.
+#[cfg(all(feature = "lua", not(feature = "builtin")))]
+pub(crate) fn with_conditions(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
+    builder
+}
+
+#[cfg(all(feature = "lua", feature = "builtin"))]
+struct Cel;
+
+#[cfg(all(feature = "lua", feature = "builtin"))]
+impl hooks_lua::host::ConditionHost for Cel {
+    fn compile(
+        &self,
+        text: &str,
+    ) -> Result<Box<dyn hooks_runtime::Condition>, hooks_lua::host::HostError> {
+        Ok(Box::new(hooks_builtin::CelCondition::new(text)?))
+    }
+}
+
 fn wrong(at: &str, cause: String) -> HookError {
     HookError::Configuration {
         what: at.into(),

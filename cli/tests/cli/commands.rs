@@ -261,3 +261,47 @@ fn scripts_may_do_what_is_allowed_and_no_more() {
     ];
     assert!(hookpoint(&granted).status.success());
 }
+
+#[test]
+fn types_for_editors_have_the_arguments_of_the_linked_tools() {
+    let printed = hookpoint(&["lua", "meta"]);
+    assert!(printed.status.success());
+    let text = stdout(&printed);
+    assert!(
+        text.contains("---@class HookContext.tool.execute.args\n"),
+        "{text}"
+    );
+    assert!(text.contains("---@field params any"), "{text}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hookpoint.lua");
+    let written = hookpoint(&["lua", "meta", "--out", path.to_str().expect("UTF-8")]);
+    assert!(written.status.success() && stdout(&written).is_empty());
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), text);
+    let nowhere = folder.path().join("no").join("such.lua");
+    let failed = hookpoint(&["lua", "meta", "--out", nowhere.to_str().expect("UTF-8")]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert!(
+        stderr(&failed).contains("such.lua can't be written"),
+        "{}",
+        stderr(&failed)
+    );
+}
+
+#[test]
+fn conditions_of_scripts_may_be_cel() {
+    let script = Script::new(
+        "Hook.register('tool.execute', function() return Result.cancel('no sums') end,
+        {role = 'guard', when = \"component == 'calculator'\"})
+        local ok, said = pcall(Tool.invoke, 'calculator', {expression = '1'})
+        return {ok = ok, said = said, cards = #Tool.list()}",
+    );
+    let run = json(&["run", "--json", script.path()]);
+    let result = &run["scripts"][0]["result"];
+    assert_eq!(result["ok"], false);
+    assert!(
+        result["said"].as_str().expect("text").contains("no sums"),
+        "{result}"
+    );
+    let wrong = Script::new("Hook.register('tool.execute', print, {when = 'component =='})");
+    assert!(stderr(&hookpoint(&["run", wrong.path()])).contains("`when = \"component ==\"`"));
+}

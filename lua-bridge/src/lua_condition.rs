@@ -1,0 +1,80 @@
+//! `when` of a hook: whether it takes part in a call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hooks_runtime::{Condition, GuardContext, HookError, Role};
+use mlua::{Lua, Value};
+
+use crate::bind::{ApiError, ApiResult};
+use crate::context::Seen;
+use crate::error::LuaError;
+use crate::host::ConditionHost;
+use crate::vm::{Slot, Vm};
+
+/// What makes conditions of text, kept in each state.
+#[derive(Clone)]
+pub(crate) struct Language(pub(crate) Option<Arc<dyn ConditionHost>>);
+
+/// A Lua function that says whether a hook takes part. It sees a call as a guard does.
+struct LuaCondition {
+    vm: Arc<Vm>,
+    function: Slot,
+    limit: Duration,
+    /// Where the hook was registered.
+    place: String,
+}
+
+/// The condition that a script wrote: nothing, a function, or text for the host.
+pub(crate) fn read(
+    lua: &Lua,
+    when: Value,
+    limit: Duration,
+    place: &str,
+) -> ApiResult<Option<Box<dyn Condition>>> {
+    let function = match when {
+        Value::Nil => return Ok(None),
+        Value::String(text) => return compile(lua, &text.to_str()?).map(Some),
+        function => function,
+    };
+    let vm = Vm::of(lua)?;
+    Ok(Some(Box::new(LuaCondition {
+        function: vm.keep(function),
+        vm,
+        limit,
+        place: place.to_owned(),
+    })))
+}
+
+fn compile(lua: &Lua, text: &str) -> ApiResult<Box<dyn Condition>> {
+    let language = lua.app_data_ref::<Language>();
+    let host = language.and_then(|language| language.0.clone());
+    let host = host.ok_or("Hook.register: this program has no language for `when` as text: write when = function(ctx) … end")?;
+    host.compile(text)
+        .map_err(|error| ApiError::Said(format!("Hook.register: `when = \"{text}\"`: {error}")))
+}
+
+impl Condition for LuaCondition {
+    fn holds(&self, cx: &GuardContext<'_>) -> Result<bool, HookError> {
+        let seen = Seen::new(&self.vm, cx, Role::Guard);
+        let asked = self.vm.call(self.limit, |_| {
+            let function = self.function.function()?;
+            self.vm
+                .proxy
+                .about(&seen, |ctx| function.call::<Value>(ctx))
+        });
+        match asked {
+            Ok(Value::Boolean(holds)) => Ok(holds),
+            Ok(other) => Err(HookError::other(LuaError::new(format!(
+                "{}: `when` has to return true or false, and gave a {}",
+                self.place,
+                other.type_name()
+            )))),
+            Err(error) => Err(HookError::other(error)),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("a function at {}", self.place)
+    }
+}
