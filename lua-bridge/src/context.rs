@@ -35,8 +35,8 @@ const FIELDS: &[&str] = &[
 pub(crate) trait Call {
     fn read(&self, lua: &Lua, key: &Value) -> ApiResult<Value>;
     fn write(&self, key: &Value, value: Value) -> ApiResult<()>;
-    fn read_arg(&self, lua: &Lua, key: &Value) -> ApiResult<Value>;
-    fn write_arg(&self, key: &Value, value: Value) -> ApiResult<()>;
+    fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value>;
+    fn write_arg(&self, name: &str, value: Value) -> ApiResult<()>;
     /// A table of all arguments.
     fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
 }
@@ -90,29 +90,15 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok((value, Some(original)))
     }
 
-    /// The position of an argument.
-    fn position(&self, key: &Value) -> ApiResult<usize> {
-        let Value::String(name) = key else {
-            return Err(format!("names are strings, not a {}", key.type_name()).into());
-        };
-        let args = self.call.site().args;
-        let name = name.as_bytes();
-        let found = args.iter().position(|arg| arg.name.as_bytes() == &*name);
-        found.ok_or_else(
-            || match self.call.arg_json(&String::from_utf8_lossy(&name)) {
-                Err(error) => error.to_string().into(),
-                Ok(_) => "an argument without a place".into(),
-            },
-        )
-    }
-
     /// The argument of that name, as the script may change it inside.
     pub(crate) fn named(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
+        self.named_at(lua, self.position(name)?)
+    }
+
+    fn position(&self, name: &str) -> ApiResult<usize> {
         let args = self.call.site().args;
-        match args.iter().position(|arg| arg.name == name) {
-            Some(at) => self.named_at(lua, at),
-            None => Err(self.no_such_argument(name)),
-        }
+        let found = args.iter().position(|arg| arg.name == name);
+        found.ok_or_else(|| self.no_such_argument(name))
     }
 
     /// The runtime's message, which lists the arguments of the site.
@@ -259,16 +245,16 @@ impl Call for Seen<'_, '_> {
         Ok(())
     }
 
-    fn read_arg(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
-        let at = self.position(key)?;
+    fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
+        let at = self.position(name)?;
         if let Some((_, held)) = self.args.borrow().iter().find(|(held, _)| *held == at) {
             return Ok(held.now.clone());
         }
         self.named_at(lua, at)
     }
 
-    fn write_arg(&self, key: &Value, value: Value) -> ApiResult<()> {
-        let at = self.position(key)?;
+    fn write_arg(&self, name: &str, value: Value) -> ApiResult<()> {
+        let at = self.position(name)?;
         self.may_change("args", self.call.site().args[at].name, Phase::Pre)?;
         convert::to_json(&value)?;
         let mut args = self.args.borrow_mut();
@@ -288,8 +274,7 @@ impl Call for Seen<'_, '_> {
     fn all_args(&self, lua: &Lua) -> ApiResult<Table> {
         let all = lua.create_table()?;
         for name in self.call.arg_names() {
-            let key = Value::String(lua.create_string(name)?);
-            match self.read_arg(lua, &key) {
+            match self.read_arg(lua, name) {
                 Ok(value) => all.raw_set(name, value)?,
                 // What can't be shown has no place in a list of values; reading it by name says why.
                 Err(ApiError::Said(_)) => {}

@@ -7,6 +7,10 @@ use hooks_runtime::{HookError, HookGuard, HookInfo, HookRegistry, PreparedHook, 
 
 use crate::bind::ApiResult;
 
+mod staged;
+
+use staged::{Staged, StagedHook};
+
 const RELOADED: &str = "the script was reloaded: this version of it can't register hooks any more";
 
 /// What a script has registered. Dropped with the script, and the hooks with it; what the script does with the
@@ -36,18 +40,6 @@ enum Stage {
     Staged(Staged),
     /// Another version has taken its place.
     Over,
-}
-
-#[derive(Default)]
-struct Staged {
-    /// Where all of them were registered.
-    registry: Option<HookRegistry>,
-    hooks: Vec<StagedHook>,
-}
-
-struct StagedHook {
-    hook: PreparedHook,
-    enabled: bool,
 }
 
 struct Registered {
@@ -92,7 +84,7 @@ impl Registrations {
         let inner = self.lock();
         let mut ids: Vec<_> = inner.registered.keys().cloned().collect();
         if let Stage::Staged(staged) = &inner.stage {
-            ids.extend(staged.hooks.iter().map(|h| h.hook.id().to_owned()));
+            ids.extend(staged.ids());
             ids.sort_unstable();
         }
         ids
@@ -189,18 +181,14 @@ impl Registrations {
         };
         let mut before = old.lock();
         let first = before.registered.values().next();
-        let registry = staged.registry.or_else(|| Some(first?.registry.clone()));
+        let known = staged.registry.clone();
+        let registry = known.or_else(|| Some(first?.registry.clone()));
         let Some(registry) = registry else {
             // Neither of them has hooks.
             before.stage = Stage::Over;
             return Ok(());
         };
-        let switched_off: Vec<String> = staged
-            .hooks
-            .iter()
-            .filter(|h| !h.enabled)
-            .map(id_of)
-            .collect();
+        let switched_off = staged.switched_off();
         let required =
             |hook: &HookInfo| hook.required && switched_off.iter().any(|id| **id == *hook.id);
         if let Some(hook) = registry.list().into_iter().find(required) {
@@ -210,8 +198,7 @@ impl Registrations {
             });
         }
         let guards: Vec<_> = before.registered.values().map(|r| &r.guard).collect();
-        let hooks = staged.hooks.into_iter().map(|staged| staged.hook).collect();
-        let guards = registry.replace_own(&guards, hooks)?;
+        let guards = registry.replace_own(&guards, staged.into_hooks())?;
         before.stage = Stage::Over;
         let gone = std::mem::take(&mut before.registered);
         drop(before);
@@ -226,29 +213,6 @@ impl Registrations {
         }
         drop(inner);
         drop((gone, none));
-        Ok(())
-    }
-}
-
-fn id_of(staged: &StagedHook) -> String {
-    staged.hook.id().to_owned()
-}
-
-impl Staged {
-    fn add(&mut self, registry: HookRegistry, hook: PreparedHook) -> ApiResult<()> {
-        if let Some(first) = self.hooks.iter().find(|first| first.hook.id() == hook.id()) {
-            return Err(HookError::Duplicate {
-                id: first.hook.id().into(),
-                first: first.hook.source().to_string().into(),
-                second: hook.source().to_string().into(),
-            }
-            .into());
-        }
-        if self.registry.get_or_insert_with(|| registry.clone()) != &registry {
-            return Err("a script that is reloaded registers its hooks in one scope, because they take the place of the old ones in one step; register those of other scopes later, in a hook or handler".into());
-        }
-        let enabled = true;
-        self.hooks.push(StagedHook { hook, enabled });
         Ok(())
     }
 }
@@ -276,15 +240,14 @@ impl Inner {
         let Stage::Staged(staged) = &mut self.stage else {
             return None;
         };
-        staged.hooks.iter_mut().find(|h| h.hook.id() == id)
+        staged.get_mut(id)
     }
 
     fn take_staged(&mut self, id: &str) -> Option<StagedHook> {
         let Stage::Staged(staged) = &mut self.stage else {
             return None;
         };
-        let at = staged.hooks.iter().position(|h| h.hook.id() == id)?;
-        Some(staged.hooks.remove(at))
+        staged.remove(id)
     }
 }
 

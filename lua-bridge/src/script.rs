@@ -107,13 +107,14 @@ impl Script {
     /// new one's `Hook.register` and `Event.subscribe` with a function take effect at its end. Then all hooks are
     /// exchanged in one step: every call is asked about by the hooks of one version. Calls that the old ones are
     /// being asked about end with them; then the old state goes. An event that is published in the moment of the
-    /// exchange may reach both versions, and one that the old one has begun to handle is not handled to its end. Call it in the scope in which the script was run.
+    /// exchange may reach both versions, and one that the old one has begun to handle is not handled to its end. Call
+    /// it in the scope in which the script was run.
     ///
     /// If the engine has a bus, `script.reload` is published with `script`, `ok`, `hooks` and `error`.
     ///
     /// # Errors
-    /// Those of [`LuaEngine::load`] and [`Script::execute`], [`ScriptError::NotReloaded`] with why the registry took
-    /// its hooks not, [`ScriptError::Refused`] if a hook at `script.reload` refuses. The version in force stays.
+    /// Those of [`LuaEngine::load`] and [`Script::execute`], [`ScriptError::NotReloaded`] if the registry refuses
+    /// its hooks, [`ScriptError::Refused`] if a hook at `script.reload` refuses. The version in force stays.
     pub async fn reload(&self) -> Result<Reloaded, ScriptError> {
         self.reload_from(None).await
     }

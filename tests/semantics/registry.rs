@@ -112,6 +112,32 @@ fn a_required_hook_is_replaced_by_one_that_does_as_much_or_more() {
     assert!(kit.replace(&["policy"], vec![refuses(old)]).is_ok());
 }
 
+#[test]
+fn who_replaces_its_own_hooks_replaces_no_other_of_the_same_id() {
+    let kit = registry();
+    let own = |id: &str| {
+        kit.replace(
+            &[],
+            vec![refuses(HookMetadata::new(id).point("registry.site"))],
+        )
+    };
+    let (gone, stays) = (own("gone").unwrap(), own("stays").unwrap());
+    kit.unregister("gone").unwrap();
+    let theirs = own("gone").unwrap();
+    let old = [&gone[0], &stays[0]];
+    let new = |id: &str| vec![refuses(HookMetadata::new(id).point("registry.site"))];
+    // Their hook of that id is in the way, and nothing has changed.
+    let error = kit.replace_own(&old, new("gone")).unwrap_err();
+    assert!(matches!(error, HookError::Duplicate { .. }), "{error}");
+    let new = kit.replace_own(&old, new("new")).unwrap();
+    let ids: Vec<_> = kit.list().into_iter().map(|hook| hook.id).collect();
+    assert_eq!(ids, ["gone".into(), Box::<str>::from("new")]);
+    drop((gone, stays));
+    assert_eq!(kit.list().len(), 2, "old guards do nothing any more");
+    drop((theirs, new));
+    assert!(kit.list().is_empty());
+}
+
 /// Fails instead of hanging if `test` waits for a lock that it holds itself.
 #[track_caller]
 fn ends(test: impl FnOnce() + Send + 'static) {
