@@ -30,7 +30,7 @@
 //! | feature | brings |
 //! |---|---|
 //! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
-//! | `test` | [`test`], the kit for testing hooks |
+//! | `test` | `hookpoint::test`, the kit for testing hooks |
 //! | `builtin` | built-in hooks |
 //! | `events` | the event bus, and what hooks did as events |
 //! | `system` | `HookSystem`: configuration, required hooks, approval, events |
