@@ -366,6 +366,7 @@ impl HookRegistry {
     pub fn set_redactor(&self, redactor: impl Redactor + 'static) {
         let redactor: Arc<dyn Redactor> = Arc::new(redactor);
         let before = std::mem::replace(&mut *write(&self.0.redactor), redactor);
+        self.0.redacts.store(true, Ordering::Release);
         drop(before);
     }
 

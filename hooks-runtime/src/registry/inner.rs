@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     pub(super) approver: RwLock<Option<Arc<dyn Approver>>>,
     pub(super) digest: RwLock<Arc<dyn Digest>>,
     pub(super) redactor: RwLock<Arc<dyn Redactor>>,
+    /// Whether it was given one: the one that it begins with leaves texts as they are.
+    pub(super) redacts: AtomicBool,
     /// How long the hooks of a point may take, by pattern.
     pub(super) budgets: RwLock<Vec<(Pattern, Duration)>>,
     pub(super) listeners: RwLock<Vec<Listener>>,
@@ -76,6 +78,7 @@ impl Inner {
             approver: RwLock::default(),
             digest: RwLock::new(Arc::new(SipDigest::default())),
             redactor: RwLock::new(Arc::new(ShapeOnly)),
+            redacts: AtomicBool::new(false),
             budgets: RwLock::default(),
             listeners: RwLock::default(),
             scopes: Mutex::default(),
@@ -362,6 +365,9 @@ impl Inner {
 
     /// What somebody said, as it may be written.
     pub(crate) fn redacted(&self, text: Box<str>) -> Box<str> {
+        if !self.redacts.load(Ordering::Acquire) {
+            return text;
+        }
         let redactor = self.redactor();
         let redacted = caught(|| {
             let mut text = text.into_string();
