@@ -6,8 +6,6 @@ mod answers;
 mod api;
 #[path = "bridge/context.rs"]
 mod context;
-#[path = "bridge/deadlines.rs"]
-mod deadlines;
 #[path = "bridge/events.rs"]
 mod events;
 #[path = "bridge/failures.rs"]
