@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::error::BuiltinError;
 use crate::kinds::{BuiltinHook, Replay};
 use crate::placement::Placement;
-use crate::redaction::{Rules, SECRET_KEYS, Wanted};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, redaction_words};
 pub use channel::{ChannelApprover, Question, Questions};
 pub use error::ApprovalError;
 pub use folder::ApprovalFolder;
@@ -72,25 +72,7 @@ impl ApprovalHook {
         self.max_value_chars = chars;
         self
     }
-    /// Patterns to redact, as [`RedactionHook::patterns`](crate::RedactionHook::patterns).
-    pub fn patterns<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        self.patterns = names.into_iter().map(Into::into).collect();
-        self
-    }
-    /// Own patterns to redact, as [`RedactionHook::regexes`](crate::RedactionHook::regexes).
-    pub fn regexes<N: Into<String>, R: Into<String>>(
-        mut self,
-        regexes: impl IntoIterator<Item = (N, R)>,
-    ) -> Self {
-        let pair = |(name, regex): (N, R)| (name.into(), regex.into());
-        self.regexes = regexes.into_iter().map(pair).collect();
-        self
-    }
-    /// Keys whose texts are redacted, as [`RedactionHook::keys`](crate::RedactionHook::keys).
-    pub fn keys<T: Into<String>>(mut self, keys: impl IntoIterator<Item = T>) -> Self {
-        self.keys = keys.into_iter().map(Into::into).collect();
-        self
-    }
+    redaction_words!(self => self);
 
     fn template(&self) -> Result<Template, BuiltinError> {
         let bad = |option, why: String| BuiltinError::BadOption {

@@ -18,7 +18,7 @@ use crate::error::BuiltinError;
 use crate::kinds::{BuiltinHook, Replay};
 use crate::live::Live;
 use crate::placement::Placement;
-use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm, redaction_words};
 use calls::Calls;
 use dump::Dumps;
 pub use ring::{CallFilter, CallRing, RingFigures};
@@ -156,25 +156,7 @@ impl DebuggingHook {
         self.max_dumps = dumps;
         self
     }
-    /// Patterns to redact, as [`RedactionHook::patterns`](crate::RedactionHook::patterns).
-    pub fn patterns<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        self.patterns = names.into_iter().map(Into::into).collect();
-        self
-    }
-    /// Own patterns to redact, as [`RedactionHook::regexes`](crate::RedactionHook::regexes).
-    pub fn regexes<N: Into<String>, R: Into<String>>(
-        mut self,
-        regexes: impl IntoIterator<Item = (N, R)>,
-    ) -> Self {
-        let pair = |(name, regex): (N, R)| (name.into(), regex.into());
-        self.regexes = regexes.into_iter().map(pair).collect();
-        self
-    }
-    /// Keys whose texts are redacted, as [`RedactionHook::keys`](crate::RedactionHook::keys).
-    pub fn keys<T: Into<String>>(mut self, keys: impl IntoIterator<Item = T>) -> Self {
-        self.keys = keys.into_iter().map(Into::into).collect();
-        self
-    }
+    redaction_words!(self => self);
 
     /// The calls that the hook of that id keeps, for as long as it is registered.
     pub fn ring(id: &str) -> Option<CallRing> {

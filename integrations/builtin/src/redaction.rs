@@ -58,6 +58,32 @@ pub struct RedactionHook {
     stream_end: Option<String>,
 }
 
+/// What is redacted, in the words of [`RedactionHook`], for everybody who writes values.
+macro_rules! redaction_words {
+    ($self:ident => $options:expr) => {
+        /// Patterns to redact, as [`RedactionHook::patterns`](crate::RedactionHook::patterns).
+        pub fn patterns<T: Into<String>>(mut $self, names: impl IntoIterator<Item = T>) -> Self {
+            $options.patterns = names.into_iter().map(Into::into).collect();
+            $self
+        }
+        /// Own patterns to redact, as [`RedactionHook::regexes`](crate::RedactionHook::regexes).
+        pub fn regexes<N: Into<String>, R: Into<String>>(
+            mut $self,
+            regexes: impl IntoIterator<Item = (N, R)>,
+        ) -> Self {
+            let pair = |(name, regex): (N, R)| (name.into(), regex.into());
+            $options.regexes = regexes.into_iter().map(pair).collect();
+            $self
+        }
+        /// Keys whose texts are redacted, as [`RedactionHook::keys`](crate::RedactionHook::keys).
+        pub fn keys<T: Into<String>>(mut $self, keys: impl IntoIterator<Item = T>) -> Self {
+            $options.keys = keys.into_iter().map(Into::into).collect();
+            $self
+        }
+    };
+}
+pub(crate) use redaction_words;
+
 /// Keys whose texts are secrets whatever they look like.
 pub(crate) const SECRET_KEYS: [&str; 9] = [
     "password",

@@ -17,7 +17,7 @@ use super::kept::{ApprovalState, KeptRequest, digest};
 use super::time::Time;
 use crate::error::BuiltinError;
 use crate::files;
-use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm};
+use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm, redaction_words};
 
 /// What this is called in errors.
 const KIND: &str = "approver";
@@ -133,25 +133,7 @@ impl TokenApprover {
         self.options.max_value_bytes = bytes;
         self
     }
-    /// Patterns to redact, as [`RedactionHook::patterns`](crate::RedactionHook::patterns).
-    pub fn patterns<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
-        self.options.patterns = names.into_iter().map(Into::into).collect();
-        self
-    }
-    /// Own patterns to redact, as [`RedactionHook::regexes`](crate::RedactionHook::regexes).
-    pub fn regexes<N: Into<String>, R: Into<String>>(
-        mut self,
-        regexes: impl IntoIterator<Item = (N, R)>,
-    ) -> Self {
-        let pair = |(name, regex): (N, R)| (name.into(), regex.into());
-        self.options.regexes = regexes.into_iter().map(pair).collect();
-        self
-    }
-    /// Keys whose texts are redacted, as [`RedactionHook::keys`](crate::RedactionHook::keys).
-    pub fn keys<T: Into<String>>(mut self, keys: impl IntoIterator<Item = T>) -> Self {
-        self.options.keys = keys.into_iter().map(Into::into).collect();
-        self
-    }
+    redaction_words!(self => self.options);
     /// Lets requests expire by a clock that is moved by hand, for tests. Default: the time of the machine.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.time = Time::of(clock);
