@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::bind::Binder;
 use crate::error::{LuaError, ScriptError};
-use crate::host::{AgentHost, ConditionHost, ToolHost, WorkflowHost};
+use crate::host::{AgentHost, BuiltinHost, ConditionHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::lua_condition::Language;
 use crate::registrations::Registrations;
@@ -25,8 +25,8 @@ use crate::subscriptions::Subscriptions;
 use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, convert, event_api, hook_api, json_api, log_api, require, sandbox,
-    script_api, time_api, tool_api, workflow_api,
+    agent_api, answer, builtin_api, convert, event_api, hook_api, json_api, log_api, require,
+    sandbox, script_api, time_api, tool_api, workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -49,6 +49,7 @@ pub struct LuaEngineBuilder {
     workflows: Option<Arc<dyn WorkflowHost>>,
     events: Option<EventBus>,
     conditions: Option<Arc<dyn ConditionHost>>,
+    builtins: Option<Arc<dyn BuiltinHost>>,
     grant: Rights,
     output: Output,
     log: LogSink,
@@ -97,6 +98,11 @@ impl LuaEngineBuilder {
         self.conditions = Some(Arc::new(host));
         self
     }
+    /// The built-in hooks behind the global `Builtin`.
+    pub fn builtins(mut self, host: impl BuiltinHost + 'static) -> Self {
+        self.builtins = Some(Arc::new(host));
+        self
+    }
     /// The bus behind the global `Event`. Scripts that subscribe need a tokio runtime.
     pub fn events(mut self, bus: EventBus) -> Self {
         self.events = Some(bus);
@@ -140,6 +146,7 @@ impl LuaEngine {
             workflows: None,
             events: None,
             conditions: None,
+            builtins: None,
             grant: Rights::standard(),
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
@@ -281,6 +288,9 @@ impl LuaEngine {
         let bind = Binder::new(&lua)?;
         lua.set_app_data(Language(settings.conditions.clone()));
         hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
+        if let Some(builtins) = &settings.builtins {
+            builtin_api::install(&lua, &bind, builtins, registrations, stem)?;
+        }
         answer::install(&lua, &bind)?;
         json_api::install(&lua, &bind)?;
         require::install(&lua, &bind, sources)?;

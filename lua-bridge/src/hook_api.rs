@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
-use crate::hook_handle::{self, Handle, alive, target_id};
+use crate::hook_handle::{self, Handle, alive, target_parts};
 use crate::hook_options::HookOptions;
 use crate::lua_condition;
 use crate::lua_hook::LuaHook;
@@ -43,7 +43,8 @@ pub(crate) fn install(
     hook.raw_set(
         "unregister",
         bind.function("Hook.unregister", move |_, target: Value| {
-            alive(&own)?.remove(&target_id(&target)?)
+            let own = alive(&own)?;
+            own.remove_all(&target_parts(&own, &target)?)
         })?,
     )?;
     let own = Arc::downgrade(registrations);
@@ -134,13 +135,14 @@ fn register(
         meta = meta.when(condition);
     }
     let meta = options.apply(meta);
-    own.add(match role {
+    own.add(vec![match role {
         Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
         Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
         Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
-    })?;
+    }])?;
     own.set_group(&id, group);
-    Ok(lua.create_any_userdata(Handle { id, point })?)
+    let parts = vec![id.clone()];
+    Ok(lua.create_any_userdata(Handle { id, point, parts })?)
 }
 
 /// Unregisters the script's own hooks, or those of one group; says how many.

@@ -16,7 +16,7 @@
 //!   with `args` the function gets these arguments by position, and no ctx
 //!   handle:id() :point() :unregister() :enable() :disable() :stats()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
-//! Hook.clear{group=} -> count
+//! Hook.clear{group=} -> count             Builtin.<kind>{points=, id=, …} -> handle
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
 //! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
 //!   observers: also .items .outcome .plan .executed .refusal .record
@@ -63,6 +63,7 @@ mod answer;
 pub mod api;
 mod bind;
 mod bounded;
+mod builtin_api;
 mod context;
 mod control;
 mod convert;

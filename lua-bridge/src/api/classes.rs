@@ -70,6 +70,17 @@ pub(super) const CLASSES: &[Class] = &[
         ("record", "table", "the whole record"),
         ("args", "table<string, any>", "what `record_args` shows of the arguments"),
     ]),
+    class("BuiltinOptions", "", "What all built-in hooks have in common, beside the options of their kind: the words of `[[hook]]` in a configuration.", &[
+        ("points", "string|string[]", "where it is asked"),
+        ("id?", "string", "its id; by default the script's name and a number"),
+        ("components?", "string|string[]", "only for these components"),
+        ("when?", "string", "only for calls for which this holds, in CEL"),
+        ("priority?", "HookPriority|integer", "smaller runs earlier"),
+        ("on_failure?", "\"closed\"|\"open\"", "what its failure means; `open` with `allow_open = true` beside it"),
+        ("allow_open?", "boolean", "`on_failure = \"open\"` is meant"),
+        ("mode?", "\"enforce\"|\"shadow\"", "in shadow, its answers are recorded and never count"),
+        ("[string]", "any", "the options of the kind"),
+    ]),
     class("HookHandle", "handle", "A hook of this script. Collecting it changes nothing.", &[]),
     class("HookAnswer", "", "What a hook returns: made by `Result`, or nothing, or \"continue\".", &[
         ("type", "string", "the word for the answer"),
@@ -96,6 +107,7 @@ pub(super) const CLASSES: &[Class] = &[
     class("HookStats", "", "Figures of a hook.", &[
         ("enabled", "boolean", "whether it is asked"),
         ("time?", "table", "how long its timed answers took; absent: none was timed"),
+        ("parts?", "table<string, HookStats>", "of a built-in hook that consists of several: each of them"),
     ]),
     class("Event", "", "An event.", &[
         ("topic", "string", "its topic"),

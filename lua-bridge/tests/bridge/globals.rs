@@ -7,7 +7,7 @@ use hooks_runtime::{HookMetadata, PreparedHook, Vote};
 use hooks_tools::{ToolRegistry, util::Calculator};
 use serde_json::json;
 
-use crate::hosts::{Agents, Tools, Workflows};
+use crate::hosts::{Agents, Builtins, Tools, Workflows};
 use crate::kit::{Printed, block_on, engine, run, run_with};
 
 pub(crate) fn hosted() -> LuaEngineBuilder {
@@ -17,6 +17,7 @@ pub(crate) fn hosted() -> LuaEngineBuilder {
         .tools(Tools(tools.clone()))
         .agents(Agents(tools.clone()))
         .workflows(Workflows(tools))
+        .builtins(Builtins)
 }
 
 fn evaluate(code: &str) -> serde_json::Value {
