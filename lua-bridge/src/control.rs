@@ -148,6 +148,11 @@ impl Control {
         inner != 0 && self.since_birth(Instant::now()) >= inner
     }
 
+    /// Whether what runs now has a limit.
+    pub(crate) fn is_limited(&self) -> bool {
+        limit_of(self.call.load(Ordering::Relaxed)) != 0
+    }
+
     /// Whether a hook is running now.
     pub(crate) fn in_hook(&self) -> bool {
         self.hooks.load(Ordering::Relaxed) > 0

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::bind::Binder;
 use crate::error::{LuaError, ScriptError};
+use crate::hook_call::NamedSites;
 use crate::host::{AgentHost, BuiltinHost, ConditionHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::lua_condition::Language;
@@ -44,6 +45,7 @@ pub struct LuaEngineBuilder {
     source_limit: u64,
     env: BTreeMap<String, String>,
     states: States,
+    sites: NamedSites,
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
@@ -70,6 +72,12 @@ impl LuaEngineBuilder {
     /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
     pub fn source_limit(mut self, bytes: u64) -> Self {
         self.source_limit = bytes;
+        self
+    }
+    /// How many points, each with a set of arguments, the scripts may name with `Hook.call`: the program keeps them as
+    /// long as it runs, [`DynamicSite::MAX`](hooks_runtime::DynamicSite::MAX) of all authors together. Default 1,000.
+    pub fn named_points_limit(mut self, points: usize) -> Self {
+        self.sites = NamedSites::new(points);
         self
     }
     /// One value of the global `Env`, a table that scripts can read. Nothing of the process's own environment is in
@@ -141,6 +149,7 @@ impl LuaEngine {
             source_limit: 1 << 20,
             env: BTreeMap::new(),
             states: States::default(),
+            sites: NamedSites::new(1_000),
             tools: None,
             agents: None,
             workflows: None,
@@ -287,7 +296,14 @@ impl LuaEngine {
         convert::install(&lua)?;
         let bind = Binder::new(&lua)?;
         lua.set_app_data(Language(settings.conditions.clone()));
-        hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
+        hook_api::install(
+            &lua,
+            &bind,
+            registrations,
+            stem,
+            settings.hook_time_limit,
+            &settings.sites,
+        )?;
         if let Some(builtins) = &settings.builtins {
             builtin_api::install(&lua, &bind, builtins, registrations, stem)?;
         }

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
+use crate::hook_call::{self, NamedSites};
 use crate::hook_handle::{self, Handle, alive, target_parts};
 use crate::hook_options::HookOptions;
 use crate::lua_condition;
@@ -28,6 +29,7 @@ pub(crate) fn install(
     registrations: &Arc<Registrations>,
     stem: &str,
     limit: Duration,
+    sites: &NamedSites,
 ) -> mlua::Result<()> {
     hook_handle::install(lua, bind, registrations)?;
     let hook = lua.create_table()?;
@@ -79,6 +81,7 @@ pub(crate) fn install(
             Ok(convert::to_lua(lua, &json!(explained))?)
         })?,
     )?;
+    hook_call::install(&hook, bind, limit, sites)?;
     lua.globals().raw_set("Hook", hook)
 }
 

@@ -18,6 +18,8 @@
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.clear{group=} -> count             Builtin.<kind>{points=, id=, …} -> handle
 //! Hook.points(pattern?) -> {…}            Hook.explain(point, args?) -> {…}
+//! Hook.call(point, args?, function(args) … end?) -> what it returns; without a function, the arguments
+//! Hook.point(point, {names of arguments}?)
 //! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
 //!   observers: also .items .outcome .plan .executed .refusal .record
 //! answers: nil | "continue" | Result.cancel(reason) .ask(question | {question=}) .halt(reason) .allow() .replace(value)
@@ -37,7 +39,7 @@
 //!
 //! Luau's own libraries are there but for what leads out of the sandbox: `math`, `string`, `table`, `coroutine`,
 //! `bit32`, `buffer`, `utf8`, `vector`, and of `os` `time`, `clock`, `date` and `difftime`. Functions that wait
-//! (`Tool.invoke`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
+//! (`Tool.invoke`, `Hook.call`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
 //! hooks.
 //!
 //! ```
@@ -73,6 +75,7 @@ mod event_api;
 mod event_handler;
 mod gate;
 mod hook_api;
+mod hook_call;
 mod hook_handle;
 mod hook_options;
 pub mod host;

@@ -4,6 +4,8 @@
 mod answers;
 #[path = "bridge/api.rs"]
 mod api;
+#[path = "bridge/calls.rs"]
+mod calls;
 #[path = "bridge/context.rs"]
 mod context;
 #[path = "bridge/events.rs"]

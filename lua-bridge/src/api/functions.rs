@@ -20,6 +20,8 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Hook.list"("filter?": "string|HookFilter") -> "HookInfo[]", "The hooks that are registered, those in Rust and of plugins and other scripts among them; the filter is a point or a table.";
     "Hook.points"("pattern?": "string") -> "HookPointInfo[]", "The points, with the functions that fire them.";
     "Hook.explain"("point": "string", "args?": "table") -> "table", "Who is asked at a point, in which order, and what pure hooks would answer to these arguments.";
+    "Hook.call"("point": "string", "args?": "table", "fn?": "fun(args: table): any") -> "any", "Calls the function as a hooked call at a point that the script names, and gives what it returns; hooks see the arguments by name, and may change, refuse or answer the call. Without a function, the arguments come back as the hooks leave them. A refusal is an error with its reason. Needs `call:<point>`. Waits.";
+    "Hook.point"("point": "string", "args?": "string[]"), "Makes a point of the script's own known, with the names of its arguments, so that hooks can be registered there before its first `Hook.call`. Needs `call:<point>`.";
     "Hook.clear"("filter?": "{ group: string? }") -> "integer", "Unregisters the hooks of this script, or those of one group of them; says how many.";
     "handle:id"() -> "string", "The id of the hook.";
     "handle:point"() -> "string", "The point or pattern that it was registered at.";

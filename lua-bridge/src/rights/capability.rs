@@ -18,7 +18,7 @@ use hooks_runtime::point::suggest;
 /// | `grant:<point or pattern>` | that these hooks answer Allow |
 /// | `event:publish:<topic or pattern>` | events and requests under these topics |
 /// | `event:subscribe:<topic or pattern>` | subscriptions that match nothing else, and what was kept of these topics |
-/// | `call:<point or pattern>` | [calls](crate) at these points; `call:>` at those that no function of the program has |
+/// | `call:<point or pattern>` | calls with `Hook.call` at these points; `call:>`: at those that no function of the program has |
 /// | `fs:read:<path>`, `fs:write:<path>` | built-in hooks that read or write that file, or beneath that folder; `*`: any |
 /// | `tool:<name>` | calls of that tool, also from agents and workflows of the script; `*`: of every tool |
 /// | `agent`, `workflow` | agents and workflows of its own |
