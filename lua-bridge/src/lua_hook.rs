@@ -1,18 +1,20 @@
 //! A Lua function as a hook of the runtime.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, Table, Value};
 
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
 use crate::context::{Changes, Seen};
 use crate::convert::restore;
 use crate::error::LuaError;
+use crate::raw::{Args, Returned};
 use crate::record;
 use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
@@ -30,54 +32,70 @@ pub(crate) struct LuaHook {
 }
 
 impl LuaHook {
-    /// Asks it; what it changed is still to be written back.
-    fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<(Answer, Changes), HookError> {
+    /// Asks it; what it changed is still to be written back. Nothing: it said nothing and changed nothing.
+    fn ask(
+        &self,
+        call: &GuardContext<'_>,
+        role: Role,
+    ) -> Result<Option<Box<(Answer, Changes)>>, HookError> {
         let seen = Seen::new(&self.vm, call, role);
-        let asked = self.vm.call(self.limit, |lua| {
-            let read = || -> ApiResult<_> {
-                let value = self.run(lua, &seen)?;
-                let answer = answer::read(&value, role, call.phase())?;
-                if let Answer::Result(HookResult::Allow) = answer {
-                    let wanted = Capability::grant(call.point_name());
-                    rights::check(lua, "the hook answered Allow", &wanted)?;
-                }
-                Ok((answer, seen.changes()?))
-            };
-            match read() {
-                Ok(read) => Ok(Ok(read)),
-                Err(ApiError::Said(said)) => Ok(Err(format!("{}: {said}", self.place))),
-                Err(ApiError::Lua(error)) => Err(error),
-            }
+        let asked = self.vm.call(self.limit, |lua| match self.read(lua, &seen, call, role) {
+            Ok(read) => Ok(Ok(read)),
+            Err(ApiError::Said(said)) => Ok(Err(said)),
+            Err(ApiError::Lua(error)) => Err(error),
         });
         match asked {
             Ok(Ok(read)) => Ok(read),
-            Ok(Err(said)) => Err(HookError::other(LuaError::new(said))),
+            Ok(Err(said)) => Err(self.at(&said)),
             Err(error) => Err(HookError::other(error)),
         }
     }
 
-    /// Calls the function with its context, or with the arguments that it named.
-    fn run(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Value> {
+    fn read(
+        &self,
+        lua: &Lua,
+        seen: &Seen<'_, '_>,
+        call: &GuardContext<'_>,
+        role: Role,
+    ) -> ApiResult<Option<Box<(Answer, Changes)>>> {
+        let answer = match self.run(seen)? {
+            None if seen.is_untouched() => return Ok(None),
+            None => Answer::Result(HookResult::Continue),
+            Some(value) => answer::read(&value, role, call.phase())?,
+        };
+        if let Answer::Result(HookResult::Allow) = answer {
+            let wanted = Capability::grant(call.point_name());
+            rights::check(lua, "the hook answered Allow", &wanted)?;
+        }
+        Ok(Some(Box::new((answer, seen.changes()?))))
+    }
+
+    /// Calls the function with its context, or with the arguments that it named; what it returned.
+    fn run(&self, seen: &Seen<'_, '_>) -> ApiResult<Option<Value>> {
         let function = self.function.function()?;
         let Some(names) = &self.args else {
-            return raised(self.vm.proxy.about(seen, |ctx| function.call(ctx)));
+            let about = |ctx: &Table| function.call(ctx);
+            let returned: mlua::Result<Returned> = self.vm.proxy.about(seen, about);
+            return returned.map(|first| first.0).map_err(ApiError::Lua);
         };
-        let arg = |name: &String| seen.named(lua, name);
-        // As tuples they go to the stack one by one, without a list.
-        raised(match &**names {
-            [] => function.call(()),
-            [one] => function.call(arg(one)?),
-            [one, two] => function.call((arg(one)?, arg(two)?)),
-            [one, two, three] => function.call((arg(one)?, arg(two)?, arg(three)?)),
-            many => {
-                let values = many.iter().map(arg).collect::<ApiResult<Vec<_>>>()?;
-                function.call(MultiValue::from_iter(values))
-            }
-        })
+        let said = Cell::new(None);
+        let args = Args {
+            seen,
+            names,
+            said: &said,
+        };
+        let returned = function.call::<Returned>(args);
+        // What the function raised is passed on as it is.
+        returned
+            .map(|first| first.0)
+            .map_err(|error| said.take().unwrap_or(ApiError::Lua(error)))
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let (answer, mut changes) = self.ask(cx, Role::Intercept)?;
+        let Some(said) = self.ask(cx, Role::Intercept)? else {
+            return Ok(HookResult::Continue);
+        };
+        let (answer, mut changes) = *said;
         let result = match answer {
             Answer::Result(result) => result,
             Answer::Modified(data) => {
@@ -126,7 +144,10 @@ impl LuaHook {
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        match self.ask(cx, Role::Guard)?.0 {
+        let Some(said) = self.ask(cx, Role::Guard)? else {
+            return Ok(Vote::Pass);
+        };
+        match said.0 {
             Answer::Result(result) => {
                 answer::vote(result, cx.phase()).map_err(|error| match error {
                     ApiError::Said(said) => self.at(&said),
@@ -152,9 +173,4 @@ impl LuaHook {
     fn at(&self, error: &dyn std::fmt::Display) -> HookError {
         HookError::other(LuaError::new(format!("{}: {error}", self.place)))
     }
-}
-
-/// What the function raised is passed on as it is.
-fn raised(result: mlua::Result<Value>) -> ApiResult<Value> {
-    result.map_err(ApiError::Lua)
 }
