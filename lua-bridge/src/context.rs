@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use smallvec::SmallVec;
 
 use crate::bind::{ApiError, ApiResult};
+use crate::call_state;
 use crate::convert;
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
@@ -30,6 +31,7 @@ const FIELDS: &[&str] = &[
     "result",
     "error",
     "metadata",
+    "state",
 ];
 
 /// A call as the functions of `ctx` use it.
@@ -162,6 +164,7 @@ impl<'c, 'g> Seen<'c, 'g> {
         let key = name(key)?;
         let json = match key.as_str() {
             "result" => return self.read_result(lua),
+            "state" => return call_state::of(lua, call),
             "point" => json!(call.point_name()),
             "phase" => json!(call.phase()),
             "component" => json!(call.component()),

@@ -21,6 +21,7 @@
 //! Hook.call(point, args?, function(args) … end?) -> what it returns; without a function, the arguments
 //! Hook.point(point, {names of arguments}?)
 //! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
+//!   .state (a table, for this hook in this call)
 //!   observers: also .items .outcome .plan .executed .refusal .record
 //! answers: nil | "continue" | Result.cancel(reason) .ask(question | {question=}) .halt(reason) .allow() .replace(value)
 //!   .cache{key=, ttl_ms=} .redirect(to) .retry{delay_ms=, max_attempts=} | {type = "modified", data = …} and the like
@@ -66,6 +67,7 @@ pub mod api;
 mod bind;
 mod bounded;
 mod builtin_api;
+mod call_state;
 mod context;
 mod control;
 mod convert;

@@ -39,11 +39,13 @@ impl LuaHook {
         role: Role,
     ) -> Result<Option<Box<(Answer, Changes)>>, HookError> {
         let seen = Seen::new(&self.vm, call, role);
-        let asked = self.vm.call(self.limit, |lua| match self.read(lua, &seen, call, role) {
-            Ok(read) => Ok(Ok(read)),
-            Err(ApiError::Said(said)) => Ok(Err(said)),
-            Err(ApiError::Lua(error)) => Err(error),
-        });
+        let asked = self
+            .vm
+            .call(self.limit, |lua| match self.read(lua, &seen, call, role) {
+                Ok(read) => Ok(Ok(read)),
+                Err(ApiError::Said(said)) => Ok(Err(said)),
+                Err(ApiError::Lua(error)) => Err(error),
+            });
         match asked {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(said)) => Err(self.at(&said)),

@@ -4,6 +4,8 @@
 mod answers;
 #[path = "bridge/api.rs"]
 mod api;
+#[path = "bridge/call_state.rs"]
+mod call_state;
 #[path = "bridge/calls.rs"]
 mod calls;
 #[path = "bridge/context.rs"]

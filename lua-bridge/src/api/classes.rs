@@ -52,6 +52,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("args", "table<string, any>", "the arguments; an intercept may assign to them in phase `pre`"),
         ("result?", "any", "the result; an intercept may assign to it in phase `post`"),
         ("error?", "string", "what went wrong, in phase `error`"),
+        ("state", "table", "for this hook in this call: the same in phase `pre`, `post` and `error`, gone when the call is done"),
         ("metadata", "table", "the hook, the function that is called, and what was planned so far"),
     ]),
     class("HookRecord", "", "A call that is done, as an observer sees it. Read only.", &[
