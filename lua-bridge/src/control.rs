@@ -27,13 +27,20 @@ pub(crate) struct Control {
     inner: AtomicU64,
     /// Hook calls under way, one inside the other.
     hooks: AtomicUsize,
-    unusable: OnceLock<String>,
+    unusable: OnceLock<Ended>,
     /// Told when the use of the state has ended.
     ends: Notify,
     /// Makes the state call [`Control::check`].
     pub(crate) switch: Arc<Switch>,
     /// The watchdog's: the call that it saw last, and since when.
     seen: Mutex<Option<(u64, Instant)>>,
+}
+
+/// Why a state can't be used any more.
+struct Ended {
+    why: String,
+    /// It hit a limit; else the host stopped it.
+    is_limit: bool,
 }
 
 /// A limited call; it ends with this.
@@ -158,10 +165,19 @@ impl Control {
         self.hooks.load(Ordering::Relaxed) > 0
     }
 
-    /// Ends the use of the state for good; the first reason stays.
+    /// Ends the use of the state for good because it hit a limit; the first reason stays.
     pub(crate) fn end(&self, why: impl Into<String>) {
+        self.end_for(why.into(), true);
+    }
+
+    /// The same because the host wants it.
+    pub(crate) fn stop(&self, why: impl Into<String>) {
+        self.end_for(why.into(), false);
+    }
+
+    fn end_for(&self, why: String, is_limit: bool) {
         // A second reason changes nothing.
-        let _ = self.unusable.set(why.into());
+        let _ = self.unusable.set(Ended { why, is_limit });
         self.switch.arm();
         self.ends.notify_waiters();
     }
@@ -184,7 +200,13 @@ impl Control {
 
     /// Why the state can't be used any more.
     pub(crate) fn ended(&self) -> Option<&str> {
-        self.unusable.get().map(String::as_str)
+        self.unusable.get().map(|ended| ended.why.as_str())
+    }
+
+    /// The limit that it hit, if that is why.
+    pub(crate) fn hit_limit(&self) -> Option<&str> {
+        let ended = self.unusable.get().filter(|ended| ended.is_limit);
+        ended.map(|ended| ended.why.as_str())
     }
 
     /// What the interrupt asks: may the script go on?

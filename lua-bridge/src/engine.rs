@@ -17,6 +17,7 @@ use crate::hook_call::NamedSites;
 use crate::host::{AgentHost, BuiltinHost, ConditionHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::lua_condition::Language;
+use crate::rebuild::Rebuilds;
 use crate::registrations::Registrations;
 use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
@@ -27,7 +28,7 @@ use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
     agent_api, answer, builtin_api, convert, event_api, hook_api, json_api, log_api, require,
-    sandbox, script_api, time_api, tool_api, workflow_api,
+    sandbox, script_api, time_api, tool_api, unload, workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -46,6 +47,7 @@ pub struct LuaEngineBuilder {
     env: BTreeMap<String, String>,
     states: States,
     sites: NamedSites,
+    rebuilds: Rebuilds,
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
@@ -72,6 +74,19 @@ impl LuaEngineBuilder {
     /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
     pub fn source_limit(mut self, bytes: u64) -> Self {
         self.source_limit = bytes;
+        self
+    }
+    /// How a script that was stopped at a limit is built anew: at most `times` in a row, the first time at once, then
+    /// after `backoff`, and after twice as long each further time. A row ends when the script has gone on for `calm`.
+    /// Default: 5 times, 1 s, 1 min; 0 times: only a reload builds it anew.
+    ///
+    /// It needs a tokio runtime where the script was executed.
+    pub fn rebuild(mut self, times: u32, backoff: Duration, calm: Duration) -> Self {
+        self.rebuilds = Rebuilds {
+            times,
+            backoff,
+            calm,
+        };
         self
     }
     /// How many points, each with a set of arguments, the scripts may name with `Hook.call`: the program keeps them as
@@ -150,6 +165,7 @@ impl LuaEngine {
             env: BTreeMap::new(),
             states: States::default(),
             sites: NamedSites::new(1_000),
+            rebuilds: Rebuilds::default(),
             tools: None,
             agents: None,
             workflows: None,
@@ -177,13 +193,9 @@ impl LuaEngine {
         let sources = self.sources(Some(path));
         let source = sources.read(path)?;
         let name = path.display().to_string();
-        let version = self.compile(&name, source, &sources, false)?;
-        Ok(Script::new(
-            &name,
-            self.clone(),
-            Some(path.to_owned()),
-            version,
-        ))
+        let version = self.compile(&name, source.clone(), &sources, false)?;
+        let path = Some(path.to_owned());
+        Ok(Script::new(&name, self.clone(), path, source, version))
     }
 
     /// Compiles a script that is not in a file; `name` stands in messages as a path would.
@@ -192,7 +204,8 @@ impl LuaEngine {
     /// As [`LuaEngine::load`].
     pub fn load_source(&self, name: &str, source: &str) -> Result<Script, ScriptError> {
         let version = self.compile(name, source.to_owned(), &self.sources(None), false)?;
-        Ok(Script::new(name, self.clone(), None, version))
+        let source = source.to_owned();
+        Ok(Script::new(name, self.clone(), None, source, version))
     }
 
     /// How many Lua states this engine, and those made of it by [`LuaEngine::granting`], have: one for each script, and those of versions that were replaced for as long as
@@ -218,6 +231,25 @@ impl LuaEngine {
         self.compile(script, source, sources, true)
     }
 
+    pub(crate) fn hook_time_limit(&self) -> Duration {
+        self.settings.hook_time_limit
+    }
+
+    pub(crate) fn rebuilds(&self) -> Rebuilds {
+        self.settings.rebuilds
+    }
+
+    /// Logs what went wrong in a script that nobody waits for.
+    pub(crate) fn warn(&self, script: &str, message: String) {
+        (self.settings.log)(&LogLine {
+            level: LogLevel::Warn,
+            script: script.to_owned(),
+            line: 0,
+            message,
+            fields: None,
+        });
+    }
+
     pub(crate) fn source_limit(&self) -> u64 {
         self.settings.source_limit
     }
@@ -229,13 +261,7 @@ impl LuaEngine {
         };
         let told = Event::try_new(topic, data).and_then(|event| bus.try_publish(event));
         if let Err(error) = told {
-            (self.settings.log)(&LogLine {
-                level: LogLevel::Warn,
-                script: topic.to_owned(),
-                line: 0,
-                message: error.to_string(),
-                fields: None,
-            });
+            self.warn(topic, error.to_string());
         }
     }
 
@@ -330,6 +356,7 @@ impl LuaEngine {
         }
         time_api::install(&lua, &bind)?;
         self.install_info(&lua, &bind, script, registrations)?;
+        unload::install(&lua, &bind)?;
         script_api::install(&lua, &bind)?;
         sandbox::seal(&lua)?;
         Ok((lua, bind))

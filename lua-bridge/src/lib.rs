@@ -32,7 +32,7 @@
 //!   steps {name=, tool=, params=} {name=, agent=, input=} {name=, run = function(state, input) … end, input=};
 //!   each also save_as=, on_error = "fail" | "continue" | {retry = {max_attempts=, delay_ms=}}
 //! Log.debug|info|warn|error(message, fields?)   Json.encode(value, {pretty=}?) .decode(text) .array(table?) .null
-//! Time.now() -> ms .iso(ms?) .sleep(ms)   Script.info() -> {…} .requires(names)   print(…)
+//! Time.now() -> ms .iso(ms?) .sleep(ms)   Script.info() -> {…} .requires(names) .on_unload(function() … end)   print(…)
 //! require(path) -> what the file returns  Env.<name> -> what the host set
 //! ```
 //! `require` finds files beneath the folder of the script only. [`Script::reload`] puts a new version of a script in
@@ -88,6 +88,7 @@ mod lua_hook;
 mod options;
 mod proxy;
 mod raw;
+mod rebuild;
 mod record;
 mod registrations;
 mod require;
@@ -102,6 +103,7 @@ mod states;
 mod subscriptions;
 mod time_api;
 mod tool_api;
+mod unload;
 mod version;
 mod vm;
 mod watch;

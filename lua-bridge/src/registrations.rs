@@ -197,6 +197,15 @@ impl Registrations {
         Ok(registered.switch(enabled)?)
     }
 
+    /// Unregisters all, for good.
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        let stage = std::mem::replace(&mut inner.stage, Stage::Over);
+        let gone = std::mem::take(&mut inner.registered);
+        drop(inner);
+        drop((stage, gone));
+    }
+
     /// Puts the staged hooks in the place of those of `old` in one step, and ends `old`: it can't register any more.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ use crate::gate::{Gate, Held};
 use crate::proxy::Proxy;
 use crate::raw::Interrupt;
 use crate::scalar::Interned;
+use crate::unload::Unload;
 use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
@@ -29,6 +30,7 @@ pub(crate) struct Vm {
     interned: Mutex<Interned>,
     gate: Gate,
     slots: Mutex<Slots>,
+    pub(crate) unload: Unload,
     /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
     has_freed: AtomicBool,
     _interrupt: Interrupt,
@@ -77,6 +79,7 @@ impl Vm {
             bind,
             gate: Gate::default(),
             slots: Mutex::default(),
+            unload: Unload::default(),
             has_freed: AtomicBool::new(false),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));

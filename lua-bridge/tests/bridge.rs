@@ -22,6 +22,8 @@ mod hostile;
 mod hosts;
 #[path = "bridge/kit.rs"]
 mod kit;
+#[path = "bridge/rebuild.rs"]
+mod rebuild;
 #[path = "bridge/registration.rs"]
 mod registration;
 #[path = "bridge/reload.rs"]
@@ -34,3 +36,5 @@ mod round_trips;
 mod surface;
 #[path = "bridge/threads.rs"]
 mod threads;
+#[path = "bridge/unload.rs"]
+mod unload;

@@ -90,6 +90,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Time.sleep"("ms": "integer"), "Waits for so many milliseconds, at most a day, while hooks and handlers of the script go on.";
     "Script.info"() -> "table", "Name, hooks, rights and limits of the script.";
     "Script.requires"("names": "string|string[]") -> "boolean", "Fails unless the program has these: a global (`Agent`), or a function of one (`Event.publish`).";
+    "Script.on_unload"("fn": "fun()"), "Calls the function when the script is unloaded or another version takes its place, once its hooks and subscriptions are gone; several are called, the last first, within the time limit of hooks. Not after the script was stopped at a limit.";
     "require"("path": "string") -> "any", "Runs a file beneath the folder of the script, once, and gives what it returns.";
     "print"("...": "any"), "Writes values to the output of the program.";
 };
