@@ -8,11 +8,11 @@ use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
 use mlua::{Lua, Table, Value};
+use serde_json::Value as Json;
 
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
-use crate::context::{Changes, Seen};
-use crate::convert::restore;
+use crate::context::{Seen, set_arg, set_result};
 use crate::error::LuaError;
 use crate::raw::{Args, Returned};
 use crate::record;
@@ -32,42 +32,32 @@ pub(crate) struct LuaHook {
 }
 
 impl LuaHook {
-    /// Asks it; what it changed is still to be written back. Nothing: it said nothing and changed nothing.
-    fn ask(
-        &self,
-        call: &GuardContext<'_>,
-        role: Role,
-    ) -> Result<Option<Box<(Answer, Changes)>>, HookError> {
-        let seen = Seen::new(&self.vm, call, role);
-        let asked = self.vm.call(self.limit, |lua| match self.read(lua, &seen, call, role) {
-            Ok(read) => Ok(Ok(read)),
+    /// Asks it; what it changed is still to be written back. Nothing: it let the call go on.
+    fn ask(&self, seen: &Seen<'_, '_>) -> Result<Option<Box<Answer>>, HookError> {
+        let asked = self.vm.call(self.limit, |lua| match self.read(lua, seen) {
+            Ok(answer) => Ok(Ok(answer)),
             Err(ApiError::Said(said)) => Ok(Err(said)),
             Err(ApiError::Lua(error)) => Err(error),
         });
         match asked {
-            Ok(Ok(read)) => Ok(read),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(said)) => Err(self.at(&said)),
             Err(error) => Err(HookError::other(error)),
         }
     }
 
-    fn read(
-        &self,
-        lua: &Lua,
-        seen: &Seen<'_, '_>,
-        call: &GuardContext<'_>,
-        role: Role,
-    ) -> ApiResult<Option<Box<(Answer, Changes)>>> {
+    fn read(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Option<Box<Answer>>> {
+        let phase = seen.call().phase();
         let answer = match self.run(seen)? {
-            None if seen.is_untouched() => return Ok(None),
-            None => Answer::Result(HookResult::Continue),
-            Some(value) => answer::read(&value, role, call.phase())?,
+            None => None,
+            Some(value) => Some(Box::new(answer::read(&value, seen.role(), phase)?)),
         };
-        if let Answer::Result(HookResult::Allow) = answer {
-            let wanted = Capability::grant(call.point_name());
+        if let Some(Answer::Result(HookResult::Allow)) = answer.as_deref() {
+            let wanted = Capability::grant(seen.call().point_name());
             rights::check(lua, "the hook answered Allow", &wanted)?;
         }
-        Ok(Some(Box::new((answer, seen.changes()?))))
+        seen.settle()?;
+        Ok(answer)
     }
 
     /// Calls the function with its context, or with the arguments that it named; what it returned.
@@ -92,62 +82,41 @@ impl LuaHook {
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let Some(said) = self.ask(cx, Role::Intercept)? else {
-            return Ok(HookResult::Continue);
-        };
-        let (answer, mut changes) = *said;
-        let result = match answer {
-            Answer::Result(result) => result,
-            Answer::Modified(data) => {
-                self.modified(cx.phase(), data, &mut changes)?;
-                HookResult::Continue
-            }
-        };
-        for (name, value) in changes.args {
-            // What can't be read is set as it is; an unknown name fails where it is set.
-            let value = match cx.arg_json(&name) {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_arg_json(&name, value).map_err(|e| self.at(&e))?;
+        let seen = Seen::new(&self.vm, cx, Role::Intercept);
+        let answer = self.ask(&seen)?;
+        let changes = seen.changes();
+        if !changes.is_empty() {
+            changes.write(cx).map_err(|e| self.at(&e))?;
         }
-        if let Some(value) = changes.result {
-            let value = match cx.result_json() {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_result_json(value).map_err(|e| self.at(&e))?;
+        match answer.map(|answer| *answer) {
+            None => Ok(HookResult::Continue),
+            Some(Answer::Result(result)) => Ok(result),
+            Some(Answer::Modified(data)) => self.modify(cx, data),
         }
-        Ok(result)
     }
 
-    /// The predecessor's way to say what changed.
-    fn modified(
-        &self,
-        phase: Phase,
-        data: serde_json::Value,
-        changes: &mut Changes,
-    ) -> Result<(), HookError> {
-        match (phase, data) {
-            (Phase::Pre, serde_json::Value::Object(args)) => {
-                changes.args.extend(args.into_iter().map(|(name, value)| (name.into(), value)));
-                Ok(())
+    /// The predecessor's way to say what changed; it wins over what was assigned.
+    fn modify(&self, cx: &mut HookContext<'_>, data: Json) -> Result<HookResult, HookError> {
+        match (cx.phase(), data) {
+            (Phase::Pre, Json::Object(args)) => {
+                for (name, value) in args {
+                    set_arg(cx, &name, value).map_err(|e| self.at(&e))?;
+                }
             }
-            (Phase::Pre, _) => Err(self.at(
+            (Phase::Pre, _) => return Err(self.at(
                 &"`data` of a modified call is a table of arguments by name, for example {type = \"modified\", data = {params = {…}}}",
             )),
-            (_, result) => {
-                changes.result = Some(result);
-                Ok(())
-            }
+            (_, result) => set_result(cx, result).map_err(|e| self.at(&e))?,
         }
+        Ok(HookResult::Continue)
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        let Some(said) = self.ask(cx, Role::Guard)? else {
+        let seen = Seen::new(&self.vm, cx, Role::Guard);
+        let Some(answer) = self.ask(&seen)? else {
             return Ok(Vote::Pass);
         };
-        match said.0 {
+        match *answer {
             Answer::Result(result) => {
                 answer::vote(result, cx.phase()).map_err(|error| match error {
                     ApiError::Said(said) => self.at(&said),

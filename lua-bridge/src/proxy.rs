@@ -35,23 +35,20 @@ local args = setmetatable({}, {
     end,
     __metatable = "ctx.args",
 })
--- Found without a call, as `ctx.args` is in most hooks.
-local fields = setmetatable({ args = args }, {
+-- `args` is a field: read in most hooks, it is found without a call. Nobody assigns it, the table is read-only.
+local ctx = setmetatable({ args = args }, {
     __index = function(_, key)
         local value, said = read(key)
         if said then error(said, 0) end
         return value
     end,
-})
-local ctx = setmetatable({}, {
-    __index = fields,
     __newindex = function(_, key, value)
         local _, said = write(key, value)
         if said then error(said, 0) end
     end,
     __metatable = "ctx",
 })
-return ctx, args, fields
+return ctx, args
 "#;
 
 /// The object, and where its functions find the call.
@@ -97,13 +94,11 @@ impl Proxy {
                 accessor(lua, &stage_of, Access::Write, write)?,
             ))
         })?;
-        let made: (Table, Table, Table) =
-            objects.call((read, write, read_arg, write_arg, all_args, next, accessors))?;
-        let (ctx, args, fields) = made;
+        let made = objects.call((read, write, read_arg, write_arg, all_args, next, accessors));
+        let (ctx, args): (Table, Table) = made?;
         // `rawset` would keep something there for the next call.
-        for table in [&ctx, &args, &fields] {
-            table.set_readonly(true);
-        }
+        ctx.set_readonly(true);
+        args.set_readonly(true);
         Ok(Proxy { stage, ctx })
     }
 
