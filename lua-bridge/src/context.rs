@@ -6,15 +6,21 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::time::Duration;
 
 use hooks_runtime::{ArgError, GuardContext, Phase, Role};
 use mlua::{Lua, Table, Value};
 use serde_json::{Value as Json, json};
 
+use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
 use crate::convert;
 use crate::scalar;
 use crate::vm::Vm;
+
+mod kept;
+
+pub(crate) use kept::Kept;
 
 const FIELDS: &[&str] = &[
     "point",
@@ -29,6 +35,7 @@ const FIELDS: &[&str] = &[
     "result",
     "error",
     "metadata",
+    "deadline",
 ];
 
 /// A call as the functions of `ctx` use it.
@@ -39,6 +46,8 @@ pub(crate) trait Call {
     fn write_arg(&self, name: &str, value: Value) -> ApiResult<()>;
     /// A table of all arguments.
     fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
+    /// What is left of the time of this call of the hook.
+    fn left(&self) -> Option<Duration>;
 }
 
 /// What a script has seen and set of one call.
@@ -46,6 +55,8 @@ pub(crate) struct Seen<'c, 'g> {
     vm: &'c Vm,
     call: &'c GuardContext<'g>,
     role: Role,
+    /// When the registry takes its answer no more; nothing: there is only the limit of the state.
+    deadline: Option<&'c Deadline>,
     /// By the position of the argument; only tables that were read, and what was assigned.
     args: RefCell<Vec<(usize, Held)>>,
     result: RefCell<Option<Held>>,
@@ -66,14 +77,28 @@ pub(crate) struct Changes {
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
-    pub(crate) fn new(vm: &'c Vm, call: &'c GuardContext<'g>, role: Role) -> Self {
+    pub(crate) fn new(
+        vm: &'c Vm,
+        call: &'c GuardContext<'g>,
+        role: Role,
+        deadline: Option<&'c Deadline>,
+    ) -> Self {
         Seen {
             vm,
             call,
             role,
+            deadline,
             args: RefCell::default(),
             result: RefCell::default(),
         }
+    }
+
+    pub(crate) fn call(&self) -> &'c GuardContext<'g> {
+        self.call
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
     }
 
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
@@ -282,6 +307,11 @@ impl Call for Seen<'_, '_> {
             }
         }
         Ok(all)
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let by_registry = self.deadline.map(Deadline::left);
+        by_registry.into_iter().chain(self.vm.control.left()).min()
     }
 }
 

@@ -60,8 +60,9 @@ impl LuaEngineBuilder {
         self.memory_limit = bytes;
         self
     }
-    /// How long one call of a hook may take, the wait for the script's state included. Default 5 s; `timeout_ms`
-    /// of a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
+    /// How long one call of a hook may take, the wait for the script's state and the waits of a hook with
+    /// `async = true` included; and how long an event handler may run between two waits. Default 5 s; `timeout_ms` of
+    /// a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
     pub fn hook_time_limit(mut self, limit: Duration) -> Self {
         self.hook_time_limit = limit;
         self
@@ -300,7 +301,7 @@ impl LuaEngine {
             agent_api::install(&lua, &bind, agents)?;
         }
         if let Some(workflows) = &settings.workflows {
-            workflow_api::install(&lua, &bind, workflows)?;
+            workflow_api::install(&lua, &bind, workflows, settings.hook_time_limit)?;
         }
         time_api::install(&lua, &bind)?;
         self.install_info(&lua, &bind, script, registrations)?;

@@ -8,14 +8,18 @@ use hooks_runtime::{
 };
 use mlua::{Lua, MultiValue, Value};
 
+use crate::allowance::Deadline;
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
 use crate::context::{Changes, Seen};
+use crate::control::Runs;
 use crate::convert::restore;
 use crate::error::LuaError;
 use crate::record;
 use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
+
+mod waiting;
 
 /// The function with its state and its limit.
 pub(crate) struct LuaHook {
@@ -25,34 +29,48 @@ pub(crate) struct LuaHook {
     pub(crate) args: Option<Box<[String]>>,
     /// How long one call may take.
     pub(crate) limit: Duration,
+    /// Whether the registry measures that too, because the script said how long.
+    pub(crate) is_timed: bool,
     /// Where it was registered: the place of failures that have none of their own.
     pub(crate) place: String,
 }
 
+/// What a hook answered, and what it changed, which is still to be written back.
+type Asked = (Answer, Changes);
+
+/// Or what is wrong with it, in words for the author of the script.
+type Said<T> = Result<T, String>;
+
 impl LuaHook {
-    /// Asks it; what it changed is still to be written back.
-    fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<(Answer, Changes), HookError> {
-        let seen = Seen::new(&self.vm, call, role);
-        let asked = self.vm.call(self.limit, |lua| {
-            let read = || -> ApiResult<_> {
-                let value = self.run(lua, &seen)?;
-                let answer = answer::read(&value, role, call.phase())?;
-                if let Answer::Result(HookResult::Allow) = answer {
-                    let wanted = Capability::grant(call.point_name());
-                    rights::check(lua, "the hook answered Allow", &wanted)?;
-                }
-                Ok((answer, seen.changes()?))
-            };
-            match read() {
-                Ok(read) => Ok(Ok(read)),
-                Err(ApiError::Said(said)) => Ok(Err(format!("{}: {said}", self.place))),
-                Err(ApiError::Lua(error)) => Err(error),
-            }
+    fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<Asked, HookError> {
+        let deadline = self
+            .is_timed
+            .then(|| Deadline::after(self.limit, call.clock()));
+        let seen = Seen::new(&self.vm, call, role, deadline.as_ref());
+        let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
+            let value = self.run(lua, &seen);
+            self.said(value.and_then(|value| self.read(lua, &value, &seen)))
         });
+        told(asked)
+    }
+
+    /// What the function returned, and what it changed.
+    fn read(&self, lua: &Lua, value: &Value, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
+        let call = seen.call();
+        let answer = answer::read(value, seen.role(), call.phase())?;
+        if let Answer::Result(HookResult::Allow) = answer {
+            let wanted = Capability::grant(call.point_name());
+            rights::check(lua, "the hook answered Allow", &wanted)?;
+        }
+        Ok((answer, seen.changes()?))
+    }
+
+    /// With the place of the hook before what has none of its own.
+    fn said<T>(&self, asked: ApiResult<T>) -> mlua::Result<Said<T>> {
         match asked {
-            Ok(Ok(read)) => Ok(read),
-            Ok(Err(said)) => Err(HookError::other(LuaError::new(said))),
-            Err(error) => Err(HookError::other(error)),
+            Ok(asked) => Ok(Ok(asked)),
+            Err(ApiError::Said(said)) => Ok(Err(format!("{}: {said}", self.place))),
+            Err(ApiError::Lua(error)) => Err(error),
         }
     }
 
@@ -60,11 +78,12 @@ impl LuaHook {
     fn run(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Value> {
         let function = self.function.function()?;
         let Some(names) = &self.args else {
-            return raised(self.vm.proxy.about(seen, |ctx| function.call(ctx)));
+            let called = self.vm.proxy.about(seen, |ctx| function.call(ctx));
+            return called.map_err(raised);
         };
         let arg = |name: &String| seen.named(lua, name);
         // As tuples they go to the stack one by one, without a list.
-        raised(match &**names {
+        let called = match &**names {
             [] => function.call(()),
             [one] => function.call(arg(one)?),
             [one, two] => function.call((arg(one)?, arg(two)?)),
@@ -73,11 +92,20 @@ impl LuaHook {
                 let values = many.iter().map(arg).collect::<ApiResult<Vec<_>>>()?;
                 function.call(MultiValue::from_iter(values))
             }
-        })
+        };
+        called.map_err(raised)
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let (answer, mut changes) = self.ask(cx, Role::Intercept)?;
+        let asked = self.ask(cx, Role::Intercept)?;
+        self.write_back(cx, asked)
+    }
+
+    fn write_back(
+        &self,
+        cx: &mut HookContext<'_>,
+        (answer, mut changes): Asked,
+    ) -> Result<HookResult, HookError> {
         let result = match answer {
             Answer::Result(result) => result,
             Answer::Modified(data) => {
@@ -126,13 +154,16 @@ impl LuaHook {
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        match self.ask(cx, Role::Guard)?.0 {
-            Answer::Result(result) => {
-                answer::vote(result, cx.phase()).map_err(|error| match error {
-                    ApiError::Said(said) => self.at(&said),
-                    ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
-                })
-            }
+        let asked = self.ask(cx, Role::Guard)?;
+        self.vote(cx.phase(), asked)
+    }
+
+    fn vote(&self, phase: Phase, (answer, _): Asked) -> Result<Vote, HookError> {
+        match answer {
+            Answer::Result(result) => answer::vote(result, phase).map_err(|error| match error {
+                ApiError::Said(said) => self.at(&said),
+                ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
+            }),
             Answer::Modified(_) => Err(self.at(&"a guard can't change anything")),
         }
     }
@@ -140,7 +171,7 @@ impl LuaHook {
     /// Tells an observer. The runtime hears of an observer's failure by its panic and reports it; unwinding
     /// without the panic hook keeps the report in one place.
     pub(crate) fn observe(&self, record: &DecisionRecord) {
-        let told = self.vm.call(self.limit, |lua| {
+        let told = self.vm.call(self.limit, Runs::Observer, |lua| {
             let ctx = record::table(lua, record, self.vm.bind.plain())?;
             self.function.function()?.call::<()>(ctx)
         });
@@ -155,6 +186,13 @@ impl LuaHook {
 }
 
 /// What the function raised is passed on as it is.
-fn raised(result: mlua::Result<Value>) -> ApiResult<Value> {
-    result.map_err(ApiError::Lua)
+fn raised(error: mlua::Error) -> ApiError {
+    ApiError::Lua(error)
+}
+
+fn told<T>(asked: Result<Said<T>, LuaError>) -> Result<T, HookError> {
+    match asked {
+        Ok(said) => said.map_err(|said| HookError::other(LuaError::new(said))),
+        Err(error) => Err(HookError::other(error)),
+    }
 }

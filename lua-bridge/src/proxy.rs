@@ -11,7 +11,7 @@ use crate::lend::Stage;
 /// The functions from Rust answer a value, or nothing and what went wrong. `error` with level 0: they have put the
 /// place in front.
 const OBJECTS: &str = r#"
-local read, write, read_arg, write_arg, all_args, number, next = ...
+local read, write, read_arg, write_arg, all_args, number, next, left = ...
 local error, setmetatable = error, setmetatable
 
 -- Names of arguments as numbers, which cost less to hand over.
@@ -40,9 +40,15 @@ local args = setmetatable({}, {
     end,
     __metatable = "ctx.args",
 })
+local function deadline()
+    local ms, said = left()
+    if said then error(said, 0) end
+    return ms
+end
 local ctx = setmetatable({}, {
     __index = function(_, key)
         if key == "args" then return args end
+        if key == "deadline" then return deadline end
         local value, said = read(key)
         if said then error(said, 0) end
         return value
@@ -96,10 +102,20 @@ impl Proxy {
             let all = stage_of.with(|call| call.all_args(lua));
             answer(lua, all.map(|all| all.map(Value::Table)))
         })?;
+        let stage_of = at();
+        let left = lua.create_function(move |lua, ()| {
+            let left = stage_of.with(|call| call.left());
+            let ms = left.map(|left| Ok(left.map(|left| left.as_secs_f64() * 1000.0)));
+            answer(
+                lua,
+                ms.map(|ms| ms.map(|ms| ms.map_or(Value::Nil, Value::Number))),
+            )
+        })?;
         let objects = lua.load(OBJECTS).set_name(format!("={CHUNK}"));
         let next: &Function = bind.next();
-        let (ctx, args): (Table, Table) =
-            objects.call((read, write, read_arg, write_arg, all_args, number, next))?;
+        let (ctx, args): (Table, Table) = objects.call((
+            read, write, read_arg, write_arg, all_args, number, next, left,
+        ))?;
         // `rawset` would keep something there for the next call.
         ctx.set_readonly(true);
         args.set_readonly(true);

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mlua::{Function, Lua, Value};
 
 use crate::bind::Binder;
-use crate::control::Control;
+use crate::control::{Control, Runs};
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
 use crate::interrupt::Interrupt;
@@ -89,19 +89,29 @@ impl Vm {
         vm.ok_or_else(|| mlua::Error::runtime("the script is being unloaded"))
     }
 
-    /// Runs Lua code for a hook: at most until the limit, waiting for the state included.
+    /// Runs Lua code that has to answer at once: at most until the limit, waiting for the state included.
     pub(crate) fn call<R>(
         &self,
         limit: Duration,
+        runs: Runs,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
         let (_held, limit) = self.enter(limit)?;
         self.sweep();
         self.usable()?;
-        let limited = self.control.limit(limit);
+        let limited = self.control.limit(limit, runs);
         let result = f(&self.lua);
         drop(limited);
         self.settle(result)
+    }
+
+    /// Runs Lua code of a coroutine up to its next wait, as [`Vm::step`] does, and blocks the thread for the state.
+    pub(crate) fn step_now<R>(
+        &self,
+        limit: Duration,
+        f: impl FnOnce(&Lua) -> mlua::Result<R>,
+    ) -> Result<R, LuaError> {
+        self.call(limit, Runs::Coroutine, f)
     }
 
     /// Waits for the state; gives what is left of the limit.
@@ -135,7 +145,7 @@ impl Vm {
                 return Poll::Pending;
             };
             Poll::Ready(self.usable().and_then(|()| {
-                let limited = limit.map(|limit| self.control.limit_step(limit));
+                let limited = limit.map(|limit| self.control.limit(limit, Runs::Coroutine));
                 let result = f(&self.lua);
                 drop(limited);
                 self.settle(result)
@@ -235,6 +245,11 @@ impl Slot {
         &self.value
     }
 
+    /// The value, in the gate, which is then no longer kept.
+    pub(crate) fn into_value(mut self) -> Value {
+        std::mem::replace(&mut self.value, Value::Nil)
+    }
+
     /// The function that it is.
     pub(crate) fn function(&self) -> mlua::Result<&Function> {
         match &self.value {
@@ -246,6 +261,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if self.value.is_nil() {
+            return;
+        }
         if let Some(vm) = self.vm.upgrade() {
             let value = std::mem::replace(&mut self.value, Value::Nil);
             lock(&vm.slots).freed.push(value);
