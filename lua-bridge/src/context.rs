@@ -11,11 +11,12 @@ use std::time::Duration;
 use hooks_runtime::{ArgError, GuardContext, Phase, Role};
 use mlua::{Lua, Table, Value};
 use serde_json::{Value as Json, json};
+use smallvec::SmallVec;
 
 use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
 use crate::convert;
-use crate::scalar;
+use crate::scalar::{self, Plain};
 use crate::vm::Vm;
 
 mod kept;
@@ -44,6 +45,10 @@ pub(crate) trait Call {
     fn write(&self, key: &Value, value: Value) -> ApiResult<()>;
     fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value>;
     fn write_arg(&self, name: &str, value: Value) -> ApiResult<()>;
+    /// The argument of that name, if it can be read as it is.
+    fn plain_arg(&self, name: &[u8]) -> Option<Plain<'_>>;
+    /// Assigns a plain value; `false`: nothing is done, and [`Call::write_arg`] knows what to do or say.
+    fn set_plain_arg(&self, name: &[u8], value: Plain<'_>) -> bool;
     /// A table of all arguments.
     fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
     /// What is left of the time of this call of the hook.
@@ -57,8 +62,8 @@ pub(crate) struct Seen<'c, 'g> {
     role: Role,
     /// When the registry takes its answer no more; nothing: there is only the limit of the state.
     deadline: Option<&'c Deadline>,
-    /// By the position of the argument; only tables that were read, and what was assigned.
-    args: RefCell<Vec<(usize, Held)>>,
+    /// By the position of the argument; only what the script may change inside, and what it assigned.
+    args: RefCell<SmallVec<[(usize, Held); 2]>>,
     result: RefCell<Option<Held>>,
 }
 
@@ -66,13 +71,19 @@ pub(crate) struct Seen<'c, 'g> {
 struct Held {
     /// As the call holds it; `None`: assigned without having been read.
     original: Option<Json>,
-    now: Value,
+    now: Now,
+}
+
+enum Now {
+    /// What the script may still change inside.
+    Lua(Value),
+    Plain(Json),
 }
 
 /// What has to be written back.
 #[derive(Default)]
 pub(crate) struct Changes {
-    pub(crate) args: Vec<(Cow<'static, str>, Json)>,
+    pub(crate) args: SmallVec<[(Cow<'static, str>, Json); 1]>,
     pub(crate) result: Option<Json>,
 }
 
@@ -101,10 +112,30 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.role
     }
 
+    pub(crate) fn vm(&self) -> &Vm {
+        self.vm
+    }
+
+    /// Whether the script has set nothing, and read nothing that it could change inside.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.args.borrow().is_empty() && self.result.borrow().is_none()
+    }
+
+    /// The argument at that position, if it is a plain value.
+    pub(crate) fn plain(&self, at: usize) -> Option<Plain<'_>> {
+        scalar::read(self.call, at)
+    }
+
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
     fn arg_at(&self, lua: &Lua, at: usize) -> ApiResult<(Value, Option<Json>)> {
-        if let Some(value) = scalar::read(self.vm, self.call, at)? {
-            return Ok((value, None));
+        match self.plain(at) {
+            Some(Plain::Flag(flag)) => return Ok((Value::Boolean(flag), None)),
+            Some(Plain::Number(number)) => return Ok((Value::Number(number), None)),
+            Some(Plain::Text(text)) => {
+                let string = self.vm.with_string(text, |string| Ok(string.clone()))?;
+                return Ok((Value::String(string), None));
+            }
+            None => {}
         }
         let original = match self.call.arg_json(self.call.site().args[at].name) {
             Ok(json) => json,
@@ -120,10 +151,14 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.named_at(lua, self.position(name)?)
     }
 
-    fn position(&self, name: &str) -> ApiResult<usize> {
-        let args = self.call.site().args;
-        let found = args.iter().position(|arg| arg.name == name);
+    pub(crate) fn position(&self, name: &str) -> ApiResult<usize> {
+        let found = self.find(name.as_bytes());
         found.ok_or_else(|| self.no_such_argument(name))
+    }
+
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let args = self.call.site().args;
+        args.iter().position(|arg| arg.name.as_bytes() == name)
     }
 
     /// The runtime's message, which lists the arguments of the site.
@@ -135,12 +170,12 @@ impl<'c, 'g> Seen<'c, 'g> {
         }
     }
 
-    fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {
+    pub(crate) fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {
         let (value, original) = self.arg_at(lua, at)?;
         if original.is_some() {
             let held = Held {
                 original,
-                now: value.clone(),
+                now: Now::Lua(value.clone()),
             };
             self.args.borrow_mut().push((at, held));
         }
@@ -197,7 +232,7 @@ impl<'c, 'g> Seen<'c, 'g> {
 
     fn read_result(&self, lua: &Lua) -> ApiResult<Value> {
         if let Some(held) = &*self.result.borrow() {
-            return Ok(held.now.clone());
+            return held.value(lua);
         }
         let original = match self.call.result_json() {
             Ok(json) => json,
@@ -207,9 +242,20 @@ impl<'c, 'g> Seen<'c, 'g> {
         let now = convert::to_lua(lua, &original)?;
         *self.result.borrow_mut() = Some(Held {
             original: Some(original),
-            now: now.clone(),
+            now: Now::Lua(now.clone()),
         });
         Ok(now)
+    }
+
+    fn assign(&self, at: usize, now: Now) {
+        let mut args = self.args.borrow_mut();
+        match args.iter_mut().find(|(held, _)| *held == at) {
+            Some((_, held)) => held.now = now,
+            None => {
+                let original = None;
+                args.push((at, Held { original, now }));
+            }
+        }
     }
 
     /// Whether it may change `ctx.<what>`, or of that the part called `name`, then.
@@ -231,14 +277,14 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// What the script changed; an error if it may not have.
     pub(crate) fn changes(&self) -> ApiResult<Changes> {
         let mut changes = Changes::default();
-        for (at, held) in &*self.args.borrow() {
+        for (at, held) in self.args.take() {
             if let Some(json) = held.changed()? {
-                let name = self.call.site().args[*at].name;
+                let name = self.call.site().args[at].name;
                 self.may_change("args", name, Phase::Pre)?;
                 changes.args.push((name.into(), json));
             }
         }
-        if let Some(held) = &*self.result.borrow()
+        if let Some(held) = self.result.take()
             && let Some(json) = held.changed()?
         {
             self.may_change("result", "", Phase::Post)?;
@@ -265,7 +311,7 @@ impl Call for Seen<'_, '_> {
         let original = result.take().and_then(|held| held.original);
         *result = Some(Held {
             original,
-            now: value,
+            now: Now::Lua(value),
         });
         Ok(())
     }
@@ -273,7 +319,7 @@ impl Call for Seen<'_, '_> {
     fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
         let at = self.position(name)?;
         if let Some((_, held)) = self.args.borrow().iter().find(|(held, _)| *held == at) {
-            return Ok(held.now.clone());
+            return held.value(lua);
         }
         self.named_at(lua, at)
     }
@@ -282,18 +328,25 @@ impl Call for Seen<'_, '_> {
         let at = self.position(name)?;
         self.may_change("args", self.call.site().args[at].name, Phase::Pre)?;
         convert::to_json(&value)?;
-        let mut args = self.args.borrow_mut();
-        match args.iter_mut().find(|(held, _)| *held == at) {
-            Some((_, held)) => held.now = value,
-            None => {
-                let held = Held {
-                    original: None,
-                    now: value,
-                };
-                args.push((at, held));
-            }
-        }
+        self.assign(at, Now::Lua(value));
         Ok(())
+    }
+
+    fn plain_arg(&self, name: &[u8]) -> Option<Plain<'_>> {
+        let at = self.find(name)?;
+        let is_held = self.args.borrow().iter().any(|(held, _)| *held == at);
+        if is_held { None } else { self.plain(at) }
+    }
+
+    fn set_plain_arg(&self, name: &[u8], value: Plain<'_>) -> bool {
+        if self.role == Role::Guard || self.call.phase() != Phase::Pre {
+            return false;
+        }
+        let Some((at, json)) = self.find(name).zip(value.json()) else {
+            return false;
+        };
+        self.assign(at, Now::Plain(json));
+        true
     }
 
     fn all_args(&self, lua: &Lua) -> ApiResult<Table> {
@@ -316,19 +369,30 @@ impl Call for Seen<'_, '_> {
 }
 
 impl Held {
-    fn changed(&self) -> ApiResult<Option<Json>> {
-        let now = convert::to_json(&self.now)?;
-        Ok(match &self.original {
+    fn value(&self, lua: &Lua) -> ApiResult<Value> {
+        match &self.now {
+            Now::Lua(value) => Ok(value.clone()),
+            Now::Plain(json) => Ok(convert::to_lua(lua, json)?),
+        }
+    }
+
+    fn changed(self) -> ApiResult<Option<Json>> {
+        let now = match self.now {
+            Now::Lua(value) => convert::to_json(&value)?,
+            Now::Plain(json) => json,
+        };
+        Ok(match self.original {
             None => Some(now),
             Some(original) => {
-                let now = convert::restore(original, now);
-                (now != *original).then_some(now)
+                let now = convert::restore(&original, now);
+                (now != original).then_some(now)
             }
         })
     }
 }
 
-fn name(key: &Value) -> ApiResult<String> {
+/// The name that Lua code gave.
+pub(crate) fn name(key: &Value) -> ApiResult<String> {
     match key {
         Value::String(key) => Ok(key.to_string_lossy()),
         other => Err(format!("names are strings, not a {}", other.type_name()).into()),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::interrupt::Switch;
+use crate::raw::Switch;
 use crate::watchdog;
 
 /// Which limited call is under way, and whether the state may be used at all.

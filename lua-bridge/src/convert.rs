@@ -227,7 +227,11 @@ fn check_string(bytes: usize) -> mlua::Result<()> {
     Ok(())
 }
 
-fn json_number(number: f64) -> mlua::Result<Json> {
+/// The JSON form of a number: integral ones as integers.
+///
+/// # Errors
+/// It is not finite.
+pub(crate) fn json_number(number: f64) -> mlua::Result<Json> {
     if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         return Ok(Json::from(number as i64));
     }

@@ -1,12 +1,13 @@
 //! A Lua function as a hook of the runtime.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
-use mlua::{Lua, MultiValue, Value};
+use mlua::{Lua, Table, Value};
 
 use crate::allowance::Deadline;
 use crate::answer::{self, Answer};
@@ -15,6 +16,7 @@ use crate::context::{Changes, Seen};
 use crate::control::Runs;
 use crate::convert::restore;
 use crate::error::LuaError;
+use crate::raw::{Args, Returned};
 use crate::record;
 use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
@@ -35,11 +37,9 @@ pub(crate) struct LuaHook {
     pub(crate) place: String,
 }
 
-/// What a hook answered, and what it changed, which is still to be written back.
-type Asked = (Answer, Changes);
-
-/// Or what is wrong with it, in words for the author of the script.
-type Said<T> = Result<T, String>;
+/// What a hook answered, and what it changed, which is still to be written back. Nothing: it said nothing and changed
+/// nothing.
+type Asked = Option<Box<(Answer, Changes)>>;
 
 impl LuaHook {
     fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<Asked, HookError> {
@@ -48,52 +48,54 @@ impl LuaHook {
             .then(|| Deadline::after(self.limit, call.clock()));
         let seen = Seen::new(&self.vm, call, role, deadline.as_ref());
         let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
-            let value = self.run(lua, &seen);
-            self.said(value.and_then(|value| self.read(lua, &value, &seen)))
+            let returned = self.run(&seen);
+            said(returned.and_then(|value| self.read(lua, value, &seen)))
         });
-        told(asked)
+        self.told(asked)
     }
 
-    /// What the function returned, and what it changed.
-    fn read(&self, lua: &Lua, value: &Value, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
+    /// Reads what the function returned, and what it changed.
+    fn read(&self, lua: &Lua, returned: Option<Value>, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
         let call = seen.call();
-        let answer = answer::read(value, seen.role(), call.phase())?;
+        let answer = match returned {
+            None if seen.is_untouched() => return Ok(None),
+            None => Answer::Result(HookResult::Continue),
+            Some(value) => answer::read(&value, seen.role(), call.phase())?,
+        };
         if let Answer::Result(HookResult::Allow) = answer {
             let wanted = Capability::grant(call.point_name());
             rights::check(lua, "the hook answered Allow", &wanted)?;
         }
-        Ok((answer, seen.changes()?))
+        Ok(Some(Box::new((answer, seen.changes()?))))
     }
 
-    /// With the place of the hook before what has none of its own.
-    fn said<T>(&self, asked: ApiResult<T>) -> mlua::Result<Said<T>> {
+    fn told<T>(&self, asked: Result<Result<T, String>, LuaError>) -> Result<T, HookError> {
         match asked {
-            Ok(asked) => Ok(Ok(asked)),
-            Err(ApiError::Said(said)) => Ok(Err(format!("{}: {said}", self.place))),
-            Err(ApiError::Lua(error)) => Err(error),
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(said)) => Err(self.at(&said)),
+            Err(error) => Err(HookError::other(error)),
         }
     }
 
-    /// Calls the function with its context, or with the arguments that it named.
-    fn run(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Value> {
+    /// Calls the function with its context, or with the arguments that it named; what it returned.
+    fn run(&self, seen: &Seen<'_, '_>) -> ApiResult<Option<Value>> {
         let function = self.function.function()?;
         let Some(names) = &self.args else {
-            let called = self.vm.proxy.about(seen, |ctx| function.call(ctx));
-            return called.map_err(raised);
+            let about = |ctx: &Table| function.call(ctx);
+            let returned: mlua::Result<Returned> = self.vm.proxy.about(seen, about);
+            return returned.map(|first| first.0).map_err(ApiError::Lua);
         };
-        let arg = |name: &String| seen.named(lua, name);
-        // As tuples they go to the stack one by one, without a list.
-        let called = match &**names {
-            [] => function.call(()),
-            [one] => function.call(arg(one)?),
-            [one, two] => function.call((arg(one)?, arg(two)?)),
-            [one, two, three] => function.call((arg(one)?, arg(two)?, arg(three)?)),
-            many => {
-                let values = many.iter().map(arg).collect::<ApiResult<Vec<_>>>()?;
-                function.call(MultiValue::from_iter(values))
-            }
+        let said = Cell::new(None);
+        let args = Args {
+            seen,
+            names,
+            said: &said,
         };
-        called.map_err(raised)
+        let returned = function.call::<Returned>(args);
+        // What the function raised is passed on as it is.
+        returned
+            .map(|first| first.0)
+            .map_err(|error| said.take().unwrap_or(ApiError::Lua(error)))
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
@@ -101,11 +103,11 @@ impl LuaHook {
         self.write_back(cx, asked)
     }
 
-    fn write_back(
-        &self,
-        cx: &mut HookContext<'_>,
-        (answer, mut changes): Asked,
-    ) -> Result<HookResult, HookError> {
+    fn write_back(&self, cx: &mut HookContext<'_>, asked: Asked) -> Result<HookResult, HookError> {
+        let Some(said) = asked else {
+            return Ok(HookResult::Continue);
+        };
+        let (answer, mut changes) = *said;
         let result = match answer {
             Answer::Result(result) => result,
             Answer::Modified(data) => {
@@ -158,8 +160,11 @@ impl LuaHook {
         self.vote(cx.phase(), asked)
     }
 
-    fn vote(&self, phase: Phase, (answer, _): Asked) -> Result<Vote, HookError> {
-        match answer {
+    fn vote(&self, phase: Phase, asked: Asked) -> Result<Vote, HookError> {
+        let Some(said) = asked else {
+            return Ok(Vote::Pass);
+        };
+        match said.0 {
             Answer::Result(result) => answer::vote(result, phase).map_err(|error| match error {
                 ApiError::Said(said) => self.at(&said),
                 ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
@@ -185,14 +190,11 @@ impl LuaHook {
     }
 }
 
-/// What the function raised is passed on as it is.
-fn raised(error: mlua::Error) -> ApiError {
-    ApiError::Lua(error)
-}
-
-fn told<T>(asked: Result<Said<T>, LuaError>) -> Result<T, HookError> {
+/// What is wrong, in words for the author of the script, apart from what Lua raised.
+fn said<T>(asked: ApiResult<T>) -> mlua::Result<Result<T, String>> {
     match asked {
-        Ok(said) => said.map_err(|said| HookError::other(LuaError::new(said))),
-        Err(error) => Err(HookError::other(error)),
+        Ok(asked) => Ok(Ok(asked)),
+        Err(ApiError::Said(said)) => Ok(Err(said)),
+        Err(ApiError::Lua(error)) => Err(error),
     }
 }

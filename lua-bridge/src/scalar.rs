@@ -1,10 +1,10 @@
 //! Arguments that are one plain value: read as they are, without JSON, and strings through handles that are kept.
 
 use hooks_runtime::GuardContext;
-use mlua::{Lua, Value};
+use mlua::{Lua, LuaString};
+use serde_json::Value as Json;
 
-use crate::bind::ApiResult;
-use crate::vm::Vm;
+use crate::convert;
 
 /// The longest string that is kept, in bytes.
 const MAX_KEPT: usize = 64;
@@ -15,7 +15,7 @@ const KEPT: usize = 64;
 /// handle of one that is there costs none.
 pub(crate) struct Interned {
     /// By hash; a string pushes out the one in its place.
-    strings: Vec<Option<(Box<str>, mlua::LuaString)>>,
+    strings: Vec<Option<(Box<str>, LuaString)>>,
 }
 
 impl Default for Interned {
@@ -27,19 +27,24 @@ impl Default for Interned {
 }
 
 impl Interned {
-    pub(crate) fn string(&mut self, lua: &Lua, text: &str) -> mlua::Result<mlua::LuaString> {
+    /// Hands the Lua string of a text over.
+    pub(crate) fn with<R>(
+        &mut self,
+        lua: &Lua,
+        text: &str,
+        f: impl FnOnce(&LuaString) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
         if text.len() > MAX_KEPT {
-            return lua.create_string(text);
+            return f(&lua.create_string(text)?);
         }
         let place = &mut self.strings[hash(text.as_bytes()) % KEPT];
-        if let Some((known, string)) = place
-            && **known == *text
-        {
-            return Ok(string.clone());
+        match place {
+            Some((known, string)) if **known == *text => f(string),
+            other => {
+                let string = lua.create_string(text)?;
+                f(&other.insert((text.into(), string)).1)
+            }
         }
-        let string = lua.create_string(text)?;
-        *place = Some((text.into(), string.clone()));
-        Ok(string)
     }
 }
 
@@ -56,20 +61,42 @@ fn hash(text: &[u8]) -> usize {
     (mixed >> 40) as usize
 }
 
+/// A value that needs no JSON.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Plain<'v> {
+    Flag(bool),
+    Number(f64),
+    Text(&'v str),
+}
+
+impl Plain<'_> {
+    /// Its JSON form; nothing: it has none, which [`crate::convert::to_json`] says why.
+    pub(crate) fn json(self) -> Option<Json> {
+        match self {
+            Plain::Flag(flag) => Some(Json::Bool(flag)),
+            Plain::Number(number) => convert::json_number(number).ok(),
+            Plain::Text(text) => Some(Json::String(text.to_owned())),
+        }
+    }
+}
+
 /// The argument at that position, if it is a plain value of one of the usual types and can be read now; for
 /// everything else, and for what is wrong with it, there is its JSON form.
-pub(crate) fn read(vm: &Vm, call: &GuardContext<'_>, at: usize) -> ApiResult<Option<Value>> {
+pub(crate) fn read<'c>(call: &'c GuardContext<'_>, at: usize) -> Option<Plain<'c>> {
     macro_rules! number {
         ($type:ty) => {
             call.arg_at::<$type>(at).map(|value| *value as f64)
         };
     }
     let number = match call.site().args[at].ty {
-        "&str" => return text(vm, call.arg_at::<str>(at)),
-        "String" | "&String" => return text(vm, call.arg_at::<String>(at).map(String::as_str)),
+        "&str" => return call.arg_at::<str>(at).map(Plain::Text).ok(),
+        "String" | "&String" => {
+            let text = call.arg_at::<String>(at);
+            return text.map(|text| Plain::Text(text)).ok();
+        }
         "bool" | "&bool" => {
             let flag = call.arg_at::<bool>(at);
-            return Ok(flag.map(|flag| Value::Boolean(*flag)).ok());
+            return flag.map(|flag| Plain::Flag(*flag)).ok();
         }
         "u64" => number!(u64),
         "i64" => number!(i64),
@@ -77,14 +104,7 @@ pub(crate) fn read(vm: &Vm, call: &GuardContext<'_>, at: usize) -> ApiResult<Opt
         "i32" => number!(i32),
         "usize" => number!(usize),
         "f64" => number!(f64),
-        _ => return Ok(None),
+        _ => return None,
     };
-    Ok(number.ok().filter(|n| n.is_finite()).map(Value::Number))
-}
-
-fn text<E>(vm: &Vm, text: Result<&str, E>) -> ApiResult<Option<Value>> {
-    match text {
-        Ok(text) => Ok(Some(Value::String(vm.intern(text)?))),
-        Err(_) => Ok(None),
-    }
+    number.ok().filter(|n| n.is_finite()).map(Plain::Number)
 }

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use mlua::{Function, Lua, Value};
+use mlua::{Function, Lua, LuaString, Value};
 
 use crate::bind::Binder;
 use crate::control::{Control, Runs};
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
-use crate::interrupt::Interrupt;
 use crate::proxy::Proxy;
+use crate::raw::Interrupt;
 use crate::scalar::Interned;
 use crate::watchdog;
 
@@ -192,9 +192,13 @@ impl Vm {
         }
     }
 
-    /// The Lua string of a text.
-    pub(crate) fn intern(&self, text: &str) -> mlua::Result<mlua::LuaString> {
-        lock(&self.interned).string(&self.lua, text)
+    /// Hands the Lua string of a text over, one that is kept if it was asked for lately.
+    pub(crate) fn with_string<R>(
+        &self,
+        text: &str,
+        f: impl FnOnce(&LuaString) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        lock(&self.interned).with(&self.lua, text, f)
     }
 
     /// Keeps a value until the slot is dropped.

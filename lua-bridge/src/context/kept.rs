@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hooks_runtime::{GuardContext, Role};
 use serde_json::Value as Json;
 
-use super::{Held, Seen};
+use super::{Held, Now, Seen};
 use crate::allowance::Deadline;
 use crate::vm::{Slot, Vm};
 
@@ -19,21 +19,32 @@ pub(crate) struct Kept {
 
 struct KeptValue {
     original: Option<Json>,
-    now: Slot,
+    now: KeptNow,
+}
+
+enum KeptNow {
+    Lua(Slot),
+    Plain(Json),
 }
 
 impl KeptValue {
     fn of(vm: &Arc<Vm>, held: Held) -> Self {
         KeptValue {
             original: held.original,
-            now: vm.keep(held.now),
+            now: match held.now {
+                Now::Lua(value) => KeptNow::Lua(vm.keep(value)),
+                Now::Plain(json) => KeptNow::Plain(json),
+            },
         }
     }
 
     fn into_held(self) -> Held {
         Held {
             original: self.original,
-            now: self.now.into_value(),
+            now: match self.now {
+                KeptNow::Lua(slot) => Now::Lua(slot.into_value()),
+                KeptNow::Plain(json) => Now::Plain(json),
+            },
         }
     }
 }

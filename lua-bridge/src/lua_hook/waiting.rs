@@ -4,11 +4,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use hooks_runtime::{GuardContext, HookContext, HookError, HookResult, Role, Vote};
-use mlua::{IntoLuaMulti, Lua, MultiValue};
+use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 
-use super::{Asked, LuaHook, Said};
+use super::{Asked, LuaHook, said};
 use crate::allowance::{Allowance, Deadline};
-use crate::bind::ApiResult;
+use crate::bind::{ApiError, ApiResult};
 use crate::context::{Kept, Seen};
 use crate::host::BoxFuture;
 use crate::run::{Driven, Step, Work, drive_work};
@@ -47,15 +47,16 @@ impl<'g, C: Deref<Target = GuardContext<'g>> + Send> Question<'_, C> {
                 driven.resume(values.collect::<ApiResult<_>>()?)
             }
         };
-        Ok(match step.map_err(super::raised)? {
+        Ok(match step.map_err(ApiError::Lua)? {
             Step::Wait(place, future) => Step::Wait(place, future),
-            Step::Done(value) => Step::Done(hook.read(lua, &value, seen)?),
+            Step::Done(Value::Nil) => Step::Done(hook.read(lua, None, seen)?),
+            Step::Done(value) => Step::Done(hook.read(lua, Some(value), seen)?),
         })
     }
 }
 
 impl<'g, C: Deref<Target = GuardContext<'g>> + Send> Work for Question<'_, C> {
-    type Out = Said<Asked>;
+    type Out = Result<Asked, String>;
 
     fn allowance(&self) -> &Allowance {
         &self.allowance
@@ -71,13 +72,13 @@ impl<'g, C: Deref<Target = GuardContext<'g>> + Send> Work for Question<'_, C> {
         lua: &Lua,
         driven: &Driven,
         answer: Option<MultiValue>,
-    ) -> mlua::Result<Step<Said<Asked>>> {
+    ) -> mlua::Result<Step<Result<Asked, String>>> {
         let (hook, kept) = (self.hook, std::mem::take(&mut self.kept));
         let seen = Seen::again(&hook.vm, self.call, self.role, &self.deadline, kept);
         let step = self.step(lua, driven, answer, &seen);
         let kept = seen.keep(&hook.vm);
         self.kept = kept;
-        Ok(match hook.said(step)? {
+        Ok(match said(step)? {
             Ok(Step::Wait(place, future)) => Step::Wait(place, future),
             Ok(Step::Done(asked)) => Step::Done(Ok(asked)),
             Err(said) => Step::Done(Err(said)),
@@ -99,8 +100,7 @@ impl LuaHook {
             deadline,
             kept: Kept::default(),
         };
-        let asked = drive_work(&self.vm, &self.function, &mut question).await;
-        super::told(asked)
+        self.told(drive_work(&self.vm, &self.function, &mut question).await)
     }
 
     pub(crate) fn intercept_waiting<'a>(
