@@ -1,7 +1,7 @@
 //! One script's Lua state, and the only two ways into it.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
@@ -28,6 +28,9 @@ pub(crate) struct Vm {
     pub(crate) proxy: Proxy,
     interned: Mutex<Interned>,
     gate: Gate,
+    /// How many coroutines of hooks there are, and may be.
+    asked: AtomicUsize,
+    asked_limit: usize,
     slots: Mutex<Slots>,
     /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
     has_freed: AtomicBool,
@@ -52,6 +55,15 @@ pub(crate) struct Slot {
     value: Value,
 }
 
+/// A call that a hook may wait in.
+pub(crate) struct Asking<'v>(&'v AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -59,7 +71,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Vm {
     /// # Errors
     /// The state has no memory left, or the system has no thread for the watchdog.
-    pub(crate) fn new(lua: Lua, bind: Binder, name: Arc<str>) -> mlua::Result<Arc<Self>> {
+    pub(crate) fn new(
+        lua: Lua,
+        bind: Binder,
+        name: Arc<str>,
+        asked_limit: usize,
+    ) -> mlua::Result<Arc<Self>> {
         let control = Arc::new(Control::new());
         let asked = Arc::clone(&control);
         let interrupt = Interrupt::install(&lua, &control.switch, move || {
@@ -76,6 +93,8 @@ impl Vm {
             name,
             bind,
             gate: Gate::default(),
+            asked: AtomicUsize::new(0),
+            asked_limit,
             slots: Mutex::default(),
             has_freed: AtomicBool::new(false),
         });
@@ -206,6 +225,19 @@ impl Vm {
         Slot {
             vm: Arc::downgrade(self),
             value,
+        }
+    }
+
+    /// A call begins that a hook may wait in, until what this gives is dropped.
+    ///
+    /// # Errors
+    /// There are as many as there may be: the limit.
+    pub(crate) fn begin_asking(&self) -> Result<Asking<'_>, usize> {
+        let asking = Asking(&self.asked);
+        if self.asked.fetch_add(1, Ordering::Relaxed) < self.asked_limit {
+            Ok(asking)
+        } else {
+            Err(self.asked_limit)
         }
     }
 

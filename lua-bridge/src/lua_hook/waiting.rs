@@ -91,6 +91,9 @@ impl LuaHook {
     where
         C: Deref<Target = GuardContext<'g>> + Send,
     {
+        let _asking = self.vm.begin_asking().map_err(|limit| {
+            self.at(&format!("{limit} calls are waiting in hooks of this script already; answer faster, or raise the limit of hooks at once"))
+        })?;
         let deadline = Deadline::after(self.limit, call.clock());
         let mut question = Question {
             hook: self,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_lua::host::{BoxFuture, HostError, ToolHost};
-use hooks_lua::{LuaEngine, Script};
+use hooks_lua::{LuaEngine, LuaEngineBuilder, Script};
 use hooks_runtime::test::{TestRegistry, registry};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -46,8 +46,12 @@ struct Shop {
 }
 
 async fn shop(code: &str) -> Shop {
+    shop_with(engine(), code).await
+}
+
+async fn shop_with(engine: LuaEngineBuilder, code: &str) -> Shop {
     let (sender, requests) = mpsc::unbounded_channel();
-    let engine = engine().tools(Desk(sender)).build();
+    let engine = engine.tools(Desk(sender)).build();
     let script = engine.load_source("shop.lua", code).unwrap();
     let registry = Arc::new(registry());
     registry.wrap(script.execute()).await.unwrap();
@@ -431,6 +435,27 @@ async fn a_script_that_is_stopped_ends_its_waits() {
     assert!(request.answer.is_closed());
 }
 
+#[tokio::test]
+async fn only_so_many_calls_wait_at_once() {
+    let shop = shop_with(engine().hooks_at_once(2), &notes("")).await;
+    let calls = [shop.ship(order("one")), shop.ship(order("two"))];
+    let requests = [shop.request().await, shop.request().await];
+    let said = reason(shop.ship(order("three")).await.unwrap());
+    assert!(
+        said.contains("shop.lua:2: 2 calls are waiting in hooks of this script already"),
+        "{said}"
+    );
+    for request in requests {
+        request.answer.send(json!("answered")).unwrap();
+    }
+    for call in calls {
+        assert!(call.await.unwrap().is_ok());
+    }
+    let call = shop.ship(order("four"));
+    shop.request().await.answer.send(json!("answered")).unwrap();
+    assert!(call.await.unwrap().is_ok());
+}
+
 #[test]
 fn at_a_synchronous_site_it_has_to_be_ready() {
     let guard = |body: &str| {
@@ -438,7 +463,7 @@ fn at_a_synchronous_site_it_has_to_be_ready() {
             "Hook.register('shop.buy', function(ctx) {body} end, {{role = 'guard', async = true}})"
         )
     };
-    for body in ["Time.sleep(1)", "pcall(Time.sleep, 1)"] {
+    for body in ["Time.sleep(60000)", "pcall(Time.sleep, 60000)"] {
         let said = run(&guard(body)).ok().refusal();
         assert!(
             said.contains("an asynchronous hook had to wait at a synchronous site"),
@@ -567,4 +592,29 @@ async fn the_time_that_is_left_shrinks_with_every_wait() {
     }
     let shipped = call.await.unwrap().unwrap();
     assert_eq!(shipped["order"]["tags"], json!(["7000", "4000", "1000"]));
+}
+
+#[tokio::test]
+async fn a_coroutine_that_the_script_resumes_itself_fails_its_own_call_only() {
+    let shop = shop(
+        "Hook.register('shop.ship', function(ctx)
+            kept = coroutine.running()
+            local note = Tool.invoke('desk', {})
+            ctx.args.order.note = note
+        end, {async = true})
+        Hook.register('shop.buy', function(ctx)
+            assert(coroutine.resume(kept, true, 'forged'))
+        end)",
+    )
+    .await;
+    let call = shop.ship(order("tea"));
+    let request = shop.request().await;
+    // It goes on inside of this call, and is about it.
+    assert_eq!(shop.buy(order("milk")).unwrap()["order"]["note"], "forged");
+    request.answer.send(json!("true")).unwrap();
+    let said = reason(call.await.unwrap());
+    assert!(said.contains("shop.lua"), "{said}");
+    let call = shop.ship(order("tea"));
+    shop.request().await.answer.send(json!("true")).unwrap();
+    assert_eq!(call.await.unwrap().unwrap()["order"]["note"], "true");
 }
