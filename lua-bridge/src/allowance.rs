@@ -105,15 +105,15 @@ mod tests {
     #[test]
     fn a_deadline_leaves_less_and_less_and_then_nothing() {
         let clock = Clock::fake();
-        let limit = Duration::from_secs(8);
+        let limit = Duration::from_secs(10);
         let allowance = Allowance::Until(Deadline::after(limit, &clock));
         let mut steps = Vec::new();
         while let Ok(step) = allowance.next_step() {
-            steps.push(step.map(|step| step.as_secs()));
+            steps.push(step.map(|step| step.as_millis()));
             clock.advance(Duration::from_secs(3));
         }
         // The last one has a quarter and no less.
-        assert_eq!(steps, [Some(8), Some(5), Some(2)]);
+        assert_eq!(steps, [Some(10_000), Some(7_000), Some(4_000), Some(2_500)]);
         let endless = Deadline::after(Duration::MAX, &clock);
         assert!(endless.left() > limit);
     }

@@ -368,6 +368,56 @@ async fn a_limit_that_is_reached_while_it_waits_is_a_failure_of_the_hook() {
 }
 
 #[tokio::test]
+async fn without_a_limit_of_its_own_it_has_that_of_the_engine() {
+    let limit = Duration::from_secs(3);
+    let code = notes("").replace(", timeout_ms = 100", "");
+    let shop = shop_with(engine().hook_time_limit(limit), &code).await;
+    let call = shop.ship(order("tea"));
+    let request = shop.request().await;
+    shop.registry.clock().advance(limit);
+    let said = reason(call.await.unwrap());
+    assert!(said.contains("no answer within 3s"), "{said}");
+    drop(request);
+    // And `timeout_ms` does not make it longer.
+    let code = notes("").replace("timeout_ms = 100", "timeout_ms = 10000");
+    let shop = shop_with(engine().hook_time_limit(limit), &code).await;
+    let call = shop.ship(order("tea"));
+    let _request = shop.request().await;
+    shop.registry.clock().advance(limit);
+    let said = reason(call.await.unwrap());
+    assert!(said.contains("no answer within 3s"), "{said}");
+}
+
+#[tokio::test]
+async fn a_call_is_dropped_at_once_while_its_state_is_busy() {
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let engine = engine().log(move |_| busy.send(()).unwrap());
+    let shop = shop_with(engine, &notes("")).await;
+    let mut call = Box::pin(shop.registry.wrap(ship("corner", order("tea"))));
+    let request = tokio::select! {
+        shipped = &mut call => panic!("{shipped:?}"),
+        request = shop.request() => request,
+    };
+    std::thread::scope(|scope| {
+        let spinning = scope.spawn(|| {
+            let code = "Log.info('in') while true do end";
+            crate::kit::block_on(shop.script.evaluate("shop.lua", code))
+        });
+        is_busy.recv().unwrap();
+        let (dropped, is_dropped) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            drop(call);
+            dropped.send(()).unwrap();
+        });
+        let in_time = is_dropped.recv_timeout(Duration::from_secs(10));
+        shop.script.stopper().stop();
+        spinning.join().unwrap().unwrap_err();
+        assert!(in_time.is_ok(), "it waited for the state");
+    });
+    assert!(request.answer.is_closed());
+}
+
+#[tokio::test]
 async fn a_dropped_call_drops_what_its_hook_waits_for() {
     let shop = shop(&notes("")).await;
     let call = shop.ship(order("tea"));
