@@ -5,16 +5,22 @@
 //! differs is written back: so a change inside of `ctx.args.params` takes effect as an assignment does.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use hooks_runtime::{ArgError, GuardContext, HookContext, Phase, Role};
 use mlua::{Lua, Table, Value};
 use serde_json::{Value as Json, json};
 use smallvec::SmallVec;
 
+use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
 use crate::convert;
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
+
+mod kept;
+
+pub(crate) use kept::Kept;
 
 const FIELDS: &[&str] = &[
     "point",
@@ -29,6 +35,7 @@ const FIELDS: &[&str] = &[
     "result",
     "error",
     "metadata",
+    "deadline",
 ];
 
 /// A call as the functions of `ctx` use it.
@@ -43,6 +50,8 @@ pub(crate) trait Call {
     fn set_plain_arg(&self, name: &[u8], value: Plain<'_>) -> bool;
     /// A table of all arguments.
     fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
+    /// What is left of the time of this call of the hook.
+    fn left(&self) -> Option<Duration>;
 }
 
 /// What a script has seen and set of one call.
@@ -50,6 +59,8 @@ pub(crate) struct Seen<'c, 'g> {
     vm: &'c Vm,
     call: &'c GuardContext<'g>,
     role: Role,
+    /// When the registry takes its answer no more; nothing: there is only the limit of the state.
+    deadline: Option<&'c Deadline>,
     /// By the position of the argument; only what the script may change inside, and what it assigned.
     args: RefCell<HeldArgs>,
     result: RefCell<Option<Held>>,
@@ -78,26 +89,32 @@ enum Now {
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
-    pub(crate) fn new(vm: &'c Vm, call: &'c GuardContext<'g>, role: Role) -> Self {
+    pub(crate) fn new(
+        vm: &'c Vm,
+        call: &'c GuardContext<'g>,
+        role: Role,
+        deadline: Option<&'c Deadline>,
+    ) -> Self {
         Seen {
             vm,
             call,
             role,
+            deadline,
             args: RefCell::default(),
             result: RefCell::default(),
         }
     }
 
-    pub(crate) fn vm(&self) -> &Vm {
-        self.vm
-    }
-
-    pub(crate) fn call(&self) -> &GuardContext<'g> {
+    pub(crate) fn call(&self) -> &'c GuardContext<'g> {
         self.call
     }
 
     pub(crate) fn role(&self) -> Role {
         self.role
+    }
+
+    pub(crate) fn vm(&self) -> &Vm {
+        self.vm
     }
 
     /// The argument at that position, if it is a plain value.
@@ -402,6 +419,11 @@ impl Call for Seen<'_, '_> {
             }
         }
         Ok(all)
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let by_registry = self.deadline.map(Deadline::left);
+        by_registry.into_iter().chain(self.vm.control.left()).min()
     }
 }
 

@@ -10,14 +10,18 @@ use hooks_runtime::{
 use mlua::{Lua, Table, Value};
 use serde_json::Value as Json;
 
+use crate::allowance::Deadline;
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
-use crate::context::{Seen, set_arg, set_result};
+use crate::context::{Changes, Seen, set_arg, set_result};
+use crate::control::Runs;
 use crate::error::LuaError;
 use crate::raw::{Args, Returned};
 use crate::record;
 use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
+
+mod waiting;
 
 /// The function with its state and its limit.
 pub(crate) struct LuaHook {
@@ -27,28 +31,35 @@ pub(crate) struct LuaHook {
     pub(crate) args: Option<Box<[String]>>,
     /// How long one call may take.
     pub(crate) limit: Duration,
+    /// Whether the registry measures that too, because the script said how long.
+    pub(crate) is_timed: bool,
     /// Where it was registered: the place of failures that have none of their own.
     pub(crate) place: String,
 }
 
+/// What a hook answered; nothing: it lets the call go on.
+type Asked = Option<Box<Answer>>;
+
 impl LuaHook {
-    /// Asks it; what it changed is still to be written back. Nothing: it let the call go on.
-    fn ask(&self, seen: &Seen<'_, '_>) -> Result<Option<Box<Answer>>, HookError> {
-        let asked = self.vm.call(self.limit, |lua| match self.read(lua, seen) {
-            Ok(answer) => Ok(Ok(answer)),
-            Err(ApiError::Said(said)) => Ok(Err(said)),
-            Err(ApiError::Lua(error)) => Err(error),
-        });
-        match asked {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(said)) => Err(self.at(&said)),
-            Err(error) => Err(HookError::other(error)),
-        }
+    /// When the registry takes no answer of the hook any more.
+    fn deadline(&self, call: &GuardContext<'_>) -> Option<Deadline> {
+        let is_timed = self.is_timed;
+        is_timed.then(|| Deadline::after(self.limit, call.clock()))
     }
 
-    fn read(&self, lua: &Lua, seen: &Seen<'_, '_>) -> ApiResult<Option<Box<Answer>>> {
+    /// Asks it; what it changed is still to be written back.
+    fn ask(&self, seen: &Seen<'_, '_>) -> Result<Asked, HookError> {
+        let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
+            let returned = self.run(seen);
+            said(returned.and_then(|value| self.read(lua, value, seen)))
+        });
+        self.told(asked)
+    }
+
+    /// Reads what the function returned, and what it changed.
+    fn read(&self, lua: &Lua, returned: Option<Value>, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
         let phase = seen.call().phase();
-        let answer = match self.run(seen)? {
+        let answer = match returned {
             None => None,
             Some(value) => Some(Box::new(answer::read(&value, seen.role(), phase)?)),
         };
@@ -58,6 +69,14 @@ impl LuaHook {
         }
         seen.settle()?;
         Ok(answer)
+    }
+
+    fn told<T>(&self, asked: Result<Result<T, String>, LuaError>) -> Result<T, HookError> {
+        match asked {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(said)) => Err(self.at(&said)),
+            Err(error) => Err(HookError::other(error)),
+        }
     }
 
     /// Calls the function with its context, or with the arguments that it named; what it returned.
@@ -82,13 +101,23 @@ impl LuaHook {
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let seen = Seen::new(&self.vm, cx, Role::Intercept);
-        let answer = self.ask(&seen)?;
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Intercept, deadline.as_ref());
+        let asked = self.ask(&seen)?;
         let changes = seen.changes();
+        self.write_back(cx, asked, changes)
+    }
+
+    fn write_back(
+        &self,
+        cx: &mut HookContext<'_>,
+        asked: Asked,
+        changes: Changes,
+    ) -> Result<HookResult, HookError> {
         if !changes.is_empty() {
             changes.write(cx).map_err(|e| self.at(&e))?;
         }
-        match answer.map(|answer| *answer) {
+        match asked.map(|answer| *answer) {
             None => Ok(HookResult::Continue),
             Some(Answer::Result(result)) => Ok(result),
             Some(Answer::Modified(data)) => self.modify(cx, data),
@@ -112,17 +141,21 @@ impl LuaHook {
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        let seen = Seen::new(&self.vm, cx, Role::Guard);
-        let Some(answer) = self.ask(&seen)? else {
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Guard, deadline.as_ref());
+        let asked = self.ask(&seen)?;
+        self.vote(cx.phase(), asked)
+    }
+
+    fn vote(&self, phase: Phase, asked: Asked) -> Result<Vote, HookError> {
+        let Some(answer) = asked else {
             return Ok(Vote::Pass);
         };
         match *answer {
-            Answer::Result(result) => {
-                answer::vote(result, cx.phase()).map_err(|error| match error {
-                    ApiError::Said(said) => self.at(&said),
-                    ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
-                })
-            }
+            Answer::Result(result) => answer::vote(result, phase).map_err(|error| match error {
+                ApiError::Said(said) => self.at(&said),
+                ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
+            }),
             Answer::Modified(_) => Err(self.at(&"a guard can't change anything")),
         }
     }
@@ -130,7 +163,7 @@ impl LuaHook {
     /// Tells an observer. The runtime hears of an observer's failure by its panic and reports it; unwinding
     /// without the panic hook keeps the report in one place.
     pub(crate) fn observe(&self, record: &DecisionRecord) {
-        let told = self.vm.call(self.limit, |lua| {
+        let told = self.vm.call(self.limit, Runs::Observer, |lua| {
             let ctx = record::table(lua, record, self.vm.bind.plain())?;
             self.function.function()?.call::<()>(ctx)
         });
@@ -141,5 +174,14 @@ impl LuaHook {
 
     fn at(&self, error: &dyn std::fmt::Display) -> HookError {
         HookError::other(LuaError::new(format!("{}: {error}", self.place)))
+    }
+}
+
+/// What is wrong, in words for the author of the script, apart from what Lua raised.
+fn said<T>(asked: ApiResult<T>) -> mlua::Result<Result<T, String>> {
+    match asked {
+        Ok(asked) => Ok(Ok(asked)),
+        Err(ApiError::Said(said)) => Ok(Err(said)),
+        Err(ApiError::Lua(error)) => Err(error),
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mlua::chunk::ChunkMode;
 use serde_json::Value;
 
+use crate::allowance::Allowance;
 use crate::error::{LuaError, ScriptError};
 use crate::registrations::Registrations;
 use crate::run::drive;
@@ -62,7 +63,7 @@ impl Version {
         code: &Slot,
         args: Vec<Value>,
     ) -> Result<Value, ScriptError> {
-        let result = drive(&self.vm, code, args, None).await;
+        let result = drive(&self.vm, code, args, Allowance::Free).await;
         result.map_err(|error| self.vm.script_error(error))
     }
 

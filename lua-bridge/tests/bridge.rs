@@ -30,3 +30,5 @@ mod round_trips;
 mod surface;
 #[path = "bridge/threads.rs"]
 mod threads;
+#[path = "bridge/waiting.rs"]
+mod waiting;

@@ -27,6 +27,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "handle:enable"(), "Has it asked again.";
     "handle:disable"(), "Has it asked no more, until it is enabled.";
     "handle:stats"() -> "HookStats", "How often its answers were timed, and how long they took; there are figures while the program measures.";
+    "ctx:deadline"() -> "number?", "The milliseconds that are left for this call of the hook, waits included; `nil`: it has no limit.";
     "Result.cancel"("reason": "string") -> "HookAnswer", "Refuse the call; after the body, withhold the result.";
     "Result.halt"("reason": "string") -> "HookAnswer", "Refuse this call and every later one of the run.";
     "Result.ask"("question": "string|{ question: string }") -> "HookAnswer", "Refuse unless somebody approves.";
