@@ -7,6 +7,7 @@ use hooks_events::EventError;
 use hooks_runtime::HookError;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
+use crate::control::Runs;
 use crate::host::HostError;
 use crate::run::Waiting;
 use crate::vm::Vm;
@@ -227,15 +228,23 @@ pub(crate) fn outcome<R: IntoLuaMulti>(
 
 fn may_wait(lua: &Lua, name: &str) -> ApiResult<()> {
     let vm = Vm::of(lua)?;
-    if vm.control.in_hook() {
-        return Err(format!(
-            "{name} has to wait, and a hook can't: call it in the script itself or in a workflow step"
-        )
-        .into());
+    let cannot = match vm.control.runs() {
+        Runs::Coroutine => None,
+        Runs::Hook => Some("a hook can't unless it is registered with `async = true`"),
+        Runs::Condition => {
+            Some("a `when` can't: look at it in the hook itself, registered with `async = true`")
+        }
+        Runs::Unload => Some("what a script does last can't"),
+        Runs::Observer => Some(
+            "an observer can't, because its call is over: publish an event, whose handlers may wait",
+        ),
+    };
+    if let Some(why) = cannot {
+        return Err(format!("{name} has to wait, and {why}").into());
     }
     if !vm.is_driven(lua.current_thread().to_pointer() as usize) {
         return Err(format!(
-            "{name} has to wait, and only the script itself and workflow steps can: call it outside of `coroutine.create` and `coroutine.wrap`"
+            "{name} has to wait, which coroutines of the script's own can't: call it outside of `coroutine.create` and `coroutine.wrap`"
         )
         .into());
     }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -25,8 +25,8 @@ pub(crate) struct Control {
     expired: AtomicU64,
     /// The nearest deadline of the limited calls inside of that one, in nanoseconds since `born`; 0: there is none.
     inner: AtomicU64,
-    /// Hook calls under way, one inside the other.
-    hooks: AtomicUsize,
+    /// What runs, as [`Runs`].
+    runs: AtomicU8,
     unusable: OnceLock<Ended>,
     /// Told when the use of the state has ended.
     ends: Notify,
@@ -43,13 +43,29 @@ struct Ended {
     is_limit: bool,
 }
 
+/// What runs in a state, as far as waiting matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Runs {
+    /// A coroutine that is driven from outside, and may wait; or nothing.
+    Coroutine,
+    /// A hook that has to answer at once.
+    Hook,
+    /// The `when` of a hook.
+    Condition,
+    /// An observer.
+    Observer,
+    /// What a script does last.
+    Unload,
+}
+
 /// A limited call; it ends with this.
 pub(crate) struct Limited<'c> {
     control: &'c Control,
     /// The inner deadline around it; `None` for the outermost call.
     around: Option<u64>,
-    /// How many hook calls it is.
-    hooks: usize,
+    /// What ran around it.
+    runs: u8,
 }
 
 const TOO_LONG: &str = "it ran longer than a hook call or an event handler may; shorten it, or raise the time limit of hooks";
@@ -66,7 +82,7 @@ impl Control {
             call: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             inner: AtomicU64::new(0),
-            hooks: AtomicUsize::new(0),
+            runs: AtomicU8::new(Runs::Coroutine as u8),
             unusable: OnceLock::new(),
             ends: Notify::new(),
             switch: Arc::default(),
@@ -74,17 +90,10 @@ impl Control {
         }
     }
 
-    /// A hook call begins. The deadline of one around it stays if it is nearer.
-    pub(crate) fn limit(&self, limit: Duration) -> Limited<'_> {
-        let hooks = self.hooks.load(Ordering::Relaxed);
-        self.hooks.store(hooks + 1, Ordering::Relaxed);
-        let mut limited = self.limit_step(limit);
-        limited.hooks = 1;
-        limited
-    }
-
-    /// Code begins that may run that long, and that may wait.
-    pub(crate) fn limit_step(&self, limit: Duration) -> Limited<'_> {
+    /// Code begins that may run that long. The deadline of what is around it stays if it is nearer.
+    pub(crate) fn limit(&self, limit: Duration, runs: Runs) -> Limited<'_> {
+        let outside = self.runs.load(Ordering::Relaxed);
+        self.runs.store(runs as u8, Ordering::Relaxed);
         let micros = limit.as_secs().saturating_mul(1_000_000);
         let micros = micros.saturating_add(limit.subsec_micros().into());
         let micros = u32::try_from(micros).unwrap_or(u32::MAX).max(1);
@@ -106,7 +115,7 @@ impl Control {
         Limited {
             control: self,
             around: limited,
-            hooks: 0,
+            runs: outside,
         }
     }
 
@@ -155,14 +164,36 @@ impl Control {
         inner != 0 && self.since_birth(Instant::now()) >= inner
     }
 
-    /// Whether what runs now has a limit.
-    pub(crate) fn is_limited(&self) -> bool {
-        limit_of(self.call.load(Ordering::Relaxed)) != 0
+    /// What runs now.
+    pub(crate) fn runs(&self) -> Runs {
+        let runs = self.runs.load(Ordering::Relaxed);
+        let known = [Runs::Hook, Runs::Condition, Runs::Observer, Runs::Unload];
+        let found = known.into_iter().find(|known| *known as u8 == runs);
+        found.unwrap_or(Runs::Coroutine)
     }
 
-    /// Whether a hook is running now.
-    pub(crate) fn in_hook(&self) -> bool {
-        self.hooks.load(Ordering::Relaxed) > 0
+    /// What the watchdog leaves the code that runs now; `None`: it is not limited. A call that it has not seen yet has
+    /// all of its time.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let call = self.call.load(Ordering::Relaxed);
+        if limit_of(call) == 0 {
+            return None;
+        }
+        let (limit, now) = (Duration::from_micros(limit_of(call).into()), Instant::now());
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = match seen {
+            Some((last, since)) if last == call => {
+                limit.saturating_sub(now.saturating_duration_since(since))
+            }
+            _ => limit,
+        };
+        Some(match self.inner.load(Ordering::Relaxed) {
+            0 => left,
+            inner => {
+                let inner = inner.saturating_sub(self.since_birth(now));
+                left.min(Duration::from_nanos(inner))
+            }
+        })
     }
 
     /// Ends the use of the state for good because it hit a limit; the first reason stays.
@@ -243,7 +274,6 @@ impl Drop for Limited<'_> {
                 control.call.store(number, Ordering::Release);
             }
         }
-        let hooks = control.hooks.load(Ordering::Relaxed);
-        control.hooks.store(hooks - self.hooks, Ordering::Relaxed);
+        control.runs.store(self.runs, Ordering::Relaxed);
     }
 }

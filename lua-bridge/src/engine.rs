@@ -43,6 +43,7 @@ pub struct LuaEngine {
 pub struct LuaEngineBuilder {
     memory_limit: usize,
     hook_time_limit: Duration,
+    hooks_at_once: usize,
     source_limit: u64,
     env: BTreeMap<String, String>,
     states: States,
@@ -65,10 +66,17 @@ impl LuaEngineBuilder {
         self.memory_limit = bytes;
         self
     }
-    /// How long one call of a hook may take, the wait for the script's state included. Default 5 s; `timeout_ms`
-    /// of a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
+    /// How long one call of a hook may take, the wait for the script's state and the waits of a hook with
+    /// `async = true` included; and how long an event handler may run between two waits. Default 5 s; `timeout_ms` of
+    /// a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
     pub fn hook_time_limit(mut self, limit: Duration) -> Self {
         self.hook_time_limit = limit;
+        self
+    }
+    /// How many calls of hooks with `async = true` may be under way at once in one script; one more fails. Default
+    /// 4,096. All of them share the script's memory.
+    pub fn hooks_at_once(mut self, limit: usize) -> Self {
+        self.hooks_at_once = limit;
         self
     }
     /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
@@ -161,6 +169,7 @@ impl LuaEngine {
         LuaEngineBuilder {
             memory_limit: 64 << 20,
             hook_time_limit: Duration::from_secs(5),
+            hooks_at_once: 4096,
             source_limit: 1 << 20,
             env: BTreeMap::new(),
             states: States::default(),
@@ -293,10 +302,12 @@ impl LuaEngine {
         let main = chunk
             .into_function()
             .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
-        let vm = Vm::new(lua, bind, script.into()).map_err(|cause| ScriptError::Setup {
-            script: script.to_owned(),
-            cause: cause.to_string(),
-        })?;
+        let at_once = self.settings.hooks_at_once;
+        let vm =
+            Vm::new(lua, bind, script.into(), at_once).map_err(|cause| ScriptError::Setup {
+                script: script.to_owned(),
+                cause: cause.to_string(),
+            })?;
         let main = vm.keep(Value::Function(main));
         let sources = Arc::clone(sources);
         Ok(Version::new(
@@ -352,7 +363,7 @@ impl LuaEngine {
             agent_api::install(&lua, &bind, agents)?;
         }
         if let Some(workflows) = &settings.workflows {
-            workflow_api::install(&lua, &bind, workflows)?;
+            workflow_api::install(&lua, &bind, workflows, settings.hook_time_limit)?;
         }
         time_api::install(&lua, &bind)?;
         self.install_info(&lua, &bind, script, registrations)?;

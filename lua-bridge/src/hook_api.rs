@@ -121,13 +121,16 @@ fn register(
         vm,
         args: options.args.clone(),
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
+        is_timed: options.timeout.is_some(),
         place: format!("{script}:{at}"),
     };
     let group = options.group.clone();
     let (place, when) = (hook.place.clone(), options.when.clone());
     let condition = lua_condition::read(lua, when, hook.limit, &place)?;
-    let role = options.role;
-    let timeout = options.timeout;
+    let (role, is_async) = (options.role, options.is_async);
+    // Only the registry can stop a hook that waits.
+    let timeout = options.timeout.or(is_async.then_some(limit));
+    let timeout = timeout.map(|timeout| timeout.min(limit));
     let mut meta = HookMetadata::new(id.as_str())
         .point(point.as_str())
         .source(Source::script(script, at));
@@ -138,7 +141,14 @@ fn register(
         meta = meta.when(condition);
     }
     let meta = options.apply(meta);
+    let hook = Arc::new(hook);
     own.add(vec![match role {
+        Role::Intercept if is_async => {
+            PreparedHook::intercept_async_with(meta, hook, LuaHook::intercept_waiting)
+        }
+        Role::Guard if is_async => {
+            PreparedHook::guard_async_with(meta, hook, LuaHook::guard_waiting)
+        }
         Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
         Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
         Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),

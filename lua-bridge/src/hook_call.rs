@@ -9,6 +9,7 @@ use hooks_runtime::{DynamicCall, DynamicSite, HookRefusal, sites};
 use mlua::{FromLua, Lua, Table, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::allowance::Allowance;
 use crate::bind::{ApiResult, Binder};
 use crate::convert;
 use crate::error::LuaError;
@@ -112,8 +113,6 @@ fn begin(
         Value::Nil => Box::new(|args| Box::pin(async move { Ok(Json::Object(args)) })),
         Value::Function(function) => {
             let vm = Vm::of(lua)?;
-            // What may not run for ever may not have others do it.
-            let limit = vm.control.is_limited().then_some(limit);
             let slot = Arc::new(vm.keep(Value::Function(function)));
             let vm = Arc::downgrade(&vm);
             Box::new(move |args| {
@@ -121,7 +120,11 @@ fn begin(
                 Box::pin(async move {
                     let vm = vm.upgrade().ok_or(Failure::Unloaded)?;
                     let args = vec![Json::Object(args)];
-                    drive(&vm, &slot, args, limit).await.map_err(Failure::Body)
+                    // What may not run for ever may not have others do it.
+                    let allowance = Allowance::of_the_wait().unwrap_or(Allowance::Each(limit));
+                    drive(&vm, &slot, args, allowance)
+                        .await
+                        .map_err(Failure::Body)
                 })
             })
         }

@@ -12,8 +12,8 @@
 //!            priority = number or "highest|high|normal|low|lowest", name, tags, once, before, after, timeout_ms,
 //!            when = function(ctx) … end or CEL as text, group,
 //!            on_failure = "open|closed", mode = "enforce|shadow", desc, may_retry, args_after, pure,
-//!            record_args = "names|digest|redacted|full", lossy, args = {names of arguments}}
-//!   with `args` the function gets these arguments by position, and no ctx
+//!            record_args = "names|digest|redacted|full", lossy, args = {names of arguments}, async}
+//!   with `args` the function gets these arguments by position, and no ctx; with `async = true` it may wait
 //!   handle:id() :point() :unregister() :enable() :disable() :stats()
 //! Hook.unregister(handle|id) -> bool      Hook.list(point? | {point=, role=, tag=, own=}) -> {…}
 //! Hook.clear{group=} -> count             Builtin.<kind>{points=, id=, …} -> handle
@@ -22,6 +22,7 @@
 //! Hook.point(point, {names of arguments}?)
 //! ctx.point .phase .component .call_id .correlation_id .attempt .item .elapsed_ms .args.<name> .result .error .metadata
 //!   .state (a table, for this hook in this call)
+//!   ctx:deadline() -> ms that are left for the hook
 //!   observers: also .items .outcome .plan .executed .refusal .record
 //! answers: nil | "continue" | Result.cancel(reason) .ask(question | {question=}) .halt(reason) .allow() .replace(value)
 //!   .cache{key=, ttl_ms=} .redirect(to) .retry{delay_ms=, max_attempts=} | {type = "modified", data = …} and the like
@@ -40,8 +41,9 @@
 //!
 //! Luau's own libraries are there but for what leads out of the sandbox: `math`, `string`, `table`, `coroutine`,
 //! `bit32`, `buffer`, `utf8`, `vector`, and of `os` `time`, `clock`, `date` and `difftime`. Functions that wait
-//! (`Tool.invoke`, `Hook.call`, those of agents and workflows) can be called in the script itself and in workflow steps, not in
-//! hooks.
+//! (`Tool.invoke`, `Hook.call`, `Time.sleep`, those of agents and workflows) can be called in the script itself, in event handlers,
+//! in workflow steps, and in hooks that are registered with `async = true`: those are awaited at asynchronous sites,
+//! and fail at synchronous ones if they have to wait.
 //!
 //! ```
 //! use hooks_lua::LuaEngine;
@@ -62,6 +64,7 @@
 #![deny(unsafe_code)]
 
 mod agent_api;
+mod allowance;
 mod answer;
 pub mod api;
 mod bind;

@@ -8,16 +8,20 @@ use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
 use mlua::{Lua, Table, Value};
+use serde_json::Value as Json;
 
+use crate::allowance::Deadline;
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
-use crate::context::{Changes, Seen};
-use crate::convert::restore;
+use crate::context::{Changes, Seen, set_arg, set_result};
+use crate::control::Runs;
 use crate::error::LuaError;
 use crate::raw::{Args, Returned};
 use crate::record;
 use crate::rights::{self, Capability};
 use crate::vm::{Slot, Vm};
+
+mod waiting;
 
 /// The function with its state and its limit.
 pub(crate) struct LuaHook {
@@ -27,49 +31,52 @@ pub(crate) struct LuaHook {
     pub(crate) args: Option<Box<[String]>>,
     /// How long one call may take.
     pub(crate) limit: Duration,
+    /// Whether the registry measures that too, because the script said how long.
+    pub(crate) is_timed: bool,
     /// Where it was registered: the place of failures that have none of their own.
     pub(crate) place: String,
 }
 
+/// What a hook answered; nothing: it lets the call go on.
+type Asked = Option<Box<Answer>>;
+
 impl LuaHook {
-    /// Asks it; what it changed is still to be written back. Nothing: it said nothing and changed nothing.
-    fn ask(
-        &self,
-        call: &GuardContext<'_>,
-        role: Role,
-    ) -> Result<Option<Box<(Answer, Changes)>>, HookError> {
-        let seen = Seen::new(&self.vm, call, role);
-        let asked = self
-            .vm
-            .call(self.limit, |lua| match self.read(lua, &seen, call, role) {
-                Ok(read) => Ok(Ok(read)),
-                Err(ApiError::Said(said)) => Ok(Err(said)),
-                Err(ApiError::Lua(error)) => Err(error),
-            });
+    /// When the registry takes no answer of the hook any more.
+    fn deadline(&self, call: &GuardContext<'_>) -> Option<Deadline> {
+        let is_timed = self.is_timed;
+        is_timed.then(|| Deadline::after(self.limit, call.clock()))
+    }
+
+    /// Asks it; what it changed is still to be written back.
+    fn ask(&self, seen: &Seen<'_, '_>) -> Result<Asked, HookError> {
+        let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
+            let returned = self.run(seen);
+            said(returned.and_then(|value| self.read(lua, value, seen)))
+        });
+        self.told(asked)
+    }
+
+    /// Reads what the function returned, and what it changed.
+    fn read(&self, lua: &Lua, returned: Option<Value>, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
+        let phase = seen.call().phase();
+        let answer = match returned {
+            None => None,
+            Some(value) => Some(Box::new(answer::read(&value, seen.role(), phase)?)),
+        };
+        if let Some(Answer::Result(HookResult::Allow)) = answer.as_deref() {
+            let wanted = Capability::grant(seen.call().point_name());
+            rights::check(lua, "the hook answered Allow", &wanted)?;
+        }
+        seen.settle()?;
+        Ok(answer)
+    }
+
+    fn told<T>(&self, asked: Result<Result<T, String>, LuaError>) -> Result<T, HookError> {
         match asked {
             Ok(Ok(read)) => Ok(read),
             Ok(Err(said)) => Err(self.at(&said)),
             Err(error) => Err(HookError::other(error)),
         }
-    }
-
-    fn read(
-        &self,
-        lua: &Lua,
-        seen: &Seen<'_, '_>,
-        call: &GuardContext<'_>,
-        role: Role,
-    ) -> ApiResult<Option<Box<(Answer, Changes)>>> {
-        let answer = match self.run(seen)? {
-            None if seen.is_untouched() => return Ok(None),
-            None => Answer::Result(HookResult::Continue),
-            Some(value) => answer::read(&value, role, call.phase())?,
-        };
-        if let Answer::Result(HookResult::Allow) = answer {
-            let wanted = Capability::grant(call.point_name());
-            rights::check(lua, "the hook answered Allow", &wanted)?;
-        }
-        Ok(Some(Box::new((answer, seen.changes()?))))
     }
 
     /// Calls the function with its context, or with the arguments that it named; what it returned.
@@ -94,68 +101,61 @@ impl LuaHook {
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let Some(said) = self.ask(cx, Role::Intercept)? else {
-            return Ok(HookResult::Continue);
-        };
-        let (answer, mut changes) = *said;
-        let result = match answer {
-            Answer::Result(result) => result,
-            Answer::Modified(data) => {
-                self.modified(cx.phase(), data, &mut changes)?;
-                HookResult::Continue
-            }
-        };
-        for (name, value) in changes.args {
-            // What can't be read is set as it is; an unknown name fails where it is set.
-            let value = match cx.arg_json(&name) {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_arg_json(&name, value).map_err(|e| self.at(&e))?;
-        }
-        if let Some(value) = changes.result {
-            let value = match cx.result_json() {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_result_json(value).map_err(|e| self.at(&e))?;
-        }
-        Ok(result)
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Intercept, deadline.as_ref());
+        let asked = self.ask(&seen)?;
+        let changes = seen.changes();
+        self.write_back(cx, asked, changes)
     }
 
-    /// The predecessor's way to say what changed.
-    fn modified(
+    fn write_back(
         &self,
-        phase: Phase,
-        data: serde_json::Value,
-        changes: &mut Changes,
-    ) -> Result<(), HookError> {
-        match (phase, data) {
-            (Phase::Pre, serde_json::Value::Object(args)) => {
-                changes.args.extend(args.into_iter().map(|(name, value)| (name.into(), value)));
-                Ok(())
+        cx: &mut HookContext<'_>,
+        asked: Asked,
+        changes: Changes,
+    ) -> Result<HookResult, HookError> {
+        if !changes.is_empty() {
+            changes.write(cx).map_err(|e| self.at(&e))?;
+        }
+        match asked.map(|answer| *answer) {
+            None => Ok(HookResult::Continue),
+            Some(Answer::Result(result)) => Ok(result),
+            Some(Answer::Modified(data)) => self.modify(cx, data),
+        }
+    }
+
+    /// The predecessor's way to say what changed; it wins over what was assigned.
+    fn modify(&self, cx: &mut HookContext<'_>, data: Json) -> Result<HookResult, HookError> {
+        match (cx.phase(), data) {
+            (Phase::Pre, Json::Object(args)) => {
+                for (name, value) in args {
+                    set_arg(cx, &name, value).map_err(|e| self.at(&e))?;
+                }
             }
-            (Phase::Pre, _) => Err(self.at(
+            (Phase::Pre, _) => return Err(self.at(
                 &"`data` of a modified call is a table of arguments by name, for example {type = \"modified\", data = {params = {…}}}",
             )),
-            (_, result) => {
-                changes.result = Some(result);
-                Ok(())
-            }
+            (_, result) => set_result(cx, result).map_err(|e| self.at(&e))?,
         }
+        Ok(HookResult::Continue)
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        let Some(said) = self.ask(cx, Role::Guard)? else {
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Guard, deadline.as_ref());
+        let asked = self.ask(&seen)?;
+        self.vote(cx.phase(), asked)
+    }
+
+    fn vote(&self, phase: Phase, asked: Asked) -> Result<Vote, HookError> {
+        let Some(answer) = asked else {
             return Ok(Vote::Pass);
         };
-        match said.0 {
-            Answer::Result(result) => {
-                answer::vote(result, cx.phase()).map_err(|error| match error {
-                    ApiError::Said(said) => self.at(&said),
-                    ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
-                })
-            }
+        match *answer {
+            Answer::Result(result) => answer::vote(result, phase).map_err(|error| match error {
+                ApiError::Said(said) => self.at(&said),
+                ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),
+            }),
             Answer::Modified(_) => Err(self.at(&"a guard can't change anything")),
         }
     }
@@ -163,7 +163,7 @@ impl LuaHook {
     /// Tells an observer. The runtime hears of an observer's failure by its panic and reports it; unwinding
     /// without the panic hook keeps the report in one place.
     pub(crate) fn observe(&self, record: &DecisionRecord) {
-        let told = self.vm.call(self.limit, |lua| {
+        let told = self.vm.call(self.limit, Runs::Observer, |lua| {
             let ctx = record::table(lua, record, self.vm.bind.plain())?;
             self.function.function()?.call::<()>(ctx)
         });
@@ -174,5 +174,14 @@ impl LuaHook {
 
     fn at(&self, error: &dyn std::fmt::Display) -> HookError {
         HookError::other(LuaError::new(format!("{}: {error}", self.place)))
+    }
+}
+
+/// What is wrong, in words for the author of the script, apart from what Lua raised.
+fn said<T>(asked: ApiResult<T>) -> mlua::Result<Result<T, String>> {
+    match asked {
+        Ok(asked) => Ok(Ok(asked)),
+        Err(ApiError::Said(said)) => Ok(Err(said)),
+        Err(ApiError::Lua(error)) => Err(error),
     }
 }

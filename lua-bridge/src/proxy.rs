@@ -1,6 +1,7 @@
 //! `ctx` as Lua code has it: one object for each state, about whatever call is under way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::{Function, Lua, Table, Value};
 
@@ -11,7 +12,7 @@ use crate::raw::{Access, Stage, accessor};
 /// The functions from Rust answer a value, or nothing and what went wrong. `error` with level 0: they have put the
 /// place in front.
 const OBJECTS: &str = r#"
-local read, write, read_arg, write_arg, all_args, next, accessors = ...
+local read, write, read_arg, write_arg, all_args, left, next, accessors = ...
 local error, setmetatable = error, setmetatable
 
 local index, newindex = accessors(
@@ -35,23 +36,26 @@ local args = setmetatable({}, {
     end,
     __metatable = "ctx.args",
 })
--- Found without a call, as `ctx.args` is in most hooks.
-local fields = setmetatable({ args = args }, {
+local function deadline()
+    local ms, said = left()
+    if said then error(said, 0) end
+    return ms
+end
+-- `args` is a field: read in most hooks, it is found without a call. Nobody assigns it, the table is read-only.
+local ctx = setmetatable({ args = args }, {
     __index = function(_, key)
+        if key == "deadline" then return deadline end
         local value, said = read(key)
         if said then error(said, 0) end
         return value
     end,
-})
-local ctx = setmetatable({}, {
-    __index = fields,
     __newindex = function(_, key, value)
         local _, said = write(key, value)
         if said then error(said, 0) end
     end,
     __metatable = "ctx",
 })
-return ctx, args, fields
+return ctx, args
 "#;
 
 /// The object, and where its functions find the call.
@@ -88,6 +92,12 @@ impl Proxy {
             let all = stage_of.with(|call| call.all_args(lua));
             answer(lua, all.map(|all| all.map(Value::Table)))
         })?;
+        let stage_of = at();
+        let left = lua.create_function(move |lua, ()| {
+            let left = stage_of.with(|call| call.left());
+            let ms = |left: Duration| Value::Number(left.as_secs_f64() * 1000.0);
+            answer(lua, left.map(|left| Ok(left.map_or(Value::Nil, ms))))
+        })?;
         let objects = lua.load(OBJECTS).set_name(format!("={CHUNK}"));
         let next: &Function = bind.next();
         let stage_of = at();
@@ -97,13 +107,13 @@ impl Proxy {
                 accessor(lua, &stage_of, Access::Write, write)?,
             ))
         })?;
-        let made: (Table, Table, Table) =
-            objects.call((read, write, read_arg, write_arg, all_args, next, accessors))?;
-        let (ctx, args, fields) = made;
+        let given = (
+            read, write, read_arg, write_arg, all_args, left, next, accessors,
+        );
+        let (ctx, args): (Table, Table) = objects.call(given)?;
         // `rawset` would keep something there for the next call.
-        for table in [&ctx, &args, &fields] {
-            table.set_readonly(true);
-        }
+        ctx.set_readonly(true);
+        args.set_readonly(true);
         Ok(Proxy { stage, ctx })
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use mlua::chunk::ChunkMode;
 use serde_json::Value;
 
+use crate::allowance::Allowance;
+use crate::control::Runs;
 use crate::error::{LuaError, ScriptError};
 use crate::registrations::Registrations;
 use crate::run::drive;
@@ -64,7 +66,7 @@ impl Version {
         code: &Slot,
         args: Vec<Value>,
     ) -> Result<Value, ScriptError> {
-        let result = drive(&self.vm, code, args, None).await;
+        let result = drive(&self.vm, code, args, Allowance::Free).await;
         result.map_err(|error| self.vm.script_error(error))
     }
 
@@ -76,8 +78,13 @@ impl Version {
             return Vec::new();
         }
         let name = &*self.vm.name;
-        let ran = self.vm.step(Some(limit), |_| unload::run(name, &functions));
-        said(ran.await)
+        let run = || {
+            self.vm
+                .call(limit, Runs::Unload, |_| unload::run(name, &functions))
+        };
+        // Once the state is free, it is entered without a wait.
+        let ran = self.vm.step(None, |_| Ok(run()));
+        said(ran.await.and_then(|ran| ran))
     }
 
     /// The same, on a thread that may be blocked, for no longer than the limit.
@@ -87,7 +94,10 @@ impl Version {
             return Vec::new();
         }
         let name = &*self.vm.name;
-        said(self.vm.call(limit, |_| unload::run(name, &functions)))
+        let ran = self
+            .vm
+            .call(limit, Runs::Unload, |_| unload::run(name, &functions));
+        said(ran)
     }
 
     /// Ends its hooks and subscriptions; what it still has to do.

@@ -1,7 +1,7 @@
 //! One script's Lua state, and the only two ways into it.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use mlua::{Function, Lua, LuaString, Value};
 
 use crate::bind::Binder;
-use crate::control::Control;
+use crate::control::{Control, Runs};
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
 use crate::proxy::Proxy;
@@ -29,6 +29,9 @@ pub(crate) struct Vm {
     pub(crate) proxy: Proxy,
     interned: Mutex<Interned>,
     gate: Gate,
+    /// How many coroutines of hooks there are, and may be.
+    asked: AtomicUsize,
+    asked_limit: usize,
     slots: Mutex<Slots>,
     pub(crate) unload: Unload,
     /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
@@ -54,6 +57,15 @@ pub(crate) struct Slot {
     value: Value,
 }
 
+/// A call that a hook may wait in.
+pub(crate) struct Asking<'v>(&'v AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -61,7 +73,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Vm {
     /// # Errors
     /// The state has no memory left, or the system has no thread for the watchdog.
-    pub(crate) fn new(lua: Lua, bind: Binder, name: Arc<str>) -> mlua::Result<Arc<Self>> {
+    pub(crate) fn new(
+        lua: Lua,
+        bind: Binder,
+        name: Arc<str>,
+        asked_limit: usize,
+    ) -> mlua::Result<Arc<Self>> {
         let control = Arc::new(Control::new());
         let asked = Arc::clone(&control);
         let interrupt = Interrupt::install(&lua, &control.switch, move || {
@@ -78,6 +95,8 @@ impl Vm {
             name,
             bind,
             gate: Gate::default(),
+            asked: AtomicUsize::new(0),
+            asked_limit,
             slots: Mutex::default(),
             unload: Unload::default(),
             has_freed: AtomicBool::new(false),
@@ -92,19 +111,29 @@ impl Vm {
         vm.ok_or_else(|| mlua::Error::runtime("the script is being unloaded"))
     }
 
-    /// Runs Lua code for a hook: at most until the limit, waiting for the state included.
+    /// Runs Lua code that has to answer at once: at most until the limit, waiting for the state included.
     pub(crate) fn call<R>(
         &self,
         limit: Duration,
+        runs: Runs,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
         let (_held, limit) = self.enter(limit)?;
         self.sweep();
         self.usable()?;
-        let limited = self.control.limit(limit);
+        let limited = self.control.limit(limit, runs);
         let result = f(&self.lua);
         drop(limited);
         self.settle(result)
+    }
+
+    /// Runs Lua code of a coroutine up to its next wait, as [`Vm::step`] does, and blocks the thread for the state.
+    pub(crate) fn step_now<R>(
+        &self,
+        limit: Duration,
+        f: impl FnOnce(&Lua) -> mlua::Result<R>,
+    ) -> Result<R, LuaError> {
+        self.call(limit, Runs::Coroutine, f)
     }
 
     /// Waits for the state; gives what is left of the limit.
@@ -138,7 +167,7 @@ impl Vm {
                 return Poll::Pending;
             };
             Poll::Ready(self.usable().and_then(|()| {
-                let limited = limit.map(|limit| self.control.limit_step(limit));
+                let limited = limit.map(|limit| self.control.limit(limit, Runs::Coroutine));
                 let result = f(&self.lua);
                 drop(limited);
                 self.settle(result)
@@ -202,6 +231,19 @@ impl Vm {
         }
     }
 
+    /// A call begins that a hook may wait in, until what this gives is dropped.
+    ///
+    /// # Errors
+    /// There are as many as there may be: the limit.
+    pub(crate) fn begin_asking(&self) -> Result<Asking<'_>, usize> {
+        let asking = Asking(&self.asked);
+        if self.asked.fetch_add(1, Ordering::Relaxed) < self.asked_limit {
+            Ok(asking)
+        } else {
+            Err(self.asked_limit)
+        }
+    }
+
     pub(crate) fn add_driven(&self, thread: usize) {
         lock(&self.slots).driven.push(thread);
     }
@@ -242,6 +284,11 @@ impl Slot {
         &self.value
     }
 
+    /// The value, in the gate, which is then no longer kept.
+    pub(crate) fn into_value(mut self) -> Value {
+        std::mem::replace(&mut self.value, Value::Nil)
+    }
+
     /// The function that it is.
     pub(crate) fn function(&self) -> mlua::Result<&Function> {
         match &self.value {
@@ -253,6 +300,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if self.value.is_nil() {
+            return;
+        }
         if let Some(vm) = self.vm.upgrade() {
             let value = std::mem::replace(&mut self.value, Value::Nil);
             lock(&vm.slots).freed.push(value);

@@ -38,3 +38,5 @@ mod surface;
 mod threads;
 #[path = "bridge/unload.rs"]
 mod unload;
+#[path = "bridge/waiting.rs"]
+mod waiting;

@@ -30,6 +30,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("after?", "string|string[]", "ids of hooks that are asked before it"),
         ("when?", "string|fun(ctx: HookContext): boolean", "it takes part only in calls for which this holds: a function, or CEL as text"),
         ("timeout_ms?", "integer", "how long one answer may take; it can only shorten the limit of the engine"),
+        ("async?", "boolean", "its function may wait, as in `Tool.invoke`; not for observers"),
         ("on_failure?", "\"closed\"|\"open\"", "whether a failure of the hook refuses the call"),
         ("mode?", "\"enforce\"|\"shadow\"", "in shadow, its answers are recorded and never count"),
         ("desc?", "string", "what it is for"),
@@ -40,7 +41,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("lossy?", "boolean", "an observer that may be left out under load"),
         ("args?", "string[]", "the function gets these arguments by position, and no `ctx`"),
     ]),
-    class("HookContext", "", "A call, as a hook sees it. It is of use only while the hook runs.", &[
+    class("HookContext", "ctx", "A call, as a hook sees it. It is of use only while the hook runs.", &[
         ("point", "string", "the point"),
         ("phase", "HookPhase", "when in the call it is asked"),
         ("component?", "string", "what is called: the tool, the agent"),

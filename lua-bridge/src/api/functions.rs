@@ -42,6 +42,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Builtin.redaction"("options": "BuiltinOptions") -> "HookHandle", "Replaces secrets and personal data in arguments, results and streams. The options of the kind `redaction`. Needs `hook:<point>:<role>`.";
     "Builtin.retry"("options": "BuiltinOptions") -> "HookHandle", "Runs what failed again. The options of the kind `retry`. Needs `hook:<point>:<role>`.";
     "Builtin.schema"("options": "BuiltinOptions") -> "HookHandle", "Refuses arguments and results that are not what a JSON Schema says. The options of the kind `schema`. Needs `hook:<point>:<role>`. Needs `fs:read:<path>` for each file that is named.";
+    "ctx:deadline"() -> "number?", "The milliseconds that are left for this call of the hook, waits included; `nil`: it has no limit.";
     "Result.cancel"("reason": "string") -> "HookAnswer", "Refuse the call; after the body, withhold the result.";
     "Result.halt"("reason": "string") -> "HookAnswer", "Refuse this call and every later one of the run.";
     "Result.ask"("question": "string|{ question: string }") -> "HookAnswer", "Refuse unless somebody approves.";

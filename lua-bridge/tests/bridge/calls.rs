@@ -168,7 +168,7 @@ fn what_is_wrong_is_said_with_the_line() {
     let ran = run("Hook.register('shop.buy', function() Hook.call('calls.x') end)").ok();
     assert!(
         ran.refusal()
-            .contains("Hook.call has to wait, and a hook can't")
+            .contains("Hook.call has to wait, and a hook can't unless")
     );
 }
 
