@@ -55,7 +55,7 @@ impl Maker {
         stem: &str,
         options: &Value,
     ) -> ApiResult<AnyUserData> {
-        let mut options = self.options(options)?;
+        let mut options = self.options(lua, options)?;
         if !options.contains_key("id") {
             options.insert("id".into(), json!(own.next_id(stem)));
         }
@@ -79,7 +79,7 @@ impl Maker {
     }
 
     /// The options as a configuration has them; where that has a list of names, one name is as good.
-    fn options(&self, given: &Value) -> ApiResult<Map<String, Json>> {
+    fn options(&self, lua: &Lua, given: &Value) -> ApiResult<Map<String, Json>> {
         let what = &self.what;
         let form = format!("write {what}{{ points = \"tool.*\", … }}");
         if !given.is_table() {
@@ -88,7 +88,7 @@ impl Maker {
                 format!("{what}: it takes one table of options, not a {kind}; {form}").into(),
             );
         }
-        let Json::Object(mut options) = convert::to_json(given)? else {
+        let Json::Object(mut options) = convert::to_json(lua, given)? else {
             return Err(format!("{what}: options are written as `name = value`; {form}").into());
         };
         for (word, why) in [

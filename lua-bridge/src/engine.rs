@@ -12,6 +12,7 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use crate::bind::Binder;
+use crate::convert::{DEEPEST, JsonLimits, SHORT};
 use crate::error::{LuaError, ScriptError};
 use crate::hook_call::NamedSites;
 use crate::host::{AgentHost, BuiltinHost, ConditionHost, ToolHost, WorkflowHost};
@@ -48,6 +49,7 @@ pub struct LuaEngineBuilder {
     env: BTreeMap<String, String>,
     states: States,
     sites: NamedSites,
+    json: JsonLimits,
     rebuilds: Rebuilds,
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
@@ -82,6 +84,23 @@ impl LuaEngineBuilder {
     /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
     pub fn source_limit(mut self, bytes: u64) -> Self {
         self.source_limit = bytes;
+        self
+    }
+    /// How many values one conversion between Lua and JSON may have, at least 1: of arguments, results, events, what
+    /// `Json.encode` and `Json.decode` are given, and the like. More are an error. Default 100,000.
+    pub fn json_elements(mut self, values: usize) -> Self {
+        self.json.elements = values.max(1);
+        self
+    }
+    /// How deeply tables may be nested in such a conversion, 1 to 256; other numbers count as the nearest of these.
+    /// Default 64.
+    pub fn json_depth(mut self, tables: usize) -> Self {
+        self.json.depth = tables.clamp(1, DEEPEST);
+        self
+    }
+    /// How long a string may be in such a conversion, in bytes, at least 1 KiB. Default 16 MiB.
+    pub fn json_string_bytes(mut self, bytes: usize) -> Self {
+        self.json.string_bytes = bytes.max(SHORT);
         self
     }
     /// How a script that was stopped at a limit is built anew: at most `times` in a row, the first time at once, then
@@ -174,6 +193,7 @@ impl LuaEngine {
             env: BTreeMap::new(),
             states: States::default(),
             sites: NamedSites::new(1_000),
+            json: JsonLimits::default(),
             rebuilds: Rebuilds::default(),
             tools: None,
             agents: None,
@@ -330,7 +350,7 @@ impl LuaEngine {
         let settings = &*self.settings;
         let lua = sandbox::open(settings.memory_limit)?;
         lua.set_app_data(settings.states.handle());
-        convert::install(&lua)?;
+        convert::install(&lua, settings.json)?;
         let bind = Binder::new(&lua)?;
         lua.set_app_data(Language(settings.conditions.clone()));
         hook_api::install(

@@ -75,7 +75,7 @@ pub(crate) fn install(
         bind.function("Hook.explain", |lua, (point, args): (String, Value)| {
             let args = match args {
                 Value::Nil => None,
-                args => Some(convert::to_json(&args)?),
+                args => Some(convert::to_json(lua, &args)?),
             };
             let explained = hooks().explain(&point, args.as_ref())?;
             Ok(convert::to_lua(lua, &json!(explained))?)

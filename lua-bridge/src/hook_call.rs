@@ -106,7 +106,7 @@ fn begin(
         .into());
     };
     let point = point.to_str()?.to_owned();
-    let args = arguments(args, FORM)?;
+    let args = arguments(lua, args, FORM)?;
     check(lua, WHAT, &point)?;
     let call = named.call(WHAT, &point, args)?;
     let run: Body = match body {
@@ -162,10 +162,10 @@ impl std::fmt::Debug for Failure {
     }
 }
 
-fn arguments(given: &Value, form: &str) -> ApiResult<Map<String, Json>> {
+fn arguments(lua: &Lua, given: &Value, form: &str) -> ApiResult<Map<String, Json>> {
     match given {
         Value::Nil => Ok(Map::new()),
-        Value::Table(_) => match convert::to_json(given)? {
+        Value::Table(_) => match convert::to_json(lua, given)? {
             Json::Object(args) => Ok(args),
             _ => Err(format!("{WHAT}: arguments have names; {form}").into()),
         },

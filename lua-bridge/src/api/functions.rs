@@ -83,7 +83,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Log.info"("message": "any", "fields?": "table"), "What happened.";
     "Log.warn"("message": "any", "fields?": "table"), "What somebody should look at.";
     "Log.error"("message": "any", "fields?": "table"), "What failed.";
-    "Json.encode"("value": "any", "options?": "{ pretty: boolean? }") -> "string", "JSON text of a value: at most 100,000 values, 64 tables deep, and 16 MiB a string.";
+    "Json.encode"("value": "any", "options?": "{ pretty: boolean? }") -> "string", "JSON text of a value: at most 100,000 values, 64 tables deep, and 16 MiB a string, unless the program sets other limits.";
     "Json.decode"("text": "string") -> "any", "The value of JSON text, with the same limits; null is `nil`, and `Json.null` in an array.";
     "Json.array"("table?": "table") -> "table", "Marks a table as an array, also when it is empty.";
     "Time.now"() -> "number", "Milliseconds since 1970 in UTC, by the clock of the system.";
