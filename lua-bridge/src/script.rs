@@ -181,6 +181,12 @@ impl Script {
         self.version().registrations.ids()
     }
 
+    /// The methods of the objects that it can be given, as `kind:method` with the kind that `typeof` says: what stands in
+    /// [`functions`](crate::api::functions) as `receiver:method`.
+    pub fn methods(&self) -> Vec<String> {
+        self.version().methods()
+    }
+
     /// Ends its subscriptions that have no function: once it has run to its end, nobody receives their events.
     pub fn end_receiving(&self) {
         self.version().subscriptions.end_queues();
