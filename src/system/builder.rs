@@ -1,6 +1,8 @@
 //! [`HookSystem`] and how one is built.
 
 use std::path::Path;
+#[cfg(feature = "lua")]
+use std::sync::Arc;
 #[cfg(feature = "builtin")]
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +52,7 @@ pub struct HookSystem {
     problems: Vec<Problem>,
     /// What the scripts registered lives as long as they do.
     #[cfg(feature = "lua")]
-    _scripts: Vec<hooks_lua::Script>,
+    scripts: Vec<Arc<hooks_lua::Script>>,
 }
 
 impl HookSystem {
@@ -125,6 +127,68 @@ impl HookSystem {
         // Their hooks are gone already; the guards have nothing left to do.
         drop(before);
         Ok(())
+    }
+
+    /// Its scripts, in the order in which they were loaded.
+    #[cfg(feature = "lua")]
+    pub fn scripts(&self) -> &[Arc<hooks_lua::Script>] {
+        &self.scripts
+    }
+
+    /// Reloads the scripts, each by itself, as [`hooks_lua::Script::reload`] does: what became of each, by its name. One that fails
+    /// goes on as it is. In the scope in which the system was built; where `script.load`, `script.execute` or
+    /// `script.reload` are closed, hooks have to allow it.
+    #[cfg(feature = "lua")]
+    pub async fn reload_scripts(
+        &self,
+    ) -> Vec<(String, Result<hooks_lua::Reloaded, hooks_lua::ScriptError>)> {
+        let mut reloaded = Vec::new();
+        for script in &self.scripts {
+            reloaded.push((script.name().to_owned(), script.reload().await));
+        }
+        reloaded
+    }
+
+    /// Reloads each script when one of its files changes, until the future is dropped, and says what became of it; a
+    /// script that changes itself again and again is left out, see [`hooks_lua::Change::Loop`]. In the scope in which
+    /// the system was built.
+    ///
+    /// ```no_run
+    /// # async fn keep(system: &hookpoint::HookSystem) {
+    /// let failed = system.watch_scripts(|script, reloaded| {
+    ///     println!("{}: {reloaded:?}", script.name());
+    /// });
+    /// eprintln!("scripts are no longer watched: {}", failed.await);
+    /// # }
+    /// ```
+    ///
+    /// It ends by itself only with the error for which the files can't be watched any more.
+    #[cfg(feature = "lua")]
+    pub async fn watch_scripts(
+        &self,
+        mut said: impl FnMut(&hooks_lua::Script, Result<hooks_lua::Reloaded, hooks_lua::ScriptError>),
+    ) -> hooks_lua::ScriptError {
+        let mut watch = match hooks_lua::Watch::new(self.scripts.clone()) {
+            Ok(watch) => watch,
+            Err(error) => return error,
+        };
+        loop {
+            let changes = match watch.changed().await {
+                Ok(changes) => changes,
+                Err(error) => return error,
+            };
+            for change in changes {
+                match change {
+                    hooks_lua::Change::Reload(script) => {
+                        let reloaded = script.reload().await;
+                        said(&script, reloaded);
+                    }
+                    change => {
+                        tracing::warn!(?change, "a change of a script is left out");
+                    }
+                }
+            }
+        }
     }
 
     /// Calls need a grant from here on: the program is going down.
@@ -325,7 +389,7 @@ impl HookSystemBuilder {
         #[cfg(feature = "builtin")]
         let (hooks, problems) = self.register_entries()?;
         #[cfg(feature = "lua")]
-        let _scripts = self.load_scripts().await?;
+        let scripts = self.load_scripts().await?;
         #[cfg(not(feature = "lua"))]
         self.refuse_scripts()?;
         let required = self.config.required.iter().map(String::as_str);
@@ -359,7 +423,7 @@ impl HookSystemBuilder {
             #[cfg(feature = "builtin")]
             problems,
             #[cfg(feature = "lua")]
-            _scripts,
+            scripts,
         })
     }
 
@@ -419,7 +483,7 @@ impl HookSystemBuilder {
     /// Loads the scripts into the registry. They are granted to be loaded, which is what the registry waits
     /// for; whatever else they call while they load needs a grant like every other call.
     #[cfg(feature = "lua")]
-    async fn load_scripts(&self) -> Result<Vec<hooks_lua::Script>, HookError> {
+    async fn load_scripts(&self) -> Result<Vec<Arc<hooks_lua::Script>>, HookError> {
         let loads = self
             .registry
             .on("system.load-scripts")
@@ -437,7 +501,7 @@ impl HookSystemBuilder {
             let engine = engine.granting(entry.rights()?);
             let script = engine.load(&entry.path).map_err(failed)?;
             script.execute().await.map_err(failed)?;
-            scripts.push(script);
+            scripts.push(Arc::new(script));
         }
         Ok(scripts)
     }
