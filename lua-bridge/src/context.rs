@@ -468,9 +468,15 @@ impl Held {
     }
 }
 
+/// The longest name that is looked for, in bytes: what is longer is no name, and would be a long message.
+const MAX_NAME: usize = 256;
+
 /// The name that Lua code gave.
 pub(crate) fn name(key: &Value) -> ApiResult<String> {
     match key {
+        Value::String(key) if key.as_bytes().len() > MAX_NAME => {
+            Err(format!("names have at most {MAX_NAME} bytes").into())
+        }
         Value::String(key) => Ok(key.to_string_lossy()),
         other => Err(format!("names are strings, not a {}", other.type_name()).into()),
     }

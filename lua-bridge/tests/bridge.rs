@@ -18,6 +18,8 @@ mod hostile;
 mod hosts;
 #[path = "bridge/kit.rs"]
 mod kit;
+#[path = "bridge/plain.rs"]
+mod plain;
 #[path = "bridge/registration.rs"]
 mod registration;
 #[path = "bridge/reload.rs"]
