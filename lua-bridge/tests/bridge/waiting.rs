@@ -65,15 +65,22 @@ async fn shop_with(engine: LuaEngineBuilder, code: &str) -> Shop {
 
 type Shipped = Result<Value, ShopError>;
 
+/// Fails the test, instead of keeping it for ever, if the future does not end.
+async fn in_time<F: Future>(future: F) -> F::Output {
+    let ended = tokio::time::timeout(Duration::from_secs(60), future);
+    ended.await.expect("it ends")
+}
+
 impl Shop {
     /// Begins a call on a task of its own.
     fn ship(&self, order: Order) -> tokio::task::JoinHandle<Shipped> {
         let registry = self.registry.clone();
-        tokio::spawn(async move { registry.wrap(ship("corner", order)).await })
+        tokio::spawn(async move { in_time(registry.wrap(ship("corner", order))).await })
     }
 
     async fn request(&self) -> Request {
-        self.requests.lock().await.recv().await.unwrap()
+        let mut requests = self.requests.lock().await;
+        in_time(requests.recv()).await.unwrap()
     }
 
     async fn value(&self, code: &str) -> Value {
@@ -432,6 +439,50 @@ async fn a_dropped_call_drops_what_its_hook_waits_for() {
     assert_eq!(shop.value("return resumed").await, 1);
     drop(shop.script);
     assert_eq!(shop.engine.states(), 0);
+}
+
+#[tokio::test]
+async fn coroutines_of_dropped_calls_are_forgotten() {
+    let shop = shop(&notes("")).await;
+    for _ in 0..200 {
+        let mut call = Box::pin(shop.registry.wrap(ship("corner", order("tea"))));
+        tokio::select! {
+            shipped = &mut call => panic!("{shipped:?}"),
+            _ = shop.request() => {}
+        }
+    }
+    // Where one of them was, a coroutine of the script's own may be now, and it can't wait.
+    let code = "for i = 1, 2000 do local garbage = string.rep('x', 10000) .. i end
+        for _ = 1, 500 do
+            local ok, said = coroutine.wrap(pcall)(Tool.invoke, 'desk', {})
+            assert(ok == false and said:find(\"coroutines of the script's own can't\", 1, true))
+        end
+        return true";
+    assert_eq!(shop.value(code).await, true);
+}
+
+#[tokio::test]
+async fn a_hook_that_cannot_wait_inside_of_one_that_waits_changes_nothing_for_it() {
+    // What it logs asks another hook of the same script.
+    let engine = engine().log(|_| drop(fetch("milk".into())));
+    let shop = shop_with(
+        engine,
+        "Hook.register('shop.fetch', function(ctx)
+            said = select(2, pcall(Tool.invoke, 'desk', {}))
+        end)
+        Hook.register('shop.ship', function(ctx)
+            Log.info('fetch')
+            ctx.args.order.tags = {Tool.invoke('desk', {}), said}
+        end, {async = true})",
+    )
+    .await;
+    let call = shop.ship(order("tea"));
+    shop.request().await.answer.send(json!("waited")).unwrap();
+    let shipped = call.await.unwrap().unwrap();
+    let tags = shipped["order"]["tags"].as_array().unwrap();
+    assert_eq!(tags[0], "waited");
+    let said = tags[1].as_str().unwrap();
+    assert!(said.contains("a hook can't unless"), "{said}");
 }
 
 #[tokio::test]
