@@ -4,11 +4,10 @@
 //! has returned, every value that was read or assigned is compared with what the call holds, deeply, and what
 //! differs is written back: so a change inside of `ctx.args.params` takes effect as an assignment does.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::time::Duration;
 
-use hooks_runtime::{ArgError, GuardContext, Phase, Role};
+use hooks_runtime::{ArgError, GuardContext, HookContext, Phase, Role};
 use mlua::{Lua, Table, Value};
 use serde_json::{Value as Json, json};
 use smallvec::SmallVec;
@@ -63,28 +62,30 @@ pub(crate) struct Seen<'c, 'g> {
     /// When the registry takes its answer no more; nothing: there is only the limit of the state.
     deadline: Option<&'c Deadline>,
     /// By the position of the argument; only what the script may change inside, and what it assigned.
-    args: RefCell<SmallVec<[(usize, Held); 2]>>,
+    args: RefCell<HeldArgs>,
     result: RefCell<Option<Held>>,
 }
+
+/// Arguments by their position.
+type HeldArgs = SmallVec<[(usize, Held); 2]>;
 
 /// A value as the script holds it.
 struct Held {
     /// As the call holds it; `None`: assigned without having been read.
-    original: Option<Json>,
+    original: Option<Box<Json>>,
     now: Now,
 }
 
 enum Now {
     /// What the script may still change inside.
     Lua(Value),
-    Plain(Json),
-}
-
-/// What has to be written back.
-#[derive(Default)]
-pub(crate) struct Changes {
-    pub(crate) args: SmallVec<[(Cow<'static, str>, Json); 1]>,
-    pub(crate) result: Option<Json>,
+    Flag(bool),
+    Number(f64),
+    Text(String),
+    /// After the hook: what differs, or has been assigned.
+    Changed(Json),
+    /// After the hook: as it was.
+    Same,
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
@@ -114,11 +115,6 @@ impl<'c, 'g> Seen<'c, 'g> {
 
     pub(crate) fn vm(&self) -> &Vm {
         self.vm
-    }
-
-    /// Whether the script has set nothing, and read nothing that it could change inside.
-    pub(crate) fn is_untouched(&self) -> bool {
-        self.args.borrow().is_empty() && self.result.borrow().is_none()
     }
 
     /// The argument at that position, if it is a plain value.
@@ -174,7 +170,7 @@ impl<'c, 'g> Seen<'c, 'g> {
         let (value, original) = self.arg_at(lua, at)?;
         if original.is_some() {
             let held = Held {
-                original,
+                original: original.map(Box::new),
                 now: Now::Lua(value.clone()),
             };
             self.args.borrow_mut().push((at, held));
@@ -241,7 +237,7 @@ impl<'c, 'g> Seen<'c, 'g> {
         };
         let now = convert::to_lua(lua, &original)?;
         *self.result.borrow_mut() = Some(Held {
-            original: Some(original),
+            original: Some(Box::new(original)),
             now: Now::Lua(now.clone()),
         });
         Ok(now)
@@ -274,24 +270,78 @@ impl<'c, 'g> Seen<'c, 'g> {
         .into())
     }
 
-    /// What the script changed; an error if it may not have.
-    pub(crate) fn changes(&self) -> ApiResult<Changes> {
-        let mut changes = Changes::default();
-        for (at, held) in self.args.take() {
-            if let Some(json) = held.changed()? {
-                let name = self.call.site().args[at].name;
-                self.may_change("args", name, Phase::Pre)?;
-                changes.args.push((name.into(), json));
+    /// Compares what the script holds with what the call holds, in the state's gate; an error if the script has
+    /// changed what it may not.
+    pub(crate) fn settle(&self) -> ApiResult<()> {
+        for (at, held) in self.args.borrow_mut().iter_mut() {
+            if held.settle()? {
+                self.may_change("args", self.call.site().args[*at].name, Phase::Pre)?;
             }
         }
-        if let Some(held) = self.result.take()
-            && let Some(json) = held.changed()?
+        if let Some(held) = &mut *self.result.borrow_mut()
+            && held.settle()?
         {
             self.may_change("result", "", Phase::Post)?;
-            changes.result = Some(json);
         }
-        Ok(changes)
+        Ok(())
     }
+
+    /// What the script changed, once it is settled.
+    pub(crate) fn changes(self) -> Changes {
+        Changes {
+            args: self.args.into_inner(),
+            result: self.result.into_inner(),
+        }
+    }
+}
+
+/// What has to be written back.
+pub(crate) struct Changes {
+    args: HeldArgs,
+    result: Option<Held>,
+}
+
+impl Changes {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.args.is_empty() && self.result.is_none()
+    }
+
+    /// Gives the call what the script changed.
+    pub(crate) fn write(self, cx: &mut HookContext<'_>) -> Result<(), ArgError> {
+        for (at, held) in self.args {
+            let Some(now) = held.changed() else { continue };
+            let arg = &cx.site().args[at];
+            // Such a type says itself which number it holds.
+            if scalar::is_plain(arg.ty) {
+                cx.set_arg_json(arg.name, now)?;
+            } else {
+                set_arg(cx, arg.name, now)?;
+            }
+        }
+        match self.result.and_then(Held::changed) {
+            Some(result) => set_result(cx, result),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Sets an argument; what Lua can't hold is put back from what it was.
+pub(crate) fn set_arg(cx: &mut HookContext<'_>, name: &str, now: Json) -> Result<(), ArgError> {
+    // What can't be read is set as it is; an unknown name fails where it is set.
+    let now = match cx.arg_json(name) {
+        Ok(original) => convert::restore(&original, now),
+        Err(_) => now,
+    };
+    cx.set_arg_json(name, now)
+}
+
+/// Sets the result, as [`set_arg`].
+pub(crate) fn set_result(cx: &mut HookContext<'_>, now: Json) -> Result<(), ArgError> {
+    let now = match cx.result_json() {
+        Ok(original) => convert::restore(&original, now),
+        Err(_) => now,
+    };
+    cx.set_result_json(now)
 }
 
 impl Call for Seen<'_, '_> {
@@ -342,10 +392,19 @@ impl Call for Seen<'_, '_> {
         if self.role == Role::Guard || self.call.phase() != Phase::Pre {
             return false;
         }
-        let Some((at, json)) = self.find(name).zip(value.json()) else {
+        let Some(at) = self.find(name) else {
             return false;
         };
-        self.assign(at, Now::Plain(json));
+        self.assign(
+            at,
+            match value {
+                Plain::Flag(flag) => Now::Flag(flag),
+                // What is not finite has no JSON form, which is said where it is converted.
+                Plain::Number(number) if number.is_finite() => Now::Number(number),
+                Plain::Number(_) => return false,
+                Plain::Text(text) => Now::Text(text.to_owned()),
+            },
+        );
         true
     }
 
@@ -370,24 +429,42 @@ impl Call for Seen<'_, '_> {
 
 impl Held {
     fn value(&self, lua: &Lua) -> ApiResult<Value> {
-        match &self.now {
-            Now::Lua(value) => Ok(value.clone()),
-            Now::Plain(json) => Ok(convert::to_lua(lua, json)?),
-        }
+        Ok(match &self.now {
+            Now::Lua(value) => value.clone(),
+            Now::Flag(flag) => Value::Boolean(*flag),
+            Now::Number(number) => Value::Number(*number),
+            Now::Text(text) => Value::String(lua.create_string(text)?),
+            Now::Changed(json) => convert::to_lua(lua, json)?,
+            Now::Same => Value::Nil,
+        })
     }
 
-    fn changed(self) -> ApiResult<Option<Json>> {
-        let now = match self.now {
+    /// From the Lua value to JSON; whether it is another one than the call holds.
+    fn settle(&mut self) -> ApiResult<bool> {
+        let json = match std::mem::replace(&mut self.now, Now::Same) {
             Now::Lua(value) => convert::to_json(&value)?,
-            Now::Plain(json) => json,
+            Now::Flag(flag) => Json::Bool(flag),
+            Now::Number(number) => convert::json_number(number)?,
+            Now::Text(text) => Json::String(text),
+            Now::Changed(json) => json,
+            Now::Same => return Ok(false),
         };
-        Ok(match self.original {
-            None => Some(now),
-            Some(original) => {
-                let now = convert::restore(&original, now);
-                (now != original).then_some(now)
-            }
-        })
+        let json = match self.original.take() {
+            None => json,
+            Some(original) => match convert::restore(&original, json) {
+                now if now == *original => return Ok(false),
+                now => now,
+            },
+        };
+        self.now = Now::Changed(json);
+        Ok(true)
+    }
+
+    fn changed(self) -> Option<Json> {
+        match self.now {
+            Now::Changed(json) => Some(json),
+            _ => None,
+        }
     }
 }
 

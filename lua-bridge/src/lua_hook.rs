@@ -8,13 +8,13 @@ use hooks_runtime::{
     DecisionRecord, GuardContext, HookContext, HookError, HookResult, Phase, Role, Vote,
 };
 use mlua::{Lua, Table, Value};
+use serde_json::Value as Json;
 
 use crate::allowance::Deadline;
 use crate::answer::{self, Answer};
 use crate::bind::{ApiError, ApiResult};
-use crate::context::{Changes, Seen};
+use crate::context::{Changes, Seen, set_arg, set_result};
 use crate::control::Runs;
-use crate::convert::restore;
 use crate::error::LuaError;
 use crate::raw::{Args, Returned};
 use crate::record;
@@ -37,36 +37,38 @@ pub(crate) struct LuaHook {
     pub(crate) place: String,
 }
 
-/// What a hook answered, and what it changed, which is still to be written back. Nothing: it said nothing and changed
-/// nothing.
-type Asked = Option<Box<(Answer, Changes)>>;
+/// What a hook answered; nothing: it lets the call go on.
+type Asked = Option<Box<Answer>>;
 
 impl LuaHook {
-    fn ask(&self, call: &GuardContext<'_>, role: Role) -> Result<Asked, HookError> {
-        let deadline = self
-            .is_timed
-            .then(|| Deadline::after(self.limit, call.clock()));
-        let seen = Seen::new(&self.vm, call, role, deadline.as_ref());
+    /// When the registry takes no answer of the hook any more.
+    fn deadline(&self, call: &GuardContext<'_>) -> Option<Deadline> {
+        let is_timed = self.is_timed;
+        is_timed.then(|| Deadline::after(self.limit, call.clock()))
+    }
+
+    /// Asks it; what it changed is still to be written back.
+    fn ask(&self, seen: &Seen<'_, '_>) -> Result<Asked, HookError> {
         let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
-            let returned = self.run(&seen);
-            said(returned.and_then(|value| self.read(lua, value, &seen)))
+            let returned = self.run(seen);
+            said(returned.and_then(|value| self.read(lua, value, seen)))
         });
         self.told(asked)
     }
 
     /// Reads what the function returned, and what it changed.
     fn read(&self, lua: &Lua, returned: Option<Value>, seen: &Seen<'_, '_>) -> ApiResult<Asked> {
-        let call = seen.call();
+        let phase = seen.call().phase();
         let answer = match returned {
-            None if seen.is_untouched() => return Ok(None),
-            None => Answer::Result(HookResult::Continue),
-            Some(value) => answer::read(&value, seen.role(), call.phase())?,
+            None => None,
+            Some(value) => Some(Box::new(answer::read(&value, seen.role(), phase)?)),
         };
-        if let Answer::Result(HookResult::Allow) = answer {
-            let wanted = Capability::grant(call.point_name());
+        if let Some(Answer::Result(HookResult::Allow)) = answer.as_deref() {
+            let wanted = Capability::grant(seen.call().point_name());
             rights::check(lua, "the hook answered Allow", &wanted)?;
         }
-        Ok(Some(Box::new((answer, seen.changes()?))))
+        seen.settle()?;
+        Ok(answer)
     }
 
     fn told<T>(&self, asked: Result<Result<T, String>, LuaError>) -> Result<T, HookError> {
@@ -99,72 +101,57 @@ impl LuaHook {
     }
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
-        let asked = self.ask(cx, Role::Intercept)?;
-        self.write_back(cx, asked)
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Intercept, deadline.as_ref());
+        let asked = self.ask(&seen)?;
+        let changes = seen.changes();
+        self.write_back(cx, asked, changes)
     }
 
-    fn write_back(&self, cx: &mut HookContext<'_>, asked: Asked) -> Result<HookResult, HookError> {
-        let Some(said) = asked else {
-            return Ok(HookResult::Continue);
-        };
-        let (answer, mut changes) = *said;
-        let result = match answer {
-            Answer::Result(result) => result,
-            Answer::Modified(data) => {
-                self.modified(cx.phase(), data, &mut changes)?;
-                HookResult::Continue
-            }
-        };
-        for (name, value) in changes.args {
-            // What can't be read is set as it is; an unknown name fails where it is set.
-            let value = match cx.arg_json(&name) {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_arg_json(&name, value).map_err(|e| self.at(&e))?;
-        }
-        if let Some(value) = changes.result {
-            let value = match cx.result_json() {
-                Ok(original) => restore(&original, value),
-                Err(_) => value,
-            };
-            cx.set_result_json(value).map_err(|e| self.at(&e))?;
-        }
-        Ok(result)
-    }
-
-    /// The predecessor's way to say what changed.
-    fn modified(
+    fn write_back(
         &self,
-        phase: Phase,
-        data: serde_json::Value,
-        changes: &mut Changes,
-    ) -> Result<(), HookError> {
-        match (phase, data) {
-            (Phase::Pre, serde_json::Value::Object(args)) => {
-                changes.args.extend(args.into_iter().map(|(name, value)| (name.into(), value)));
-                Ok(())
+        cx: &mut HookContext<'_>,
+        asked: Asked,
+        changes: Changes,
+    ) -> Result<HookResult, HookError> {
+        if !changes.is_empty() {
+            changes.write(cx).map_err(|e| self.at(&e))?;
+        }
+        match asked.map(|answer| *answer) {
+            None => Ok(HookResult::Continue),
+            Some(Answer::Result(result)) => Ok(result),
+            Some(Answer::Modified(data)) => self.modify(cx, data),
+        }
+    }
+
+    /// The predecessor's way to say what changed; it wins over what was assigned.
+    fn modify(&self, cx: &mut HookContext<'_>, data: Json) -> Result<HookResult, HookError> {
+        match (cx.phase(), data) {
+            (Phase::Pre, Json::Object(args)) => {
+                for (name, value) in args {
+                    set_arg(cx, &name, value).map_err(|e| self.at(&e))?;
+                }
             }
-            (Phase::Pre, _) => Err(self.at(
+            (Phase::Pre, _) => return Err(self.at(
                 &"`data` of a modified call is a table of arguments by name, for example {type = \"modified\", data = {params = {…}}}",
             )),
-            (_, result) => {
-                changes.result = Some(result);
-                Ok(())
-            }
+            (_, result) => set_result(cx, result).map_err(|e| self.at(&e))?,
         }
+        Ok(HookResult::Continue)
     }
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
-        let asked = self.ask(cx, Role::Guard)?;
+        let deadline = self.deadline(cx);
+        let seen = Seen::new(&self.vm, cx, Role::Guard, deadline.as_ref());
+        let asked = self.ask(&seen)?;
         self.vote(cx.phase(), asked)
     }
 
     fn vote(&self, phase: Phase, asked: Asked) -> Result<Vote, HookError> {
-        let Some(said) = asked else {
+        let Some(answer) = asked else {
             return Ok(Vote::Pass);
         };
-        match said.0 {
+        match *answer {
             Answer::Result(result) => answer::vote(result, phase).map_err(|error| match error {
                 ApiError::Said(said) => self.at(&said),
                 ApiError::Lua(error) => HookError::other(LuaError::of(&self.vm.name, &error)),

@@ -41,23 +41,21 @@ local function deadline()
     if said then error(said, 0) end
     return ms
 end
--- Found without a call, as `ctx.args` is in most hooks.
-local fields = setmetatable({ args = args, deadline = deadline }, {
+-- `args` is a field: read in most hooks, it is found without a call. Nobody assigns it, the table is read-only.
+local ctx = setmetatable({ args = args }, {
     __index = function(_, key)
+        if key == "deadline" then return deadline end
         local value, said = read(key)
         if said then error(said, 0) end
         return value
     end,
-})
-local ctx = setmetatable({}, {
-    __index = fields,
     __newindex = function(_, key, value)
         local _, said = write(key, value)
         if said then error(said, 0) end
     end,
     __metatable = "ctx",
 })
-return ctx, args, fields
+return ctx, args
 "#;
 
 /// The object, and where its functions find the call.
@@ -112,12 +110,10 @@ impl Proxy {
         let given = (
             read, write, read_arg, write_arg, all_args, left, next, accessors,
         );
-        let made: (Table, Table, Table) = objects.call(given)?;
-        let (ctx, args, fields) = made;
+        let (ctx, args): (Table, Table) = objects.call(given)?;
         // `rawset` would keep something there for the next call.
-        for table in [&ctx, &args, &fields] {
-            table.set_readonly(true);
-        }
+        ctx.set_readonly(true);
+        args.set_readonly(true);
         Ok(Proxy { stage, ctx })
     }
 

@@ -2,9 +2,6 @@
 
 use hooks_runtime::GuardContext;
 use mlua::{Lua, LuaString};
-use serde_json::Value as Json;
-
-use crate::convert;
 
 /// The longest string that is kept, in bytes.
 const MAX_KEPT: usize = 64;
@@ -69,42 +66,63 @@ pub(crate) enum Plain<'v> {
     Text(&'v str),
 }
 
-impl Plain<'_> {
-    /// Its JSON form; nothing: it has none, which [`crate::convert::to_json`] says why.
-    pub(crate) fn json(self) -> Option<Json> {
-        match self {
-            Plain::Flag(flag) => Some(Json::Bool(flag)),
-            Plain::Number(number) => convert::json_number(number).ok(),
-            Plain::Text(text) => Some(Json::String(text.to_owned())),
-        }
-    }
+/// The types whose values are one plain value, as they are written at the site.
+enum Type {
+    Text,
+    String,
+    Flag,
+    U64,
+    I64,
+    U32,
+    I32,
+    Usize,
+    F64,
 }
 
-/// The argument at that position, if it is a plain value of one of the usual types and can be read now; for
-/// everything else, and for what is wrong with it, there is its JSON form.
+fn plain_type(ty: &str) -> Option<Type> {
+    Some(match ty {
+        "&str" => Type::Text,
+        "String" | "&String" => Type::String,
+        "bool" | "&bool" => Type::Flag,
+        "u64" => Type::U64,
+        "i64" => Type::I64,
+        "u32" => Type::U32,
+        "i32" => Type::I32,
+        "usize" => Type::Usize,
+        "f64" => Type::F64,
+        _ => return None,
+    })
+}
+
+/// Whether values of that type are one plain value.
+pub(crate) fn is_plain(ty: &str) -> bool {
+    plain_type(ty).is_some()
+}
+
+/// The argument at that position, if it is a plain value and can be read now; for everything else, and for what is
+/// wrong with it, there is its JSON form.
 pub(crate) fn read<'c>(call: &'c GuardContext<'_>, at: usize) -> Option<Plain<'c>> {
     macro_rules! number {
         ($type:ty) => {
             call.arg_at::<$type>(at).map(|value| *value as f64)
         };
     }
-    let number = match call.site().args[at].ty {
-        "&str" => return call.arg_at::<str>(at).map(Plain::Text).ok(),
-        "String" | "&String" => {
+    let number = match plain_type(call.site().args[at].ty)? {
+        Type::Text => return call.arg_at::<str>(at).map(Plain::Text).ok(),
+        Type::String => {
             let text = call.arg_at::<String>(at);
             return text.map(|text| Plain::Text(text)).ok();
         }
-        "bool" | "&bool" => {
+        Type::Flag => {
             let flag = call.arg_at::<bool>(at);
             return flag.map(|flag| Plain::Flag(*flag)).ok();
         }
-        "u64" => number!(u64),
-        "i64" => number!(i64),
-        "u32" => number!(u32),
-        "i32" => number!(i32),
-        "usize" => number!(usize),
-        "f64" => number!(f64),
-        _ => return None,
+        Type::U64 => number!(u64),
+        Type::I64 => number!(i64),
+        Type::U32 => number!(u32),
+        Type::I32 => number!(i32),
+        Type::Usize => number!(usize),
+        Type::F64 => number!(f64),
     };
     number.ok().filter(|n| n.is_finite()).map(Plain::Number)
 }

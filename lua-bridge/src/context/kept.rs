@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hooks_runtime::{GuardContext, Role};
 use serde_json::Value as Json;
 
-use super::{Held, Now, Seen};
+use super::{Changes, Held, Now, Seen};
 use crate::allowance::Deadline;
 use crate::vm::{Slot, Vm};
 
@@ -18,13 +18,13 @@ pub(crate) struct Kept {
 }
 
 struct KeptValue {
-    original: Option<Json>,
+    original: Option<Box<Json>>,
     now: KeptNow,
 }
 
 enum KeptNow {
     Lua(Slot),
-    Plain(Json),
+    Other(Now),
 }
 
 impl KeptValue {
@@ -33,7 +33,7 @@ impl KeptValue {
             original: held.original,
             now: match held.now {
                 Now::Lua(value) => KeptNow::Lua(vm.keep(value)),
-                Now::Plain(json) => KeptNow::Plain(json),
+                other => KeptNow::Other(other),
             },
         }
     }
@@ -43,8 +43,20 @@ impl KeptValue {
             original: self.original,
             now: match self.now {
                 KeptNow::Lua(slot) => Now::Lua(slot.into_value()),
-                KeptNow::Plain(json) => Now::Plain(json),
+                KeptNow::Other(now) => now,
             },
+        }
+    }
+}
+
+impl Kept {
+    /// The values again, to be used in the state's gate until they are settled.
+    pub(crate) fn held(self) -> Changes {
+        let args = self.args.into_iter();
+        let args = args.map(|(at, value)| (at, value.into_held()));
+        Changes {
+            args: args.collect(),
+            result: self.result.map(KeptValue::into_held),
         }
     }
 }
@@ -58,11 +70,10 @@ impl<'c, 'g> Seen<'c, 'g> {
         deadline: &'c Deadline,
         kept: Kept,
     ) -> Self {
-        let args = kept.args.into_iter();
-        let args = args.map(|(at, value)| (at, value.into_held()));
+        let held = kept.held();
         Seen {
-            args: RefCell::new(args.collect()),
-            result: RefCell::new(kept.result.map(KeptValue::into_held)),
+            args: RefCell::new(held.args),
+            result: RefCell::new(held.result),
             ..Seen::new(vm, call, role, Some(deadline))
         }
     }

@@ -9,7 +9,7 @@ use mlua::{IntoLuaMulti, Lua, MultiValue, Value};
 use super::{Asked, LuaHook, said};
 use crate::allowance::{Allowance, Deadline};
 use crate::bind::{ApiError, ApiResult};
-use crate::context::{Kept, Seen};
+use crate::context::{Changes, Kept, Seen};
 use crate::host::BoxFuture;
 use crate::run::{Driven, Step, Work, drive_work};
 
@@ -87,7 +87,11 @@ impl<'g, C: Deref<Target = GuardContext<'g>> + Send> Work for Question<'_, C> {
 }
 
 impl LuaHook {
-    async fn ask_waiting<'g, C>(&self, call: &mut C, role: Role) -> Result<Asked, HookError>
+    async fn ask_waiting<'g, C>(
+        &self,
+        call: &mut C,
+        role: Role,
+    ) -> Result<(Asked, Changes), HookError>
     where
         C: Deref<Target = GuardContext<'g>> + Send,
     {
@@ -103,7 +107,8 @@ impl LuaHook {
             deadline,
             kept: Kept::default(),
         };
-        self.told(drive_work(&self.vm, &self.function, &mut question).await)
+        let asked = self.told(drive_work(&self.vm, &self.function, &mut question).await)?;
+        Ok((asked, question.kept.held()))
     }
 
     pub(crate) fn intercept_waiting<'a>(
@@ -111,8 +116,8 @@ impl LuaHook {
         cx: &'a mut HookContext<'a>,
     ) -> BoxFuture<'a, Result<HookResult, HookError>> {
         Box::pin(async move {
-            let asked = self.ask_waiting(cx, Role::Intercept).await?;
-            self.write_back(cx, asked)
+            let (asked, changes) = self.ask_waiting(cx, Role::Intercept).await?;
+            self.write_back(cx, asked, changes)
         })
     }
 
@@ -121,7 +126,7 @@ impl LuaHook {
         mut cx: &'a mut GuardContext<'a>,
     ) -> BoxFuture<'a, Result<Vote, HookError>> {
         Box::pin(async move {
-            let asked = self.ask_waiting(&mut cx, Role::Guard).await?;
+            let (asked, _) = self.ask_waiting(&mut cx, Role::Guard).await?;
             self.vote(cx.phase(), asked)
         })
     }
