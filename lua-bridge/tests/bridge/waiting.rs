@@ -484,6 +484,77 @@ async fn a_dropped_call_drops_what_its_hook_waits_for() {
     assert_eq!(shop.engine.states(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_that_are_dropped_at_any_moment_leave_the_state_as_it_was() {
+    const AT_ONCE: usize = 8;
+    let code = "Hook.register('shop.ship', function(ctx)
+            local item = ctx.args.order.item
+            for turn = 1, 3 do
+                assert(Tool.invoke('desk', {item = item}) == item and ctx.args.order.item == item)
+                ctx.args.order.count += 1
+            end
+        end, {async = true})";
+    let shop = shop_with(engine().hooks_at_once(AT_ONCE), code).await;
+    let answering = async {
+        loop {
+            let Request { params, answer } = shop.request().await;
+            // The call may be gone.
+            answer.send(params["item"].clone()).unwrap_or_default();
+        }
+    };
+    let calling = async {
+        let (mut ended, mut dropped) = (0, 0);
+        for round in 0..100_u32 {
+            let calls =
+                (0..AT_ONCE as u32).map(|at| (at, shop.ship(order(&format!("{round}-{at}")))));
+            let calls: Vec<_> = calls.collect();
+            for (at, call) in calls {
+                // One in two is left alone, the others end after so many turns of this task.
+                for _ in 0..(round * 7 + at * 3) % 23 {
+                    tokio::task::yield_now().await;
+                }
+                if at % 2 == 1 {
+                    call.abort();
+                }
+                match call.await {
+                    Ok(shipped) => {
+                        assert_eq!(shipped.unwrap()["order"]["count"], 4);
+                        ended += 1;
+                    }
+                    Err(error) => {
+                        assert!(error.is_cancelled(), "{error}");
+                        dropped += 1;
+                    }
+                }
+            }
+        }
+        (ended, dropped)
+    };
+    let (ended, dropped) = tokio::select! {
+        () = answering => unreachable!("it has no end"),
+        counts = in_time(calling) => counts,
+    };
+    assert!(
+        ended >= 400 && dropped > 0,
+        "{ended} ended, {dropped} dropped"
+    );
+    assert_eq!(shop.script.stopped(), None);
+    // As many as ever may wait at once.
+    let calls: Vec<_> = (0..AT_ONCE).map(|_| shop.ship(order("tea"))).collect();
+    for _ in 0..3 {
+        let mut requests = Vec::new();
+        while requests.len() < AT_ONCE {
+            requests.push(shop.request().await);
+        }
+        for Request { params, answer } in requests {
+            answer.send(params["item"].clone()).unwrap();
+        }
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
 #[tokio::test]
 async fn coroutines_of_dropped_calls_are_forgotten() {
     let shop = shop(&notes("")).await;
