@@ -1,6 +1,8 @@
 //! How Rust functions become functions of a script: their errors are plain strings that begin with the
 //! `script:line` of the caller, and those that wait hand their future to whoever drives the coroutine.
 
+use std::borrow::Cow;
+
 use hooks_events::EventError;
 use hooks_runtime::HookError;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
@@ -130,12 +132,17 @@ impl Binder {
     }
 
     /// A function that answers at once. `name` stands in messages about its arguments.
-    pub(crate) fn function<A, R, F>(&self, name: &'static str, f: F) -> mlua::Result<Function>
+    pub(crate) fn function<A, R, F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        f: F,
+    ) -> mlua::Result<Function>
     where
         A: FromLuaMulti,
         R: IntoLuaMulti,
         F: Fn(&Lua, A) -> ApiResult<R> + Send + 'static,
     {
+        let name = name.into();
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let result = A::from_lua_multi(args, lua)
                 .map_err(|error| ApiError::Said(format!("{name}: {error}")))
@@ -227,6 +234,7 @@ fn may_wait(lua: &Lua, name: &str) -> ApiResult<()> {
         Runs::Condition => {
             Some("a `when` can't: look at it in the hook itself, registered with `async = true`")
         }
+        Runs::Unload => Some("what a script does last can't"),
         Runs::Observer => Some(
             "an observer can't, because its call is over: publish an event, whose handlers may wait",
         ),

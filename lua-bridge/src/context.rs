@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 
 use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
+use crate::call_state;
 use crate::convert;
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
@@ -35,6 +36,7 @@ const FIELDS: &[&str] = &[
     "result",
     "error",
     "metadata",
+    "state",
     "deadline",
 ];
 
@@ -183,6 +185,7 @@ impl<'c, 'g> Seen<'c, 'g> {
         let key = name(key)?;
         let json = match key.as_str() {
             "result" => return self.read_result(lua),
+            "state" => return call_state::of(lua, call),
             "point" => json!(call.point_name()),
             "phase" => json!(call.phase()),
             "component" => json!(call.component()),
@@ -274,12 +277,12 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// changed what it may not.
     pub(crate) fn settle(&self) -> ApiResult<()> {
         for (at, held) in self.args.borrow_mut().iter_mut() {
-            if held.settle()? {
+            if held.settle(&self.vm.lua)? {
                 self.may_change("args", self.call.site().args[*at].name, Phase::Pre)?;
             }
         }
         if let Some(held) = &mut *self.result.borrow_mut()
-            && held.settle()?
+            && held.settle(&self.vm.lua)?
         {
             self.may_change("result", "", Phase::Post)?;
         }
@@ -356,7 +359,7 @@ impl Call for Seen<'_, '_> {
             return Err(format!("`ctx.{key}` can't be assigned: a hook changes `ctx.args.<name>` in phase pre and `ctx.result` in phase post").into());
         }
         self.may_change("result", "", Phase::Post)?;
-        convert::to_json(&value)?;
+        convert::to_json(&self.vm.lua, &value)?;
         let mut result = self.result.borrow_mut();
         let original = result.take().and_then(|held| held.original);
         *result = Some(Held {
@@ -377,7 +380,7 @@ impl Call for Seen<'_, '_> {
     fn write_arg(&self, name: &str, value: Value) -> ApiResult<()> {
         let at = self.position(name)?;
         self.may_change("args", self.call.site().args[at].name, Phase::Pre)?;
-        convert::to_json(&value)?;
+        convert::to_json(&self.vm.lua, &value)?;
         self.assign(at, Now::Lua(value));
         Ok(())
     }
@@ -440,9 +443,9 @@ impl Held {
     }
 
     /// From the Lua value to JSON; whether it is another one than the call holds.
-    fn settle(&mut self) -> ApiResult<bool> {
+    fn settle(&mut self, lua: &Lua) -> ApiResult<bool> {
         let json = match std::mem::replace(&mut self.now, Now::Same) {
-            Now::Lua(value) => convert::to_json(&value)?,
+            Now::Lua(value) => convert::to_json(lua, &value)?,
             Now::Flag(flag) => Json::Bool(flag),
             Now::Number(number) => convert::json_number(number)?,
             Now::Text(text) => Json::String(text),

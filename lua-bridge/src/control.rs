@@ -27,13 +27,20 @@ pub(crate) struct Control {
     inner: AtomicU64,
     /// What runs, as [`Runs`].
     runs: AtomicU8,
-    unusable: OnceLock<String>,
+    unusable: OnceLock<Ended>,
     /// Told when the use of the state has ended.
     ends: Notify,
     /// Makes the state call [`Control::check`].
     pub(crate) switch: Arc<Switch>,
     /// The watchdog's: the call that it saw last, and since when.
     seen: Mutex<Option<(u64, Instant)>>,
+}
+
+/// Why a state can't be used any more.
+struct Ended {
+    why: String,
+    /// It hit a limit; else the host stopped it.
+    is_limit: bool,
 }
 
 /// What runs in a state, as far as waiting matters.
@@ -48,6 +55,8 @@ pub(crate) enum Runs {
     Condition,
     /// An observer.
     Observer,
+    /// What a script does last.
+    Unload,
 }
 
 /// A limited call; it ends with this.
@@ -158,7 +167,7 @@ impl Control {
     /// What runs now.
     pub(crate) fn runs(&self) -> Runs {
         let runs = self.runs.load(Ordering::Relaxed);
-        let known = [Runs::Hook, Runs::Condition, Runs::Observer];
+        let known = [Runs::Hook, Runs::Condition, Runs::Observer, Runs::Unload];
         let found = known.into_iter().find(|known| *known as u8 == runs);
         found.unwrap_or(Runs::Coroutine)
     }
@@ -187,10 +196,19 @@ impl Control {
         })
     }
 
-    /// Ends the use of the state for good; the first reason stays.
+    /// Ends the use of the state for good because it hit a limit; the first reason stays.
     pub(crate) fn end(&self, why: impl Into<String>) {
+        self.end_for(why.into(), true);
+    }
+
+    /// The same because the host wants it.
+    pub(crate) fn stop(&self, why: impl Into<String>) {
+        self.end_for(why.into(), false);
+    }
+
+    fn end_for(&self, why: String, is_limit: bool) {
         // A second reason changes nothing.
-        let _ = self.unusable.set(why.into());
+        let _ = self.unusable.set(Ended { why, is_limit });
         self.switch.arm();
         self.ends.notify_waiters();
     }
@@ -213,7 +231,13 @@ impl Control {
 
     /// Why the state can't be used any more.
     pub(crate) fn ended(&self) -> Option<&str> {
-        self.unusable.get().map(String::as_str)
+        self.unusable.get().map(|ended| ended.why.as_str())
+    }
+
+    /// The limit that it hit, if that is why.
+    pub(crate) fn hit_limit(&self) -> Option<&str> {
+        let ended = self.unusable.get().filter(|ended| ended.is_limit);
+        ended.map(|ended| ended.why.as_str())
     }
 
     /// What the interrupt asks: may the script go on?

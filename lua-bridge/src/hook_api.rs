@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 
 use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
-use crate::hook_handle::{self, Handle, alive, target_id};
+use crate::hook_call::{self, NamedSites};
+use crate::hook_handle::{self, Handle, alive, target_parts};
 use crate::hook_options::HookOptions;
 use crate::lua_condition;
 use crate::lua_hook::LuaHook;
@@ -28,6 +29,7 @@ pub(crate) fn install(
     registrations: &Arc<Registrations>,
     stem: &str,
     limit: Duration,
+    sites: &NamedSites,
 ) -> mlua::Result<()> {
     hook_handle::install(lua, bind, registrations)?;
     let hook = lua.create_table()?;
@@ -43,7 +45,8 @@ pub(crate) fn install(
     hook.raw_set(
         "unregister",
         bind.function("Hook.unregister", move |_, target: Value| {
-            alive(&own)?.remove(&target_id(&target)?)
+            let own = alive(&own)?;
+            own.remove_all(&target_parts(&own, &target)?)
         })?,
     )?;
     let own = Arc::downgrade(registrations);
@@ -72,12 +75,13 @@ pub(crate) fn install(
         bind.function("Hook.explain", |lua, (point, args): (String, Value)| {
             let args = match args {
                 Value::Nil => None,
-                args => Some(convert::to_json(&args)?),
+                args => Some(convert::to_json(lua, &args)?),
             };
             let explained = hooks().explain(&point, args.as_ref())?;
             Ok(convert::to_lua(lua, &json!(explained))?)
         })?,
     )?;
+    hook_call::install(&hook, bind, limit, sites)?;
     lua.globals().raw_set("Hook", hook)
 }
 
@@ -138,7 +142,7 @@ fn register(
     }
     let meta = options.apply(meta);
     let hook = Arc::new(hook);
-    own.add(match role {
+    own.add(vec![match role {
         Role::Intercept if is_async => {
             PreparedHook::intercept_async_with(meta, hook, LuaHook::intercept_waiting)
         }
@@ -148,9 +152,10 @@ fn register(
         Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
         Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
         Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
-    })?;
+    }])?;
     own.set_group(&id, group);
-    Ok(lua.create_any_userdata(Handle { id, point })?)
+    let parts = vec![id.clone()];
+    Ok(lua.create_any_userdata(Handle { id, point, parts })?)
 }
 
 /// Unregisters the script's own hooks, or those of one group; says how many.

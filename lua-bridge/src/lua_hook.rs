@@ -61,7 +61,7 @@ impl LuaHook {
         let phase = seen.call().phase();
         let answer = match returned {
             None => None,
-            Some(value) => Some(Box::new(answer::read(&value, seen.role(), phase)?)),
+            Some(value) => Some(Box::new(answer::read(lua, &value, seen.role(), phase)?)),
         };
         if let Some(Answer::Result(HookResult::Allow)) = answer.as_deref() {
             let wanted = Capability::grant(seen.call().point_name());

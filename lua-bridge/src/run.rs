@@ -113,7 +113,7 @@ impl Work for Called {
         };
         Ok(match driven.resume(values)? {
             Step::Wait(place, future) => Step::Wait(place, future),
-            Step::Done(value) => Step::Done(convert::to_json(&value).map_err(|error| {
+            Step::Done(value) => Step::Done(convert::to_json(lua, &value).map_err(|error| {
                 mlua::Error::RuntimeError(format!("the value that it returned: {error}"))
             })?),
         })

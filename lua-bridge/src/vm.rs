@@ -16,6 +16,7 @@ use crate::memory;
 use crate::proxy::Proxy;
 use crate::raw::Interrupt;
 use crate::scalar::Interned;
+use crate::unload::Unload;
 use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
@@ -33,6 +34,7 @@ pub(crate) struct Vm {
     asked: AtomicUsize,
     asked_limit: usize,
     slots: Mutex<Slots>,
+    pub(crate) unload: Unload,
     /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
     has_freed: AtomicBool,
     _interrupt: Interrupt,
@@ -97,6 +99,7 @@ impl Vm {
             asked: AtomicUsize::new(0),
             asked_limit,
             slots: Mutex::default(),
+            unload: Unload::default(),
             has_freed: AtomicBool::new(false),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));

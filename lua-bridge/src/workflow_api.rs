@@ -39,9 +39,9 @@ pub(crate) fn install(
             Ok(lua.create_any_userdata(WorkflowHandle(workflow))?)
         })?,
     )?;
-    let run = bind.waiting("wf:run", |_, (this, input): (Value, Value)| {
+    let run = bind.waiting("wf:run", |lua, (this, input): (Value, Value)| {
         let workflow = of(&this)?;
-        let input = convert::to_json(&input)?;
+        let input = convert::to_json(lua, &input)?;
         Ok(Box::pin(async move {
             workflow
                 .run(input)
@@ -92,7 +92,7 @@ fn step_spec(lua: &Lua, at: usize, step: &Table, limit: Duration) -> ApiResult<S
     let options = Options::new(&what, step, &known)?;
     let (tool, run) = (options.string("tool")?, options.function("run")?);
     let agent = options.raw("agent")?;
-    let (params, input) = (options.json("params")?, options.json("input")?);
+    let (params, input) = (options.json(lua, "params")?, options.json(lua, "input")?);
     let (work, input) = match (tool, agent, run) {
         (Some(tool), Value::Nil, None) => {
             if input.is_some() {

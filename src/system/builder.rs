@@ -426,7 +426,7 @@ impl HookSystemBuilder {
             .point("script.load")
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
-        let engine = super::with_conditions(hooks_lua::LuaEngine::builder());
+        let engine = super::with_builtins(hooks_lua::LuaEngine::builder());
         let engine = engine.events(self.bus.clone()).build();
         let mut scripts = Vec::new();
         for entry in &self.config.scripts {
