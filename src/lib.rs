@@ -35,6 +35,7 @@
 //! | `events` | the event bus, and what hooks did as events |
 //! | `system` | `HookSystem`: configuration, required hooks, approval, events |
 //! | `tools`, `agents`, `workflows` | the instrumented crates |
+//! | `mcp` | a gateway in front of MCP servers, tools as an MCP server |
 //! | `lua` | scripts as hook authors |
 //! | `full` | all of these but `test` |
 
@@ -58,6 +59,8 @@ pub use hooks_builtin as builtin;
 pub use hooks_events as events;
 #[cfg(feature = "lua")]
 pub use hooks_lua as lua;
+#[cfg(feature = "mcp")]
+pub use hooks_mcp as mcp;
 #[cfg(feature = "tools")]
 pub use hooks_tools as tools;
 #[cfg(feature = "workflows")]

@@ -7,38 +7,24 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use hooks_runtime::{ArgError, GuardContext, HookContext, Phase, Role};
+use hooks_runtime::{ArgError, GuardContext, Phase, Role};
 use mlua::{Lua, Table, Value};
-use serde_json::{Value as Json, json};
-use smallvec::SmallVec;
+use serde_json::Value as Json;
 
 use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
-use crate::call_state;
 use crate::convert;
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
 
+mod facts;
+mod held;
 mod kept;
 
+use facts::FIELDS;
+pub(crate) use held::{Changes, set_arg, set_result};
+use held::{Held, HeldArgs, Now};
 pub(crate) use kept::Kept;
-
-const FIELDS: &[&str] = &[
-    "point",
-    "phase",
-    "component",
-    "call_id",
-    "correlation_id",
-    "attempt",
-    "item",
-    "elapsed_ms",
-    "args",
-    "result",
-    "error",
-    "metadata",
-    "state",
-    "deadline",
-];
 
 /// A call as the functions of `ctx` use it.
 pub(crate) trait Call {
@@ -66,28 +52,6 @@ pub(crate) struct Seen<'c, 'g> {
     /// By the position of the argument; only what the script may change inside, and what it assigned.
     args: RefCell<HeldArgs>,
     result: RefCell<Option<Held>>,
-}
-
-/// Arguments by their position.
-type HeldArgs = SmallVec<[(usize, Held); 2]>;
-
-/// A value as the script holds it.
-struct Held {
-    /// As the call holds it; `None`: assigned without having been read.
-    original: Option<Box<Json>>,
-    now: Now,
-}
-
-enum Now {
-    /// What the script may still change inside.
-    Lua(Value),
-    Flag(bool),
-    Number(f64),
-    Text(String),
-    /// After the hook: what differs, or has been assigned.
-    Changed(Json),
-    /// After the hook: as it was.
-    Same,
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
@@ -180,55 +144,6 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok(value)
     }
 
-    fn field(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
-        let call = self.call;
-        let key = name(key)?;
-        let json = match key.as_str() {
-            "result" => return self.read_result(lua),
-            "state" => return call_state::of(lua, call),
-            "point" => json!(call.point_name()),
-            "phase" => json!(call.phase()),
-            "component" => json!(call.component()),
-            "call_id" => json!(call.call_id()),
-            "correlation_id" => json!(call.correlation_id()),
-            "attempt" => json!(call.attempt()),
-            "item" => json!(call.item()),
-            "elapsed_ms" => json!(call.elapsed().as_secs_f64() * 1000.0),
-            "error" => match call.error_text() {
-                Ok(text) => json!(text),
-                Err(ArgError::Phase { .. }) => Json::Null,
-                Err(error) => return Err(error.to_string().into()),
-            },
-            "metadata" => self.metadata(),
-            other => {
-                crate::options::check_key("ctx", "field", other, FIELDS)?;
-                Json::Null
-            }
-        };
-        Ok(convert::to_lua(lua, &json)?)
-    }
-
-    fn metadata(&self) -> Json {
-        let (call, site) = (self.call, self.call.site());
-        let fields = site.fields.iter().map(|name| {
-            (
-                (*name).to_owned(),
-                call.field(name).cloned().unwrap_or_default(),
-            )
-        });
-        json!({
-            "hook": call.hook_id(),
-            "parent_id": call.parent_id(),
-            "site": site.path,
-            "file": site.file,
-            "line": site.line,
-            "package": site.package,
-            "returns": site.returns,
-            "plan": call.plan().word(),
-            "fields": fields.collect::<serde_json::Map<_, _>>(),
-        })
-    }
-
     fn read_result(&self, lua: &Lua) -> ApiResult<Value> {
         if let Some(held) = &*self.result.borrow() {
             return held.value(lua);
@@ -296,55 +211,6 @@ impl<'c, 'g> Seen<'c, 'g> {
             result: self.result.into_inner(),
         }
     }
-}
-
-/// What has to be written back.
-pub(crate) struct Changes {
-    args: HeldArgs,
-    result: Option<Held>,
-}
-
-impl Changes {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.args.is_empty() && self.result.is_none()
-    }
-
-    /// Gives the call what the script changed.
-    pub(crate) fn write(self, cx: &mut HookContext<'_>) -> Result<(), ArgError> {
-        for (at, held) in self.args {
-            let Some(now) = held.changed() else { continue };
-            let arg = &cx.site().args[at];
-            // Such a type says itself which number it holds.
-            if scalar::is_plain(arg.ty) {
-                cx.set_arg_json(arg.name, now)?;
-            } else {
-                set_arg(cx, arg.name, now)?;
-            }
-        }
-        match self.result.and_then(Held::changed) {
-            Some(result) => set_result(cx, result),
-            None => Ok(()),
-        }
-    }
-}
-
-/// Sets an argument; what Lua can't hold is put back from what it was.
-pub(crate) fn set_arg(cx: &mut HookContext<'_>, name: &str, now: Json) -> Result<(), ArgError> {
-    // What can't be read is set as it is; an unknown name fails where it is set.
-    let now = match cx.arg_json(name) {
-        Ok(original) => convert::restore(&original, now),
-        Err(_) => now,
-    };
-    cx.set_arg_json(name, now)
-}
-
-/// Sets the result, as [`set_arg`].
-pub(crate) fn set_result(cx: &mut HookContext<'_>, now: Json) -> Result<(), ArgError> {
-    let now = match cx.result_json() {
-        Ok(original) => convert::restore(&original, now),
-        Err(_) => now,
-    };
-    cx.set_result_json(now)
 }
 
 impl Call for Seen<'_, '_> {
@@ -430,50 +296,15 @@ impl Call for Seen<'_, '_> {
     }
 }
 
-impl Held {
-    fn value(&self, lua: &Lua) -> ApiResult<Value> {
-        Ok(match &self.now {
-            Now::Lua(value) => value.clone(),
-            Now::Flag(flag) => Value::Boolean(*flag),
-            Now::Number(number) => Value::Number(*number),
-            Now::Text(text) => Value::String(lua.create_string(text)?),
-            Now::Changed(json) => convert::to_lua(lua, json)?,
-            Now::Same => Value::Nil,
-        })
-    }
-
-    /// From the Lua value to JSON; whether it is another one than the call holds.
-    fn settle(&mut self, lua: &Lua) -> ApiResult<bool> {
-        let json = match std::mem::replace(&mut self.now, Now::Same) {
-            Now::Lua(value) => convert::to_json(lua, &value)?,
-            Now::Flag(flag) => Json::Bool(flag),
-            Now::Number(number) => convert::json_number(number)?,
-            Now::Text(text) => Json::String(text),
-            Now::Changed(json) => json,
-            Now::Same => return Ok(false),
-        };
-        let json = match self.original.take() {
-            None => json,
-            Some(original) => match convert::restore(&original, json) {
-                now if now == *original => return Ok(false),
-                now => now,
-            },
-        };
-        self.now = Now::Changed(json);
-        Ok(true)
-    }
-
-    fn changed(self) -> Option<Json> {
-        match self.now {
-            Now::Changed(json) => Some(json),
-            _ => None,
-        }
-    }
-}
+/// The longest name that is looked for, in bytes: what is longer is no name, and would be a long message.
+const MAX_NAME: usize = 256;
 
 /// The name that Lua code gave.
 pub(crate) fn name(key: &Value) -> ApiResult<String> {
     match key {
+        Value::String(key) if key.as_bytes().len() > MAX_NAME => {
+            Err(format!("names have at most {MAX_NAME} bytes").into())
+        }
         Value::String(key) => Ok(key.to_string_lossy()),
         other => Err(format!("names are strings, not a {}", other.type_name()).into()),
     }

@@ -88,6 +88,7 @@ mod json_api;
 mod log_api;
 mod lua_condition;
 mod lua_hook;
+mod memory;
 mod options;
 mod proxy;
 mod raw;

@@ -12,6 +12,7 @@ use crate::bind::Binder;
 use crate::control::{Control, Runs};
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
+use crate::memory;
 use crate::proxy::Proxy;
 use crate::raw::Interrupt;
 use crate::scalar::Interned;
@@ -189,10 +190,8 @@ impl Vm {
             // The script caught the error of the limit, or ended just behind it.
             Ok(_) => LuaError::new(""),
             Err(error) => {
-                if out_of_memory(&error) {
-                    self.control.end(
-                        "it used more memory than it may; use less, or raise the memory limit",
-                    );
+                if memory::is_spent(&error) {
+                    self.control.end(memory::SPENT);
                 }
                 LuaError::of(&self.name, &error)
             }
@@ -262,19 +261,6 @@ impl Vm {
             let freed = std::mem::take(&mut lock(&self.slots).freed);
             drop(freed);
         }
-    }
-}
-
-/// Whether Lua ran out of the memory that it may use, however deep mlua wrapped that.
-fn out_of_memory(error: &mlua::Error) -> bool {
-    match error {
-        mlua::Error::MemoryError(_) => true,
-        mlua::Error::CallbackError { cause, .. } => out_of_memory(cause),
-        mlua::Error::RuntimeError(text) => {
-            let first = text.lines().next().unwrap_or_default();
-            first.ends_with("not enough memory")
-        }
-        _ => false,
     }
 }
 

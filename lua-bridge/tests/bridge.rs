@@ -22,6 +22,8 @@ mod hostile;
 mod hosts;
 #[path = "bridge/kit.rs"]
 mod kit;
+#[path = "bridge/plain.rs"]
+mod plain;
 #[path = "bridge/rebuild.rs"]
 mod rebuild;
 #[path = "bridge/registration.rs"]

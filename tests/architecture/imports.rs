@@ -17,6 +17,7 @@ const PICTURE: &[(&str, &[&str])] = &[
     ("hooks-lua", &["hooks-runtime", "hooks-events"]),
     ("hooks-events", &["hooks-runtime"]),
     ("hooks-builtin", &["hooks-runtime"]),
+    ("hooks-mcp", &["hooks-runtime", "hooks-tools"]),
     // All meet only here.
     (
         "hookpoint",
@@ -28,6 +29,7 @@ const PICTURE: &[(&str, &[&str])] = &[
             "hooks-workflows",
             "hooks-events",
             "hooks-builtin",
+            "hooks-mcp",
             "hooks-lua",
         ],
     ),
@@ -66,6 +68,7 @@ const DOORS: &[(&str, &str)] = &[
     ("jsonschema", "hooks-tools"),
     // Tools check their parameters; a built-in hook checks what a program's own schemas say.
     ("jsonschema", "hooks-builtin"),
+    ("rmcp", "hooks-mcp"),
     ("cap-std", "hooks-tools"),
     ("exmex", "hooks-tools"),
     ("ignore", "hooks-tools"),

@@ -73,6 +73,28 @@ const GREEDY: &[(&str, State)] = &[
         Ended,
     ),
     ("local t = {} for i = 1, 1e9 do t[i] = {i} end", Ended),
+    // Caught: the state is ended all the same.
+    (
+        "pcall(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end)",
+        Ended,
+    ),
+    (
+        "xpcall(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end, function() return 1 end)",
+        Ended,
+    ),
+    (
+        "coroutine.resume(coroutine.create(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
+        Ended,
+    ),
+    (
+        "pcall(pcall, coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
+        Ended,
+    ),
+    // Only words.
+    (
+        "local _, said = pcall(error, 'a tool: not enough memory') error(said)",
+        Stays,
+    ),
     (
         "while true do pcall(string.rep, 'x', 1000000000) end",
         Ended,

@@ -54,6 +54,12 @@ pub(crate) async fn ship(shop: &str, order: Order) -> Result<Value, ShopError> {
     Ok(json!({"shop": shop, "order": order, "body": true}))
 }
 
+/// The same at a synchronous site that hooks may block.
+#[hooked(point = "shop.reserve", component = shop, blocking)]
+pub(crate) fn reserve(shop: &str, order: Order) -> Result<Value, ShopError> {
+    Ok(json!({"shop": shop, "order": order, "body": true}))
+}
+
 /// Fails until the given attempt.
 #[hooked(point = "shop.restock", retry)]
 pub(crate) fn restock(item: String, attempts: &AtomicU32, until: u32) -> Result<u32, ShopError> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hooks_events::EventBus;
 use hooks_lua::host::{BoxFuture, HostError, ToolHost};
 use hooks_lua::{LuaEngine, LuaEngineBuilder, Script};
 use hooks_runtime::test::{TestRegistry, registry};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::globals::hosted;
-use crate::kit::{Order, ShopError, buy, engine, fetch, order, run, run_with, ship};
+use crate::kit::{Order, ShopError, buy, engine, fetch, order, reserve, run, run_with, ship};
 
 /// A tool call that the test answers.
 struct Request {
@@ -65,15 +66,22 @@ async fn shop_with(engine: LuaEngineBuilder, code: &str) -> Shop {
 
 type Shipped = Result<Value, ShopError>;
 
+/// Fails the test, instead of keeping it for ever, if the future does not end.
+async fn in_time<F: Future>(future: F) -> F::Output {
+    let ended = tokio::time::timeout(Duration::from_secs(60), future);
+    ended.await.expect("it ends")
+}
+
 impl Shop {
     /// Begins a call on a task of its own.
     fn ship(&self, order: Order) -> tokio::task::JoinHandle<Shipped> {
         let registry = self.registry.clone();
-        tokio::spawn(async move { registry.wrap(ship("corner", order)).await })
+        tokio::spawn(async move { in_time(registry.wrap(ship("corner", order))).await })
     }
 
     async fn request(&self) -> Request {
-        self.requests.lock().await.recv().await.unwrap()
+        let mut requests = self.requests.lock().await;
+        in_time(requests.recv()).await.unwrap()
     }
 
     async fn value(&self, code: &str) -> Value {
@@ -313,6 +321,75 @@ fn errors_of_what_is_waited_for_can_be_caught() {
     assert_eq!(note, "42 after a wait");
 }
 
+#[tokio::test]
+async fn its_own_script_answers_the_event_that_it_requests() {
+    let registry = registry();
+    let engine = engine().events(EventBus::new()).build();
+    let script = engine
+        .load_source(
+            "shop.lua",
+            "Event.subscribe('price.of', function(event)
+                Time.sleep(0)
+                return {cents = #event.data.item * 10}
+            end)
+            inbox = Event.subscribe('shipped.*')
+            Hook.register('shop.ship', function(ctx)
+                local order = ctx.args.order
+                order.count = Event.request('price.of', {item = order.item}).cents
+                Event.publish('shipped.' .. order.item, {})
+                order.note = inbox:receive(60000).topic
+            end, {async = true})",
+        )
+        .unwrap();
+    registry.wrap(script.execute()).await.unwrap();
+    let calls = ["tea", "milk", "bread"].map(|item| {
+        let call = registry.wrap(ship("corner", order(item)));
+        async move { (item, in_time(call).await.unwrap()) }
+    });
+    for call in calls {
+        let (item, shipped) = call.await;
+        assert_eq!(shipped["order"]["count"], 10 * item.len());
+        assert_eq!(shipped["order"]["note"], format!("shipped.{item}"));
+    }
+}
+
+#[tokio::test]
+async fn its_state_is_that_of_the_call_after_each_wait_and_after_the_body() {
+    let shop = shop(
+        "Hook.register('shop.ship', function(ctx)
+            if ctx.phase == 'pre' then ctx.state.item = ctx.args.order.item end
+            local said = Tool.invoke('desk', {item = ctx.state.item})
+            assert(said == ctx.state.item)
+            if ctx.phase == 'post' then ctx.result.state = ctx.state.item end
+        end, {async = true, phase = {'pre', 'post'}})",
+    )
+    .await;
+    let items = ["tea", "milk", "bread"];
+    let calls = items.map(|item| shop.ship(order(item)));
+    for _ in ["pre", "post"] {
+        let mut requests = Vec::new();
+        while requests.len() < items.len() {
+            requests.push(shop.request().await);
+        }
+        for Request { params, answer } in requests.into_iter().rev() {
+            answer.send(params["item"].clone()).unwrap();
+        }
+    }
+    for (item, call) in items.into_iter().zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap()["state"], item);
+    }
+}
+
+#[tokio::test]
+async fn in_shadow_mode_it_waits_and_changes_nothing() {
+    let shop = shop(&notes("mode = 'shadow'")).await;
+    let call = shop.ship(order("tea"));
+    shop.request().await.answer.send(json!("unseen")).unwrap();
+    let shipped = call.await.unwrap().unwrap();
+    assert_eq!(shipped["order"]["note"], Value::Null);
+    assert_eq!(shop.value("return resumed").await, 1);
+}
+
 #[test]
 fn coroutines_of_the_script_itself_cannot_wait() {
     let code = "Hook.register('shop.ship', function(ctx)
@@ -434,6 +511,121 @@ async fn a_dropped_call_drops_what_its_hook_waits_for() {
     assert_eq!(shop.engine.states(), 0);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_that_are_dropped_at_any_moment_leave_the_state_as_it_was() {
+    const AT_ONCE: usize = 8;
+    let code = "Hook.register('shop.ship', function(ctx)
+            local item = ctx.args.order.item
+            for turn = 1, 3 do
+                assert(Tool.invoke('desk', {item = item}) == item and ctx.args.order.item == item)
+                ctx.args.order.count += 1
+            end
+        end, {async = true})";
+    let shop = shop_with(engine().hooks_at_once(AT_ONCE), code).await;
+    let answering = async {
+        loop {
+            let Request { params, answer } = shop.request().await;
+            // The call may be gone.
+            answer.send(params["item"].clone()).unwrap_or_default();
+        }
+    };
+    let calling = async {
+        let (mut ended, mut dropped) = (0, 0);
+        for round in 0..100_u32 {
+            let calls =
+                (0..AT_ONCE as u32).map(|at| (at, shop.ship(order(&format!("{round}-{at}")))));
+            let calls: Vec<_> = calls.collect();
+            for (at, call) in calls {
+                // One in two is left alone, the others end after so many turns of this task.
+                for _ in 0..(round * 7 + at * 3) % 23 {
+                    tokio::task::yield_now().await;
+                }
+                if at % 2 == 1 {
+                    call.abort();
+                }
+                match call.await {
+                    Ok(shipped) => {
+                        assert_eq!(shipped.unwrap()["order"]["count"], 4);
+                        ended += 1;
+                    }
+                    Err(error) => {
+                        assert!(error.is_cancelled(), "{error}");
+                        dropped += 1;
+                    }
+                }
+            }
+        }
+        (ended, dropped)
+    };
+    let (ended, dropped) = tokio::select! {
+        () = answering => unreachable!("it has no end"),
+        counts = in_time(calling) => counts,
+    };
+    assert!(
+        ended >= 400 && dropped > 0,
+        "{ended} ended, {dropped} dropped"
+    );
+    assert_eq!(shop.script.stopped(), None);
+    // As many as ever may wait at once.
+    let calls: Vec<_> = (0..AT_ONCE).map(|_| shop.ship(order("tea"))).collect();
+    for _ in 0..3 {
+        let mut requests = Vec::new();
+        while requests.len() < AT_ONCE {
+            requests.push(shop.request().await);
+        }
+        for Request { params, answer } in requests {
+            answer.send(params["item"].clone()).unwrap();
+        }
+    }
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn coroutines_of_dropped_calls_are_forgotten() {
+    let shop = shop(&notes("")).await;
+    for _ in 0..200 {
+        let mut call = Box::pin(shop.registry.wrap(ship("corner", order("tea"))));
+        tokio::select! {
+            shipped = &mut call => panic!("{shipped:?}"),
+            _ = shop.request() => {}
+        }
+    }
+    // Where one of them was, a coroutine of the script's own may be now, and it can't wait.
+    let code = "for i = 1, 2000 do local garbage = string.rep('x', 10000) .. i end
+        for _ = 1, 500 do
+            local ok, said = coroutine.wrap(pcall)(Tool.invoke, 'desk', {})
+            assert(ok == false and said:find(\"coroutines of the script's own can't\", 1, true))
+        end
+        return true";
+    assert_eq!(shop.value(code).await, true);
+}
+
+#[tokio::test]
+async fn a_hook_that_cannot_wait_inside_of_one_that_waits_changes_nothing_for_it() {
+    // What it logs asks another hook of the same script.
+    let engine = engine().log(|_| drop(fetch("milk".into())));
+    let shop = shop_with(
+        engine,
+        "Hook.register('shop.fetch', function(ctx)
+            said = select(2, pcall(Tool.invoke, 'desk', {}))
+        end)
+        Hook.register('shop.ship', function(ctx)
+            Log.info('fetch')
+            ctx.args.order.tags = {Tool.invoke('desk', {}), said}
+        end, {async = true})",
+    )
+    .await;
+    let call = shop.ship(order("tea"));
+    shop.request().await.answer.send(json!("waited")).unwrap();
+    let shipped = call.await.unwrap().unwrap();
+    let tags = shipped["order"]["tags"].as_array().unwrap();
+    assert_eq!(tags[0], "waited");
+    let said = tags[1].as_str().unwrap();
+    assert!(said.contains("a hook can't unless"), "{said}");
+}
+
 #[tokio::test]
 async fn calls_under_way_end_with_the_version_that_they_began_with() {
     let shop = shop(&notes("")).await;
@@ -460,6 +652,26 @@ async fn a_hook_that_is_unregistered_ends_the_calls_under_way() {
     assert_eq!(unasked["order"]["note"], Value::Null);
     request.answer.send(json!("at last")).unwrap();
     assert_eq!(call.await.unwrap().unwrap()["order"]["note"], "at last");
+}
+
+#[tokio::test]
+async fn a_hook_that_unregisters_itself_still_answers_the_call_under_way() {
+    for (before, after) in [("handle:unregister()", ""), ("", "Hook.clear()")] {
+        let shop = shop(&format!(
+            "handle = Hook.register('shop.ship', function(ctx)
+                {before}
+                local said = Tool.invoke('desk', {{}})
+                {after}
+                return Result.cancel(said)
+            end, {{async = true, role = 'guard'}})"
+        ))
+        .await;
+        let call = shop.ship(order("tea"));
+        let request = shop.request().await;
+        request.answer.send(json!("the last word")).unwrap();
+        assert!(reason(call.await.unwrap()).ends_with("the last word"));
+        assert!(shop.ship(order("tea")).await.unwrap().is_ok());
+    }
 }
 
 #[tokio::test]
@@ -529,6 +741,19 @@ fn at_a_synchronous_site_it_has_to_be_ready() {
         let bought = crate::kit::block_on(async { ran.buy(order("tea")) });
         assert_eq!(bought.unwrap()["body"], true, "{body}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synchronous_site_that_may_be_blocked_waits() {
+    let shop = shop(&notes("").replace("shop.ship", "shop.reserve")).await;
+    let registry = shop.registry.clone();
+    let call = tokio::task::spawn_blocking(move || {
+        let _entered = registry.enter();
+        reserve("corner", order("tea"))
+    });
+    shop.request().await.answer.send(json!("waited")).unwrap();
+    let reserved = in_time(call).await.unwrap().unwrap();
+    assert_eq!(reserved["order"]["note"], "waited");
 }
 
 #[test]
@@ -641,7 +866,12 @@ async fn the_time_that_is_left_shrinks_with_every_wait() {
         request.answer.send(json!(1)).unwrap();
     }
     let shipped = call.await.unwrap().unwrap();
-    assert_eq!(shipped["order"]["tags"], json!(["7000", "4000", "1000"]));
+    let tags = shipped["order"]["tags"].as_array().unwrap();
+    for (left, most) in tags.iter().zip([7000.0, 4000.0, 1000.0]) {
+        // The watchdog's clock goes on, while the registry's stands still.
+        let left: f64 = left.as_str().unwrap().parse().unwrap();
+        assert!(left <= most && left > most - 1000.0, "{left} of {most}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,10 @@
+//! JSON as it goes through: checked, and kept as it was written.
+
+mod check;
+mod merge;
+mod skim;
+mod text;
+
+pub use check::JsonError;
+pub(crate) use skim::Skim;
+pub use text::JsonText;

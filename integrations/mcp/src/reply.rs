@@ -1,0 +1,52 @@
+//! The result of a request, as hooks see it.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::json::JsonText;
+
+/// The result of a request: one JSON value, as hooks see and change it, and the text that it came as, from which
+/// everything that they did not change goes on. In JSON it is the value itself.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The result.
+    pub value: Value,
+    text: Option<JsonText>,
+}
+
+impl Reply {
+    /// What goes on.
+    pub(crate) fn into_text(self) -> JsonText {
+        match self.text {
+            Some(text) => text.changed_to(&self.value),
+            None => JsonText::of(&self.value),
+        }
+    }
+}
+
+impl From<JsonText> for Reply {
+    fn from(text: JsonText) -> Self {
+        Reply {
+            value: text.value(),
+            text: Some(text),
+        }
+    }
+}
+
+impl From<Value> for Reply {
+    fn from(value: Value) -> Self {
+        Reply { value, text: None }
+    }
+}
+
+impl Serialize for Reply {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reply {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Value::deserialize(from).map(Reply::from)
+    }
+}
