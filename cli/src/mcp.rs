@@ -105,7 +105,7 @@ async fn run_server(args: Serve) -> Done {
         done = ToolServer::new(tools.0).serve_stdio() => done,
         () = in_force.watch() => unreachable!("it watches as long as the command runs"),
     };
-    in_force.end();
+    in_force.end().await;
     done?;
     Ok(ExitCode::SUCCESS)
 }
@@ -138,7 +138,7 @@ async fn run_gateway(args: Args) -> Done {
                 .map(|p| p.to_string_lossy().into_owned());
             let program = program.unwrap_or_default();
             eprintln!("error: the server `{program}` cannot be started: {error}");
-            in_force.end();
+            in_force.end().await;
             return Ok(ExitCode::from(NOT_STARTED));
         }
     };
@@ -148,7 +148,7 @@ async fn run_gateway(args: Args) -> Done {
         ended = gateway.run_until(client, server, stop) => ended,
         () = in_force.watch() => unreachable!("it watches as long as the command runs"),
     };
-    in_force.end();
+    in_force.end().await;
     let code = match ended {
         Ended::ServerGone => {
             eprintln!("error: the server ended before the client left");

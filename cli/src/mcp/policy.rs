@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use hookpoint::lua::Watch;
 use hookpoint::mcp::ElicitationApprover;
@@ -50,6 +51,9 @@ pub(super) struct InForce {
     /// The configuration that is watched.
     config: Option<PathBuf>,
 }
+
+/// How long handlers of events may take when everything is over.
+const DRAIN: Duration = Duration::from_secs(5);
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -145,9 +149,14 @@ impl InForce {
         tokio::join!(scripts, config);
     }
 
-    /// No call passes from here on; prints the report.
-    pub(super) fn end(self) {
-        self.system.drain();
+    /// No call passes from here on: what is kept is written, handlers get what was published, and the report is
+    /// printed.
+    pub(super) async fn end(self) {
+        let drained = self.system.shutdown(DRAIN).await;
+        for left in &drained.undelivered {
+            let (who, events) = (&left.subscription, left.events);
+            tracing::warn!(subscription = %who, events, "events were not handled in time");
+        }
         if let Some(report) = &self.report {
             eprintln!("── report ──\n{}", report.text());
         }
@@ -185,7 +194,7 @@ async fn reload_scripts(mut watch: Watch) {
 /// Looks at the configuration once a second.
 async fn reload_changed(system: &HookSystem, config: &Path) {
     let mut seen = changed(config);
-    let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
         let now = changed(config);
