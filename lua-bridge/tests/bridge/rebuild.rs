@@ -183,10 +183,11 @@ async fn it_is_not_built_anew_if_nobody_wants_it() {
         Some("the host stopped it")
     );
     // Behind its limit, before it is built anew.
-    let late = shop(5, GUARD).await;
+    let mut late = shop(5, GUARD).await;
     late.trap();
     late.script.stopper().stop();
-    tokio::time::sleep(CALM).await;
+    let told = tokio::time::timeout(CALM, late.told()).await;
+    assert!(told.is_err(), "{told:?}");
     assert!(late.script.stopped().is_some());
     // There are to be none.
     let never = shop(0, GUARD).await;
