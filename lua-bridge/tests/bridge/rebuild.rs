@@ -258,3 +258,31 @@ async fn an_exhausted_memory_is_a_limit_too() {
         tokio::time::sleep(Duration::from_secs(120)).await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_dropped_while_it_is_built_anew_leaves_nothing() {
+    let Shop {
+        registry,
+        engine,
+        script,
+        mut told,
+    } = shop(5, GUARD).await;
+    let owned = Arc::new(std::sync::Mutex::new(Some(script)));
+    let owner = owned.clone();
+    let drops = move |_: &mut hooks_runtime::HookContext<'_>| drop(owner.lock().unwrap().take());
+    let _drops = registry
+        .intercept("drops", "script.execute", drops)
+        .unwrap();
+    {
+        let _entered = registry.enter();
+        buy("corner", order("trap")).unwrap_err();
+    }
+    tokio::time::sleep(CALM).await;
+    assert!(owned.lock().unwrap().is_none(), "it was built anew");
+    assert_eq!((engine.states(), registry.list().len()), (0, 1));
+    // Nobody is told of a script that is gone, or that it failed.
+    let event = tokio::time::timeout(CALM, told.recv()).await;
+    if let Ok(Some(Delivery::Event(event))) = event {
+        assert_eq!(event.json().unwrap()["ok"], false);
+    }
+}
