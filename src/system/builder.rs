@@ -73,6 +73,8 @@ impl HookSystem {
             calls: Vec::new(),
             args: ArgLevel::default(),
             has_approver: false,
+            #[cfg(feature = "lua")]
+            prints_to_stderr: false,
             config: Config::default(),
         }
     }
@@ -129,7 +131,7 @@ impl HookSystem {
         Ok(())
     }
 
-    /// Its scripts, in the order in which they were loaded.
+    /// The scripts, in the order in which they were loaded; to watch them, or to reload one.
     #[cfg(feature = "lua")]
     pub fn scripts(&self) -> &[Arc<hooks_lua::Script>] {
         &self.scripts
@@ -245,6 +247,9 @@ pub struct HookSystemBuilder {
     args: ArgLevel,
     /// The program itself says who answers `Ask`.
     has_approver: bool,
+    /// What scripts print goes to standard error.
+    #[cfg(feature = "lua")]
+    prints_to_stderr: bool,
     config: Config,
 }
 
@@ -331,6 +336,13 @@ impl HookSystemBuilder {
         Ok(system)
     }
 
+    /// Lets `print` of scripts write to standard error, for programs whose standard output is a protocol.
+    #[cfg(feature = "lua")]
+    pub fn prints_to_stderr(mut self) -> Self {
+        self.prints_to_stderr = true;
+        self
+    }
+
     /// How long all hooks may take in one call at the points that match, before observers that are lossy are left out.
     pub fn budget(mut self, pattern: impl Into<String>, budget: Duration) -> Self {
         self.config.budgets.insert(pattern.into(), budget);
@@ -341,6 +353,14 @@ impl HookSystemBuilder {
     /// `builtin`, the rules of the built-in hook `redaction`. What a configuration says goes before.
     pub fn redactor(self, redactor: impl Redactor + 'static) -> Self {
         self.registry.set_redactor(redactor);
+        self
+    }
+
+    /// Who answers `Ask` if no configuration says so.
+    pub fn default_approver(self, approver: impl Approver + 'static) -> Self {
+        if self.config.approver.is_none() && !self.has_approver {
+            self.registry.set_approver(approver);
+        }
         self
     }
 
@@ -491,7 +511,13 @@ impl HookSystemBuilder {
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
         let engine = super::with_builtins(hooks_lua::LuaEngine::builder());
-        let engine = engine.events(self.bus.clone()).build();
+        let engine = engine.events(self.bus.clone());
+        let engine = if self.prints_to_stderr {
+            engine.output(std::io::stderr())
+        } else {
+            engine
+        };
+        let engine = engine.build();
         let mut scripts = Vec::new();
         for entry in &self.config.scripts {
             let failed = |error: hooks_lua::ScriptError| HookError::Configuration {
