@@ -41,7 +41,7 @@
 
 pub mod prelude;
 pub mod report;
-#[cfg(all(feature = "lua", feature = "workflows"))]
+#[cfg(feature = "lua")]
 pub mod script;
 #[cfg(feature = "system")]
 pub mod system;

@@ -3,7 +3,7 @@
 use std::any::{Any, TypeId};
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -84,6 +84,8 @@ pub(crate) struct CallMeta<'s> {
     pub(crate) clock: &'s Clock,
     /// Whether the hook that runs now has changed a value. Atomic because the context is `Send`.
     pub(crate) dirty: AtomicBool,
+    /// What [`GuardContext::keep`] was given.
+    pub(crate) kept: Kept,
 }
 
 impl CallMeta<'_> {
@@ -100,6 +102,10 @@ impl CallMeta<'_> {
 
 /// Values that hooks keep from `Pre` to `Done`, by hook and type.
 pub(crate) type Locals = Vec<(u32, TypeId, Box<dyn Any + Send>)>;
+
+/// Values that guards keep, who can't change anything of the call; there once one is. A lock because the context is
+/// `Send`: hooks are asked one after the other.
+pub(crate) type Kept = OnceLock<Box<Mutex<Locals>>>;
 
 /// The call as a guard sees it: sealed, nothing can be changed.
 pub struct GuardContext<'c> {
@@ -186,6 +192,38 @@ impl GuardContext<'_> {
     /// What is planned instead of the body. The value of a planned replacement is read as the result.
     pub fn plan(&self) -> &Plan {
         self.plan
+    }
+
+    /// Keeps a value for this hook until the call is done; it is dropped then, whatever the outcome. A value of the same
+    /// type that was given here before is replaced. For guards and conditions, which get no [`HookContext::local`]; a
+    /// hook and its conditions keep the same.
+    pub fn keep<T: Any + Send + Clone>(&self, value: T) {
+        let key = (self.entry.serial, TypeId::of::<T>());
+        let kept = self.meta.kept.get_or_init(Box::default);
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = kept
+            .iter_mut()
+            .find(|(serial, ty, _)| (*serial, *ty) == key);
+        let before = match same {
+            Some(same) => Some(std::mem::replace(&mut same.2, Box::new(value))),
+            None => {
+                kept.push((key.0, key.1, Box::new(value)));
+                None
+            }
+        };
+        drop(kept);
+        // Out of the lock: it may keep something when it is dropped.
+        drop(before);
+    }
+
+    /// What [`GuardContext::keep`] was given by this hook in this call.
+    pub fn kept<T: Any + Send + Clone>(&self) -> Option<T> {
+        let key = (self.entry.serial, TypeId::of::<T>());
+        let kept = self.meta.kept.get()?.lock();
+        let kept = kept.unwrap_or_else(PoisonError::into_inner);
+        let mut found = kept.iter();
+        let (_, _, value) = found.find(|(serial, ty, _)| (*serial, *ty) == key)?;
+        value.downcast_ref::<T>().cloned()
     }
 
     /// An argument.

@@ -1,5 +1,7 @@
 //! Calls at points that are known only when the program runs.
 
+mod call;
+
 use std::collections::BTreeMap;
 use std::future::ready;
 use std::sync::{Mutex, PoisonError};
@@ -16,6 +18,11 @@ use crate::private::{
 };
 use crate::refusal::HookRefusal;
 use crate::site::{HookSite, SiteInfo};
+
+pub use call::DynamicCall;
+
+/// What stands where other sites have their file.
+const AT_RUN_TIME: &str = "(named at run time)";
 
 /// The bits of a site that is asynchronous and can run again, see `site/text.rs`.
 const FLAGS: u8 = 0b1001;
@@ -56,6 +63,11 @@ impl DynamicSite {
     /// [`HookError::UnknownPoint`] for a name under a built-in group, [`HookError::BadPattern`] for one that is no
     /// dotted lower-case name, or if there are [`DynamicSite::MAX`] sites already.
     pub fn named(point: &str, argument: &str) -> Result<DynamicSite, HookError> {
+        DynamicSite::with_arguments(point, &[argument])
+    }
+
+    /// The same with arguments of these names.
+    fn with_arguments(point: &str, arguments: &[&str]) -> Result<DynamicSite, HookError> {
         let bad = |why: &str| HookError::BadPattern {
             pattern: point.into(),
             why: why.into(),
@@ -66,17 +78,13 @@ impl DynamicSite {
                 "is no point of your own: write a dotted lower-case name such as `orders.accept`",
             ));
         }
-        let mut letters = argument.chars();
-        let starts = letters
-            .next()
-            .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
-        if !starts || !letters.all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        if !arguments.iter().all(|name| is_name(name)) {
             return Err(bad(
                 "has an argument whose name is none: write letters, digits and `_`, such as `order`",
             ));
         }
         let mut named = NAMED.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (point.to_owned(), argument.to_owned());
+        let key = (point.to_owned(), arguments.join(" "));
         if let Some(site) = named.get(&key) {
             return Ok(DynamicSite(site));
         }
@@ -86,14 +94,21 @@ impl DynamicSite {
                  component",
             ));
         }
-        let text =
-            format!("{point}\0(named at run time)\x000\0\0\0Result<_, HookRefusal>\0v{argument}:_");
+        let mut text = format!("{point}\0{AT_RUN_TIME}\x000\0\0\0Result<_, HookRefusal>");
+        for name in arguments {
+            text.push_str(&format!("\0v{name}:_"));
+        }
         let site = HookSite::new(leak(point), leak(&text), FLAGS);
         let site: &'static HookSite = Box::leak(Box::new(site));
         named.insert(key, site);
         drop(named);
         catalogue::register(site);
         Ok(DynamicSite(site))
+    }
+
+    /// Whether a site is one that was named at run time, and no function of the program.
+    pub fn is_one(site: &SiteInfo) -> bool {
+        site.file == AT_RUN_TIME
     }
 
     /// What is known of it.
@@ -154,6 +169,14 @@ impl DynamicSite {
         )
         .await
     }
+}
+
+fn is_name(argument: &str) -> bool {
+    let mut letters = argument.chars();
+    let starts = letters
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    starts && letters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 fn leak(text: &str) -> &'static str {

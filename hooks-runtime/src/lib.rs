@@ -53,7 +53,7 @@ pub use condition::Condition;
 pub use context::{GuardContext, HookContext, Plan};
 pub use digest::Digest;
 pub use discovery::{HookRegistration, link_time_hooks};
-pub use dynamic::DynamicSite;
+pub use dynamic::{DynamicCall, DynamicSite};
 pub use error::{ArgError, HookError};
 pub use executor::KeptAnswer;
 pub use hook::{Hook, HookMetadata, Mode, OnFailure, Origin, Priority, Role, Source, SyncHook};

@@ -26,7 +26,7 @@ pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn AgentHost>) -> ml
     agent.raw_set(
         "create",
         bind.function(WHAT, move |lua, config: Table| {
-            let spec = spec(&config)?;
+            let spec = spec(lua, &config)?;
             check_rights(lua, &spec)?;
             let agent = agents.create(spec)?;
             Ok(lua.create_any_userdata(AgentHandle(agent))?)
@@ -50,20 +50,20 @@ fn check_rights(lua: &Lua, spec: &AgentSpec) -> ApiResult<()> {
     tools.try_for_each(|tool| rights.check(WHAT, &Capability::tool(tool)))
 }
 
-fn spec(config: &Table) -> ApiResult<AgentSpec> {
+fn spec(lua: &Lua, config: &Table) -> ApiResult<AgentSpec> {
     let options = Options::new(WHAT, config, &["name", "model", "tools", "instructions"])?;
     let model = options.table("model", "a table {script = {…}}")?;
     let model = model
         .ok_or("Agent.create: it needs a model, for example model = {script = {\"the answer\"}}")?;
     Ok(AgentSpec {
         name: options.name("name")?,
-        model: model_spec(&model)?,
+        model: model_spec(lua, &model)?,
         tools: options.strings("tools")?,
         instructions: options.string("instructions")?,
     })
 }
 
-fn model_spec(model: &Table) -> ApiResult<ModelSpec> {
+fn model_spec(lua: &Lua, model: &Table) -> ApiResult<ModelSpec> {
     let options = Options::new("Agent.create: model", model, &["script"])?;
     let script = options.table("script", "a list of turns")?;
     let script = script.ok_or("Agent.create: the model needs `script`, a list of turns")?;
@@ -71,7 +71,7 @@ fn model_spec(model: &Table) -> ApiResult<ModelSpec> {
     for turn in script.sequence_values::<Value>() {
         turns.push(match turn? {
             Value::String(text) => ModelTurn::Text(text.to_str()?.to_owned()),
-            Value::Table(turn) => turn_spec(&turn)?,
+            Value::Table(turn) => turn_spec(lua, &turn)?,
             other => {
                 return Err(format!(
                     "Agent.create: a turn is a text or a table, not a {}",
@@ -85,7 +85,7 @@ fn model_spec(model: &Table) -> ApiResult<ModelSpec> {
 }
 
 /// `{text = …}`, `{tool = …, params = {…}}` or `{calls = {{tool = …, params = {…}}, …}}`.
-fn turn_spec(turn: &Table) -> ApiResult<ModelTurn> {
+fn turn_spec(lua: &Lua, turn: &Table) -> ApiResult<ModelTurn> {
     let options = Options::new(
         "Agent.create: a turn",
         turn,
@@ -105,23 +105,23 @@ fn turn_spec(turn: &Table) -> ApiResult<ModelTurn> {
         return Ok(ModelTurn::Text(text));
     }
     let Some(calls) = options.table("calls", "a list of {tool = …, params = {…}}")? else {
-        return Ok(ModelTurn::Calls(vec![call(&options)?]));
+        return Ok(ModelTurn::Calls(vec![call(lua, &options)?]));
     };
     let mut spec = Vec::new();
     for each in calls.sequence_values::<Table>() {
         let each = each?;
-        spec.push(call(&Options::new(
-            "Agent.create: a call",
-            &each,
-            &["tool", "params"],
-        )?)?);
+        spec.push(call(
+            lua,
+            &Options::new("Agent.create: a call", &each, &["tool", "params"])?,
+        )?);
     }
     Ok(ModelTurn::Calls(spec))
 }
 
-fn call(options: &Options<'_>) -> ApiResult<(String, Json)> {
+fn call(lua: &Lua, options: &Options<'_>) -> ApiResult<(String, Json)> {
     let tool = options.name("tool")?;
     let params = parameters(
+        lua,
         "Agent.create: params of",
         &tool,
         &options.raw("params")?,
@@ -152,9 +152,9 @@ fn install_methods(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
             }))
         })
     };
-    let execute = bind.waiting("agent:execute", |_, (this, input): (Value, Value)| {
+    let execute = bind.waiting("agent:execute", |lua, (this, input): (Value, Value)| {
         let agent = of(&this, "execute")?;
-        let input = match convert::to_json(&input)? {
+        let input = match convert::to_json(lua, &input)? {
             Json::String(text) => text,
             Json::Null => {
                 return Err(
@@ -173,9 +173,9 @@ fn install_methods(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
     })?;
     let invoke = bind.waiting(
         "agent:invokeTool",
-        |_, (this, tool, params, more): (Value, String, Value, Value)| {
+        |lua, (this, tool, params, more): (Value, String, Value, Value)| {
             let agent = of(&this, "invokeTool")?;
-            let params = parameters("agent:invokeTool", &tool, &params, &more)?;
+            let params = parameters(lua, "agent:invokeTool", &tool, &params, &more)?;
             Ok(Box::pin(async move {
                 let called = agent.invoke_tool(&tool, params).await;
                 called.map(json).map_err(|error| error.to_string())

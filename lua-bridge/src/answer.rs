@@ -20,7 +20,7 @@ pub(crate) enum Answer {
 }
 
 /// Reads what a hook of that role returned.
-pub(crate) fn read(value: &Value, role: Role, phase: Phase) -> ApiResult<Answer> {
+pub(crate) fn read(lua: &Lua, value: &Value, role: Role, phase: Phase) -> ApiResult<Answer> {
     let answer = match value {
         Value::Nil => Answer::Result(HookResult::Continue),
         Value::String(word) if matches!(&*word.as_bytes(), b"continue" | b"skipped") => {
@@ -33,7 +33,7 @@ pub(crate) fn read(value: &Value, role: Role, phase: Phase) -> ApiResult<Answer>
             )
             .into());
         }
-        Value::Table(table) => from_table(table)?,
+        Value::Table(table) => from_table(lua, table)?,
         other => {
             return Err(format!(
                 "the hook returned a {}, which is no answer: {FORMS}",
@@ -67,7 +67,7 @@ fn plan(word: &str, phase: Phase) -> ApiError {
     format!("a guard votes (continue, allow, ask, cancel, halt); this one returned `{word}` in phase {phase}: register it with role = \"intercept\"").into()
 }
 
-fn from_table(table: &Table) -> ApiResult<Answer> {
+fn from_table(lua: &Lua, table: &Table) -> ApiResult<Answer> {
     let Value::String(kind) = table.raw_get::<Value>("type")? else {
         return Err(format!(
             "the hook returned a table without `type`, which is no answer: {FORMS}"
@@ -100,11 +100,13 @@ fn from_table(table: &Table) -> ApiResult<Answer> {
         }
         "replace" => {
             read(&["type", "data"])?;
-            HookResult::replace_json(options.json("data")?.unwrap_or_default())
+            HookResult::replace_json(options.json(lua, "data")?.unwrap_or_default())
         }
         "modified" => {
             read(&["type", "data"])?;
-            return Ok(Answer::Modified(options.json("data")?.unwrap_or_default()));
+            return Ok(Answer::Modified(
+                options.json(lua, "data")?.unwrap_or_default(),
+            ));
         }
         "cache" => {
             read(&["type", "key", "ttl_ms"])?;
@@ -197,7 +199,7 @@ pub(crate) fn install(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
             let answer = lua.create_table()?;
             answer.raw_set("type", "replace")?;
             // Read now: what has no JSON form is told where it was written.
-            convert::to_json(&value)?;
+            convert::to_json(lua, &value)?;
             answer.raw_set("data", value)?;
             Ok(answer)
         })?,

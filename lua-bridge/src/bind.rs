@@ -1,10 +1,13 @@
 //! How Rust functions become functions of a script: their errors are plain strings that begin with the
 //! `script:line` of the caller, and those that wait hand their future to whoever drives the coroutine.
 
+use std::borrow::Cow;
+
 use hooks_events::EventError;
 use hooks_runtime::HookError;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
+use crate::control::Runs;
 use crate::host::HostError;
 use crate::run::Waiting;
 use crate::vm::Vm;
@@ -129,12 +132,17 @@ impl Binder {
     }
 
     /// A function that answers at once. `name` stands in messages about its arguments.
-    pub(crate) fn function<A, R, F>(&self, name: &'static str, f: F) -> mlua::Result<Function>
+    pub(crate) fn function<A, R, F>(
+        &self,
+        name: impl Into<Cow<'static, str>>,
+        f: F,
+    ) -> mlua::Result<Function>
     where
         A: FromLuaMulti,
         R: IntoLuaMulti,
         F: Fn(&Lua, A) -> ApiResult<R> + Send + 'static,
     {
+        let name = name.into();
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let result = A::from_lua_multi(args, lua)
                 .map_err(|error| ApiError::Said(format!("{name}: {error}")))
@@ -220,15 +228,23 @@ pub(crate) fn outcome<R: IntoLuaMulti>(
 
 fn may_wait(lua: &Lua, name: &str) -> ApiResult<()> {
     let vm = Vm::of(lua)?;
-    if vm.control.in_hook() {
-        return Err(format!(
-            "{name} has to wait, and a hook can't: call it in the script itself or in a workflow step"
-        )
-        .into());
+    let cannot = match vm.control.runs() {
+        Runs::Coroutine => None,
+        Runs::Hook => Some("a hook can't unless it is registered with `async = true`"),
+        Runs::Condition => {
+            Some("a `when` can't: look at it in the hook itself, registered with `async = true`")
+        }
+        Runs::Unload => Some("what a script does last can't"),
+        Runs::Observer => Some(
+            "an observer can't, because its call is over: publish an event, whose handlers may wait",
+        ),
+    };
+    if let Some(why) = cannot {
+        return Err(format!("{name} has to wait, and {why}").into());
     }
     if !vm.is_driven(lua.current_thread().to_pointer() as usize) {
         return Err(format!(
-            "{name} has to wait, and only the script itself and workflow steps can: call it outside of `coroutine.create` and `coroutine.wrap`"
+            "{name} has to wait, which coroutines of the script's own can't: call it outside of `coroutine.create` and `coroutine.wrap`"
         )
         .into());
     }

@@ -4,32 +4,27 @@
 //! has returned, every value that was read or assigned is compared with what the call holds, deeply, and what
 //! differs is written back: so a change inside of `ctx.args.params` takes effect as an assignment does.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
+use std::time::Duration;
 
 use hooks_runtime::{ArgError, GuardContext, Phase, Role};
 use mlua::{Lua, Table, Value};
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
+use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
 use crate::convert;
-use crate::scalar;
+use crate::scalar::{self, Plain};
 use crate::vm::Vm;
 
-const FIELDS: &[&str] = &[
-    "point",
-    "phase",
-    "component",
-    "call_id",
-    "correlation_id",
-    "attempt",
-    "item",
-    "elapsed_ms",
-    "args",
-    "result",
-    "error",
-    "metadata",
-];
+mod facts;
+mod held;
+mod kept;
+
+use facts::FIELDS;
+pub(crate) use held::{Changes, set_arg, set_result};
+use held::{Held, HeldArgs, Now};
+pub(crate) use kept::Kept;
 
 /// A call as the functions of `ctx` use it.
 pub(crate) trait Call {
@@ -37,8 +32,14 @@ pub(crate) trait Call {
     fn write(&self, key: &Value, value: Value) -> ApiResult<()>;
     fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value>;
     fn write_arg(&self, name: &str, value: Value) -> ApiResult<()>;
+    /// The argument of that name, if it can be read as it is.
+    fn plain_arg(&self, name: &[u8]) -> Option<Plain<'_>>;
+    /// Assigns a plain value; `false`: nothing is done, and [`Call::write_arg`] knows what to do or say.
+    fn set_plain_arg(&self, name: &[u8], value: Plain<'_>) -> bool;
     /// A table of all arguments.
     fn all_args(&self, lua: &Lua) -> ApiResult<Table>;
+    /// What is left of the time of this call of the hook.
+    fn left(&self) -> Option<Duration>;
 }
 
 /// What a script has seen and set of one call.
@@ -46,40 +47,57 @@ pub(crate) struct Seen<'c, 'g> {
     vm: &'c Vm,
     call: &'c GuardContext<'g>,
     role: Role,
-    /// By the position of the argument; only tables that were read, and what was assigned.
-    args: RefCell<Vec<(usize, Held)>>,
+    /// When the registry takes its answer no more; nothing: there is only the limit of the state.
+    deadline: Option<&'c Deadline>,
+    /// By the position of the argument; only what the script may change inside, and what it assigned.
+    args: RefCell<HeldArgs>,
     result: RefCell<Option<Held>>,
 }
 
-/// A value as the script holds it.
-struct Held {
-    /// As the call holds it; `None`: assigned without having been read.
-    original: Option<Json>,
-    now: Value,
-}
-
-/// What has to be written back.
-#[derive(Default)]
-pub(crate) struct Changes {
-    pub(crate) args: Vec<(Cow<'static, str>, Json)>,
-    pub(crate) result: Option<Json>,
-}
-
 impl<'c, 'g> Seen<'c, 'g> {
-    pub(crate) fn new(vm: &'c Vm, call: &'c GuardContext<'g>, role: Role) -> Self {
+    pub(crate) fn new(
+        vm: &'c Vm,
+        call: &'c GuardContext<'g>,
+        role: Role,
+        deadline: Option<&'c Deadline>,
+    ) -> Self {
         Seen {
             vm,
             call,
             role,
+            deadline,
             args: RefCell::default(),
             result: RefCell::default(),
         }
     }
 
+    pub(crate) fn call(&self) -> &'c GuardContext<'g> {
+        self.call
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn vm(&self) -> &Vm {
+        self.vm
+    }
+
+    /// The argument at that position, if it is a plain value.
+    pub(crate) fn plain(&self, at: usize) -> Option<Plain<'_>> {
+        scalar::read(self.call, at)
+    }
+
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
     fn arg_at(&self, lua: &Lua, at: usize) -> ApiResult<(Value, Option<Json>)> {
-        if let Some(value) = scalar::read(self.vm, self.call, at)? {
-            return Ok((value, None));
+        match self.plain(at) {
+            Some(Plain::Flag(flag)) => return Ok((Value::Boolean(flag), None)),
+            Some(Plain::Number(number)) => return Ok((Value::Number(number), None)),
+            Some(Plain::Text(text)) => {
+                let string = self.vm.with_string(text, |string| Ok(string.clone()))?;
+                return Ok((Value::String(string), None));
+            }
+            None => {}
         }
         let original = match self.call.arg_json(self.call.site().args[at].name) {
             Ok(json) => json,
@@ -95,10 +113,14 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.named_at(lua, self.position(name)?)
     }
 
-    fn position(&self, name: &str) -> ApiResult<usize> {
-        let args = self.call.site().args;
-        let found = args.iter().position(|arg| arg.name == name);
+    pub(crate) fn position(&self, name: &str) -> ApiResult<usize> {
+        let found = self.find(name.as_bytes());
         found.ok_or_else(|| self.no_such_argument(name))
+    }
+
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        let args = self.call.site().args;
+        args.iter().position(|arg| arg.name.as_bytes() == name)
     }
 
     /// The runtime's message, which lists the arguments of the site.
@@ -110,69 +132,21 @@ impl<'c, 'g> Seen<'c, 'g> {
         }
     }
 
-    fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {
+    pub(crate) fn named_at(&self, lua: &Lua, at: usize) -> ApiResult<Value> {
         let (value, original) = self.arg_at(lua, at)?;
         if original.is_some() {
             let held = Held {
-                original,
-                now: value.clone(),
+                original: original.map(Box::new),
+                now: Now::Lua(value.clone()),
             };
             self.args.borrow_mut().push((at, held));
         }
         Ok(value)
     }
 
-    fn field(&self, lua: &Lua, key: &Value) -> ApiResult<Value> {
-        let call = self.call;
-        let key = name(key)?;
-        let json = match key.as_str() {
-            "result" => return self.read_result(lua),
-            "point" => json!(call.point_name()),
-            "phase" => json!(call.phase()),
-            "component" => json!(call.component()),
-            "call_id" => json!(call.call_id()),
-            "correlation_id" => json!(call.correlation_id()),
-            "attempt" => json!(call.attempt()),
-            "item" => json!(call.item()),
-            "elapsed_ms" => json!(call.elapsed().as_secs_f64() * 1000.0),
-            "error" => match call.error_text() {
-                Ok(text) => json!(text),
-                Err(ArgError::Phase { .. }) => Json::Null,
-                Err(error) => return Err(error.to_string().into()),
-            },
-            "metadata" => self.metadata(),
-            other => {
-                crate::options::check_key("ctx", "field", other, FIELDS)?;
-                Json::Null
-            }
-        };
-        Ok(convert::to_lua(lua, &json)?)
-    }
-
-    fn metadata(&self) -> Json {
-        let (call, site) = (self.call, self.call.site());
-        let fields = site.fields.iter().map(|name| {
-            (
-                (*name).to_owned(),
-                call.field(name).cloned().unwrap_or_default(),
-            )
-        });
-        json!({
-            "hook": call.hook_id(),
-            "parent_id": call.parent_id(),
-            "site": site.path,
-            "file": site.file,
-            "line": site.line,
-            "package": site.package,
-            "returns": site.returns,
-            "plan": call.plan().word(),
-            "fields": fields.collect::<serde_json::Map<_, _>>(),
-        })
-    }
-
     fn read_result(&self, lua: &Lua) -> ApiResult<Value> {
         if let Some(held) = &*self.result.borrow() {
-            return Ok(held.now.clone());
+            return held.value(lua);
         }
         let original = match self.call.result_json() {
             Ok(json) => json,
@@ -181,10 +155,21 @@ impl<'c, 'g> Seen<'c, 'g> {
         };
         let now = convert::to_lua(lua, &original)?;
         *self.result.borrow_mut() = Some(Held {
-            original: Some(original),
-            now: now.clone(),
+            original: Some(Box::new(original)),
+            now: Now::Lua(now.clone()),
         });
         Ok(now)
+    }
+
+    fn assign(&self, at: usize, now: Now) {
+        let mut args = self.args.borrow_mut();
+        match args.iter_mut().find(|(held, _)| *held == at) {
+            Some((_, held)) => held.now = now,
+            None => {
+                let original = None;
+                args.push((at, Held { original, now }));
+            }
+        }
     }
 
     /// Whether it may change `ctx.<what>`, or of that the part called `name`, then.
@@ -203,23 +188,28 @@ impl<'c, 'g> Seen<'c, 'g> {
         .into())
     }
 
-    /// What the script changed; an error if it may not have.
-    pub(crate) fn changes(&self) -> ApiResult<Changes> {
-        let mut changes = Changes::default();
-        for (at, held) in &*self.args.borrow() {
-            if let Some(json) = held.changed()? {
-                let name = self.call.site().args[*at].name;
-                self.may_change("args", name, Phase::Pre)?;
-                changes.args.push((name.into(), json));
+    /// Compares what the script holds with what the call holds, in the state's gate; an error if the script has
+    /// changed what it may not.
+    pub(crate) fn settle(&self) -> ApiResult<()> {
+        for (at, held) in self.args.borrow_mut().iter_mut() {
+            if held.settle(&self.vm.lua)? {
+                self.may_change("args", self.call.site().args[*at].name, Phase::Pre)?;
             }
         }
-        if let Some(held) = &*self.result.borrow()
-            && let Some(json) = held.changed()?
+        if let Some(held) = &mut *self.result.borrow_mut()
+            && held.settle(&self.vm.lua)?
         {
             self.may_change("result", "", Phase::Post)?;
-            changes.result = Some(json);
         }
-        Ok(changes)
+        Ok(())
+    }
+
+    /// What the script changed, once it is settled.
+    pub(crate) fn changes(self) -> Changes {
+        Changes {
+            args: self.args.into_inner(),
+            result: self.result.into_inner(),
+        }
     }
 }
 
@@ -235,12 +225,12 @@ impl Call for Seen<'_, '_> {
             return Err(format!("`ctx.{key}` can't be assigned: a hook changes `ctx.args.<name>` in phase pre and `ctx.result` in phase post").into());
         }
         self.may_change("result", "", Phase::Post)?;
-        convert::to_json(&value)?;
+        convert::to_json(&self.vm.lua, &value)?;
         let mut result = self.result.borrow_mut();
         let original = result.take().and_then(|held| held.original);
         *result = Some(Held {
             original,
-            now: value,
+            now: Now::Lua(value),
         });
         Ok(())
     }
@@ -248,7 +238,7 @@ impl Call for Seen<'_, '_> {
     fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
         let at = self.position(name)?;
         if let Some((_, held)) = self.args.borrow().iter().find(|(held, _)| *held == at) {
-            return Ok(held.now.clone());
+            return held.value(lua);
         }
         self.named_at(lua, at)
     }
@@ -256,19 +246,35 @@ impl Call for Seen<'_, '_> {
     fn write_arg(&self, name: &str, value: Value) -> ApiResult<()> {
         let at = self.position(name)?;
         self.may_change("args", self.call.site().args[at].name, Phase::Pre)?;
-        convert::to_json(&value)?;
-        let mut args = self.args.borrow_mut();
-        match args.iter_mut().find(|(held, _)| *held == at) {
-            Some((_, held)) => held.now = value,
-            None => {
-                let held = Held {
-                    original: None,
-                    now: value,
-                };
-                args.push((at, held));
-            }
-        }
+        convert::to_json(&self.vm.lua, &value)?;
+        self.assign(at, Now::Lua(value));
         Ok(())
+    }
+
+    fn plain_arg(&self, name: &[u8]) -> Option<Plain<'_>> {
+        let at = self.find(name)?;
+        let is_held = self.args.borrow().iter().any(|(held, _)| *held == at);
+        if is_held { None } else { self.plain(at) }
+    }
+
+    fn set_plain_arg(&self, name: &[u8], value: Plain<'_>) -> bool {
+        if self.role == Role::Guard || self.call.phase() != Phase::Pre {
+            return false;
+        }
+        let Some(at) = self.find(name) else {
+            return false;
+        };
+        self.assign(
+            at,
+            match value {
+                Plain::Flag(flag) => Now::Flag(flag),
+                // What is not finite has no JSON form, which is said where it is converted.
+                Plain::Number(number) if number.is_finite() => Now::Number(number),
+                Plain::Number(_) => return false,
+                Plain::Text(text) => Now::Text(text.to_owned()),
+            },
+        );
+        true
     }
 
     fn all_args(&self, lua: &Lua) -> ApiResult<Table> {
@@ -283,23 +289,22 @@ impl Call for Seen<'_, '_> {
         }
         Ok(all)
     }
-}
 
-impl Held {
-    fn changed(&self) -> ApiResult<Option<Json>> {
-        let now = convert::to_json(&self.now)?;
-        Ok(match &self.original {
-            None => Some(now),
-            Some(original) => {
-                let now = convert::restore(original, now);
-                (now != *original).then_some(now)
-            }
-        })
+    fn left(&self) -> Option<Duration> {
+        let by_registry = self.deadline.map(Deadline::left);
+        by_registry.into_iter().chain(self.vm.control.left()).min()
     }
 }
 
-fn name(key: &Value) -> ApiResult<String> {
+/// The longest name that is looked for, in bytes: what is longer is no name, and would be a long message.
+const MAX_NAME: usize = 256;
+
+/// The name that Lua code gave.
+pub(crate) fn name(key: &Value) -> ApiResult<String> {
     match key {
+        Value::String(key) if key.as_bytes().len() > MAX_NAME => {
+            Err(format!("names have at most {MAX_NAME} bytes").into())
+        }
         Value::String(key) => Ok(key.to_string_lossy()),
         other => Err(format!("names are strings, not a {}", other.type_name()).into()),
     }

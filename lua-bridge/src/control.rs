@@ -2,14 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::interrupt::Switch;
+use crate::raw::Switch;
 use crate::watchdog;
 
 /// Which limited call is under way, and whether the state may be used at all.
@@ -25,9 +25,9 @@ pub(crate) struct Control {
     expired: AtomicU64,
     /// The nearest deadline of the limited calls inside of that one, in nanoseconds since `born`; 0: there is none.
     inner: AtomicU64,
-    /// Hook calls under way, one inside the other.
-    hooks: AtomicUsize,
-    unusable: OnceLock<String>,
+    /// What runs, as [`Runs`].
+    runs: AtomicU8,
+    unusable: OnceLock<Ended>,
     /// Told when the use of the state has ended.
     ends: Notify,
     /// Makes the state call [`Control::check`].
@@ -36,13 +36,36 @@ pub(crate) struct Control {
     seen: Mutex<Option<(u64, Instant)>>,
 }
 
+/// Why a state can't be used any more.
+struct Ended {
+    why: String,
+    /// It hit a limit; else the host stopped it.
+    is_limit: bool,
+}
+
+/// What runs in a state, as far as waiting matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Runs {
+    /// A coroutine that is driven from outside, and may wait; or nothing.
+    Coroutine,
+    /// A hook that has to answer at once.
+    Hook,
+    /// The `when` of a hook.
+    Condition,
+    /// An observer.
+    Observer,
+    /// What a script does last.
+    Unload,
+}
+
 /// A limited call; it ends with this.
 pub(crate) struct Limited<'c> {
     control: &'c Control,
     /// The inner deadline around it; `None` for the outermost call.
     around: Option<u64>,
-    /// How many hook calls it is.
-    hooks: usize,
+    /// What ran around it.
+    runs: u8,
 }
 
 const TOO_LONG: &str = "it ran longer than a hook call or an event handler may; shorten it, or raise the time limit of hooks";
@@ -59,7 +82,7 @@ impl Control {
             call: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             inner: AtomicU64::new(0),
-            hooks: AtomicUsize::new(0),
+            runs: AtomicU8::new(Runs::Coroutine as u8),
             unusable: OnceLock::new(),
             ends: Notify::new(),
             switch: Arc::default(),
@@ -67,17 +90,10 @@ impl Control {
         }
     }
 
-    /// A hook call begins. The deadline of one around it stays if it is nearer.
-    pub(crate) fn limit(&self, limit: Duration) -> Limited<'_> {
-        let hooks = self.hooks.load(Ordering::Relaxed);
-        self.hooks.store(hooks + 1, Ordering::Relaxed);
-        let mut limited = self.limit_step(limit);
-        limited.hooks = 1;
-        limited
-    }
-
-    /// Code begins that may run that long, and that may wait.
-    pub(crate) fn limit_step(&self, limit: Duration) -> Limited<'_> {
+    /// Code begins that may run that long. The deadline of what is around it stays if it is nearer.
+    pub(crate) fn limit(&self, limit: Duration, runs: Runs) -> Limited<'_> {
+        let outside = self.runs.load(Ordering::Relaxed);
+        self.runs.store(runs as u8, Ordering::Relaxed);
         let micros = limit.as_secs().saturating_mul(1_000_000);
         let micros = micros.saturating_add(limit.subsec_micros().into());
         let micros = u32::try_from(micros).unwrap_or(u32::MAX).max(1);
@@ -99,7 +115,7 @@ impl Control {
         Limited {
             control: self,
             around: limited,
-            hooks: 0,
+            runs: outside,
         }
     }
 
@@ -148,15 +164,51 @@ impl Control {
         inner != 0 && self.since_birth(Instant::now()) >= inner
     }
 
-    /// Whether a hook is running now.
-    pub(crate) fn in_hook(&self) -> bool {
-        self.hooks.load(Ordering::Relaxed) > 0
+    /// What runs now.
+    pub(crate) fn runs(&self) -> Runs {
+        let runs = self.runs.load(Ordering::Relaxed);
+        let known = [Runs::Hook, Runs::Condition, Runs::Observer, Runs::Unload];
+        let found = known.into_iter().find(|known| *known as u8 == runs);
+        found.unwrap_or(Runs::Coroutine)
     }
 
-    /// Ends the use of the state for good; the first reason stays.
+    /// What the watchdog leaves the code that runs now; `None`: it is not limited. A call that it has not seen yet has
+    /// all of its time.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let call = self.call.load(Ordering::Relaxed);
+        if limit_of(call) == 0 {
+            return None;
+        }
+        let (limit, now) = (Duration::from_micros(limit_of(call).into()), Instant::now());
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = match seen {
+            Some((last, since)) if last == call => {
+                limit.saturating_sub(now.saturating_duration_since(since))
+            }
+            _ => limit,
+        };
+        Some(match self.inner.load(Ordering::Relaxed) {
+            0 => left,
+            inner => {
+                let inner = inner.saturating_sub(self.since_birth(now));
+                left.min(Duration::from_nanos(inner))
+            }
+        })
+    }
+
+    /// Ends the use of the state for good because it hit a limit; the first reason stays.
     pub(crate) fn end(&self, why: impl Into<String>) {
+        self.end_for(why.into(), true);
+    }
+
+    /// The same because the host wants it.
+    pub(crate) fn stop(&self, why: impl Into<String>) {
+        self.end_for(why.into(), false);
+    }
+
+    fn end_for(&self, why: String, is_limit: bool) {
         // A second reason changes nothing.
-        let _ = self.unusable.set(why.into());
+        let _ = self.unusable.set(Ended { why, is_limit });
         self.switch.arm();
         self.ends.notify_waiters();
     }
@@ -179,7 +231,13 @@ impl Control {
 
     /// Why the state can't be used any more.
     pub(crate) fn ended(&self) -> Option<&str> {
-        self.unusable.get().map(String::as_str)
+        self.unusable.get().map(|ended| ended.why.as_str())
+    }
+
+    /// The limit that it hit, if that is why.
+    pub(crate) fn hit_limit(&self) -> Option<&str> {
+        let ended = self.unusable.get().filter(|ended| ended.is_limit);
+        ended.map(|ended| ended.why.as_str())
     }
 
     /// What the interrupt asks: may the script go on?
@@ -216,7 +274,6 @@ impl Drop for Limited<'_> {
                 control.call.store(number, Ordering::Release);
             }
         }
-        let hooks = control.hooks.load(Ordering::Relaxed);
-        control.hooks.store(hooks - self.hooks, Ordering::Relaxed);
+        control.runs.store(self.runs, Ordering::Relaxed);
     }
 }

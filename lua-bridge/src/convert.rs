@@ -13,12 +13,39 @@
 use mlua::{LightUserData, Lua, Table, Value};
 use serde_json::{Map, Number, Value as Json};
 
-/// The deepest nesting of tables.
-pub(crate) const MAX_DEPTH: usize = 64;
-/// The most values in one conversion.
-pub(crate) const MAX_ELEMENTS: usize = 100_000;
-/// The longest string, in bytes.
-pub(crate) const MAX_STRING: usize = 16 << 20;
+/// How large a value may be that goes from JSON to Lua or back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JsonLimits {
+    /// The most values in one conversion.
+    pub(crate) elements: usize,
+    /// The deepest nesting of tables.
+    pub(crate) depth: usize,
+    /// The longest string, in bytes; at least [`SHORT`].
+    pub(crate) string_bytes: usize,
+}
+
+impl Default for JsonLimits {
+    fn default() -> Self {
+        JsonLimits {
+            elements: 100_000,
+            depth: 64,
+            string_bytes: 16 << 20,
+        }
+    }
+}
+
+impl JsonLimits {
+    /// Those of a state.
+    fn of(lua: &Lua) -> Self {
+        let limits = lua.app_data_ref::<JsonLimits>();
+        limits.map_or_else(JsonLimits::default, |limits| *limits)
+    }
+}
+
+/// Strings of so many bytes are within every limit.
+pub(crate) const SHORT: usize = 1 << 10;
+/// The deepest nesting that can be allowed: conversions use the stack of their thread.
+pub(crate) const DEEPEST: usize = 256;
 /// The largest integer up to which every integer is a Lua number of its own.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
@@ -26,7 +53,8 @@ const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 struct ArrayMark(Table);
 
 /// Makes the mark of arrays; once for each state, before it is sandboxed.
-pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
+pub(crate) fn install(lua: &Lua, limits: JsonLimits) -> mlua::Result<()> {
+    lua.set_app_data(limits);
     let mark = lua.create_table()?;
     mark.raw_set("__metatable", "array")?;
     mark.set_readonly(true);
@@ -49,14 +77,16 @@ fn is_marked(table: &Table) -> bool {
 }
 
 struct Walk {
+    limits: JsonLimits,
     elements: usize,
     /// The tables around the value, to see cycles.
     open: Vec<usize>,
 }
 
 impl Walk {
-    fn new() -> Self {
+    fn new(lua: &Lua) -> Self {
         Walk {
+            limits: JsonLimits::of(lua),
             elements: 0,
             open: Vec::new(),
         }
@@ -64,9 +94,20 @@ impl Walk {
 
     fn count(&mut self) -> mlua::Result<()> {
         self.elements += 1;
-        if self.elements > MAX_ELEMENTS {
+        if self.elements > self.limits.elements {
             return Err(fail(format!(
-                "it has more than {MAX_ELEMENTS} values; pass less of it"
+                "it has more than {} values; pass less of it",
+                self.limits.elements
+            )));
+        }
+        Ok(())
+    }
+
+    fn check_string(&self, bytes: usize) -> mlua::Result<()> {
+        let limit = self.limits.string_bytes;
+        if bytes > limit {
+            return Err(fail(format!(
+                "a string of {bytes} bytes is over the limit of {limit}"
             )));
         }
         Ok(())
@@ -76,9 +117,10 @@ impl Walk {
         if table != 0 && self.open.contains(&table) {
             return Err(fail("a table contains itself, which JSON can't say".into()));
         }
-        if self.open.len() == MAX_DEPTH {
+        if self.open.len() == self.limits.depth {
             return Err(fail(format!(
-                "it is nested more than {MAX_DEPTH} tables deep"
+                "it is nested more than {} tables deep",
+                self.limits.depth
             )));
         }
         self.open.push(table);
@@ -97,8 +139,15 @@ fn fail(why: String) -> mlua::Error {
 pub(crate) fn to_lua(lua: &Lua, json: &Json) -> mlua::Result<Value> {
     match json {
         Json::Null => Ok(Value::Nil),
-        json => into_lua(lua, json, &mut Walk::new()),
+        Json::Bool(flag) => Ok(Value::Boolean(*flag)),
+        Json::Number(number) => Ok(lua_number(number)),
+        Json::String(text) if text.len() <= SHORT => Ok(Value::String(lua.create_string(text)?)),
+        json => into_lua(lua, json, &mut Walk::new(lua)),
     }
+}
+
+fn lua_number(number: &Number) -> Value {
+    Value::Number(number.as_f64().unwrap_or(f64::NAN))
 }
 
 fn into_lua(lua: &Lua, json: &Json, walk: &mut Walk) -> mlua::Result<Value> {
@@ -106,14 +155,14 @@ fn into_lua(lua: &Lua, json: &Json, walk: &mut Walk) -> mlua::Result<Value> {
     Ok(match json {
         Json::Null => Value::NULL,
         Json::Bool(flag) => Value::Boolean(*flag),
-        Json::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Json::Number(number) => lua_number(number),
         Json::String(text) => {
-            check_string(text.len())?;
+            walk.check_string(text.len())?;
             Value::String(lua.create_string(text)?)
         }
         Json::Array(items) => {
             walk.enter(0)?;
-            let table = lua.create_table_with_capacity(items.len().min(MAX_ELEMENTS), 0)?;
+            let table = lua.create_table_with_capacity(items.len().min(walk.limits.elements), 0)?;
             for (at, item) in items.iter().enumerate() {
                 table.raw_set(at + 1, into_lua(lua, item, walk)?)?;
             }
@@ -123,9 +172,10 @@ fn into_lua(lua: &Lua, json: &Json, walk: &mut Walk) -> mlua::Result<Value> {
         }
         Json::Object(fields) => {
             walk.enter(0)?;
-            let table = lua.create_table_with_capacity(0, fields.len().min(MAX_ELEMENTS))?;
+            let table =
+                lua.create_table_with_capacity(0, fields.len().min(walk.limits.elements))?;
             for (key, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
-                check_string(key.len())?;
+                walk.check_string(key.len())?;
                 table.raw_set(key.as_str(), into_lua(lua, value, walk)?)?;
             }
             walk.open.pop();
@@ -139,8 +189,22 @@ fn into_lua(lua: &Lua, json: &Json, walk: &mut Walk) -> mlua::Result<Value> {
 /// # Errors
 /// It has no JSON form (functions, NaN, text that is not UTF-8, tables that contain themselves, tables with both
 /// kinds of keys), or it is over a limit.
-pub(crate) fn to_json(value: &Value) -> mlua::Result<Json> {
-    from_lua(value, &mut Walk::new())
+pub(crate) fn to_json(lua: &Lua, value: &Value) -> mlua::Result<Json> {
+    match value {
+        Value::Table(_) => from_lua(value, &mut Walk::new(lua)),
+        Value::String(text) if text.as_bytes().len() > SHORT => {
+            from_lua(value, &mut Walk::new(lua))
+        }
+        // Within every limit.
+        value => from_lua(
+            value,
+            &mut Walk {
+                limits: JsonLimits::default(),
+                elements: 0,
+                open: Vec::new(),
+            },
+        ),
+    }
 }
 
 fn from_lua(value: &Value, walk: &mut Walk) -> mlua::Result<Json> {
@@ -152,7 +216,7 @@ fn from_lua(value: &Value, walk: &mut Walk) -> mlua::Result<Json> {
         Value::Integer(number) => Ok(Json::from(*number)),
         Value::Number(number) => json_number(*number),
         Value::String(text) => {
-            check_string(text.as_bytes().len())?;
+            walk.check_string(text.as_bytes().len())?;
             let text = text.to_str().map_err(|_| {
                 fail("a string is not UTF-8; encode bytes, for example in hexadecimal".into())
             })?;
@@ -176,8 +240,11 @@ fn from_table(table: &Table, walk: &mut Walk) -> mlua::Result<Json> {
     if length == 0 && !is_marked(table) {
         return from_fields(table, walk).map(Json::Object);
     }
-    if length > MAX_ELEMENTS {
-        return Err(fail(format!("it has more than {MAX_ELEMENTS} values")));
+    if length > walk.limits.elements {
+        return Err(fail(format!(
+            "it has more than {} values",
+            walk.limits.elements
+        )));
     }
     let mut items = Vec::with_capacity(length);
     for at in 1..=length {
@@ -218,16 +285,11 @@ fn from_fields(table: &Table, walk: &mut Walk) -> mlua::Result<Map<String, Json>
     Ok(fields.into_iter().collect())
 }
 
-fn check_string(bytes: usize) -> mlua::Result<()> {
-    if bytes > MAX_STRING {
-        return Err(fail(format!(
-            "a string of {bytes} bytes is over the limit of {MAX_STRING}"
-        )));
-    }
-    Ok(())
-}
-
-fn json_number(number: f64) -> mlua::Result<Json> {
+/// The JSON form of a number: integral ones as integers.
+///
+/// # Errors
+/// It is not finite.
+pub(crate) fn json_number(number: f64) -> mlua::Result<Json> {
     if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
         return Ok(Json::from(number as i64));
     }
@@ -289,17 +351,17 @@ mod tests {
     #[test]
     fn values_survive_the_way_there_and_back() {
         let lua = Lua::new();
-        install(&lua).unwrap();
+        install(&lua, JsonLimits::default()).unwrap();
         let value =
             json!({"list": [1, null, {"x": 2.5}], "empty": [], "object": {}, "text": "ä", "n": -3});
-        let back = to_json(&to_lua(&lua, &value).unwrap()).unwrap();
+        let back = to_json(&lua, &to_lua(&lua, &value).unwrap()).unwrap();
         assert_eq!(back, value);
     }
 
     #[test]
     fn what_has_no_json_form_is_refused_with_the_reason() {
         let lua = Lua::new();
-        install(&lua).unwrap();
+        install(&lua, JsonLimits::default()).unwrap();
         for (code, why) in [
             ("local t = {} t.t = t return t", "contains itself"),
             ("return {print}", "a function has no JSON form"),
@@ -318,7 +380,7 @@ mod tests {
             ),
         ] {
             let value: Value = lua.load(code).eval().unwrap();
-            let error = to_json(&value).unwrap_err().to_string();
+            let error = to_json(&lua, &value).unwrap_err().to_string();
             assert!(error.contains(why), "{code}: {error}");
         }
     }

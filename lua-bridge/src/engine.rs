@@ -12,10 +12,13 @@ use mlua::{Lua, Value};
 use serde_json::json;
 
 use crate::bind::Binder;
+use crate::convert::{DEEPEST, JsonLimits, SHORT};
 use crate::error::{LuaError, ScriptError};
-use crate::host::{AgentHost, ConditionHost, ToolHost, WorkflowHost};
+use crate::hook_call::NamedSites;
+use crate::host::{AgentHost, BuiltinHost, ConditionHost, ToolHost, WorkflowHost};
 use crate::log_api::{LogLevel, LogLine, LogSink, Output};
 use crate::lua_condition::Language;
+use crate::rebuild::Rebuilds;
 use crate::registrations::Registrations;
 use crate::rights::{Rights, ScriptRights};
 use crate::script::Script;
@@ -25,8 +28,8 @@ use crate::subscriptions::Subscriptions;
 use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, convert, event_api, hook_api, json_api, log_api, require, sandbox,
-    script_api, time_api, tool_api, workflow_api,
+    agent_api, answer, builtin_api, convert, event_api, hook_api, json_api, log_api, require,
+    sandbox, script_api, time_api, tool_api, unload, workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -41,14 +44,19 @@ pub struct LuaEngine {
 pub struct LuaEngineBuilder {
     memory_limit: usize,
     hook_time_limit: Duration,
+    hooks_at_once: usize,
     source_limit: u64,
     env: BTreeMap<String, String>,
     states: States,
+    sites: NamedSites,
+    json: JsonLimits,
+    rebuilds: Rebuilds,
     tools: Option<Arc<dyn ToolHost>>,
     agents: Option<Arc<dyn AgentHost>>,
     workflows: Option<Arc<dyn WorkflowHost>>,
     events: Option<EventBus>,
     conditions: Option<Arc<dyn ConditionHost>>,
+    builtins: Option<Arc<dyn BuiltinHost>>,
     grant: Rights,
     output: Output,
     log: LogSink,
@@ -60,15 +68,58 @@ impl LuaEngineBuilder {
         self.memory_limit = bytes;
         self
     }
-    /// How long one call of a hook may take, the wait for the script's state included. Default 5 s; `timeout_ms`
-    /// of a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
+    /// How long one call of a hook may take, the wait for the script's state and the waits of a hook with
+    /// `async = true` included; and how long an event handler may run between two waits. Default 5 s; `timeout_ms` of
+    /// a hook can only shorten it. The script itself has no limit: stop it with [`Script::stopper`].
     pub fn hook_time_limit(mut self, limit: Duration) -> Self {
         self.hook_time_limit = limit;
+        self
+    }
+    /// How many calls of hooks with `async = true` may be under way at once in one script; one more fails. Default
+    /// 4,096. All of them share the script's memory.
+    pub fn hooks_at_once(mut self, limit: usize) -> Self {
+        self.hooks_at_once = limit;
         self
     }
     /// How long a script, or a file that it requires, may be, in bytes. Default 1 MiB.
     pub fn source_limit(mut self, bytes: u64) -> Self {
         self.source_limit = bytes;
+        self
+    }
+    /// How many values one conversion between Lua and JSON may have, at least 1: of arguments, results, events, what
+    /// `Json.encode` and `Json.decode` are given, and the like. More are an error. Default 100,000.
+    pub fn json_elements(mut self, values: usize) -> Self {
+        self.json.elements = values.max(1);
+        self
+    }
+    /// How deeply tables may be nested in such a conversion, 1 to 256; other numbers count as the nearest of these.
+    /// Default 64.
+    pub fn json_depth(mut self, tables: usize) -> Self {
+        self.json.depth = tables.clamp(1, DEEPEST);
+        self
+    }
+    /// How long a string may be in such a conversion, in bytes, at least 1 KiB. Default 16 MiB.
+    pub fn json_string_bytes(mut self, bytes: usize) -> Self {
+        self.json.string_bytes = bytes.max(SHORT);
+        self
+    }
+    /// How a script that was stopped at a limit is built anew: at most `times` in a row, the first time at once, then
+    /// after `backoff`, and after twice as long each further time. A row ends when the script has gone on for `calm`.
+    /// Default: 5 times, 1 s, 1 min; 0 times: only a reload builds it anew.
+    ///
+    /// It needs a tokio runtime where the script was executed.
+    pub fn rebuild(mut self, times: u32, backoff: Duration, calm: Duration) -> Self {
+        self.rebuilds = Rebuilds {
+            times,
+            backoff,
+            calm,
+        };
+        self
+    }
+    /// How many points, each with a set of arguments, the scripts may name with `Hook.call`: the program keeps them as
+    /// long as it runs, [`DynamicSite::MAX`](hooks_runtime::DynamicSite::MAX) of all authors together. Default 1,000.
+    pub fn named_points_limit(mut self, points: usize) -> Self {
+        self.sites = NamedSites::new(points);
         self
     }
     /// One value of the global `Env`, a table that scripts can read. Nothing of the process's own environment is in
@@ -95,6 +146,11 @@ impl LuaEngineBuilder {
     /// What makes conditions of text, for `when = "…"` in `Hook.register`; without it, only functions can be one.
     pub fn conditions(mut self, host: impl ConditionHost + 'static) -> Self {
         self.conditions = Some(Arc::new(host));
+        self
+    }
+    /// The built-in hooks behind the global `Builtin`.
+    pub fn builtins(mut self, host: impl BuiltinHost + 'static) -> Self {
+        self.builtins = Some(Arc::new(host));
         self
     }
     /// The bus behind the global `Event`. Scripts that subscribe need a tokio runtime.
@@ -132,14 +188,19 @@ impl LuaEngine {
         LuaEngineBuilder {
             memory_limit: 64 << 20,
             hook_time_limit: Duration::from_secs(5),
+            hooks_at_once: 4096,
             source_limit: 1 << 20,
             env: BTreeMap::new(),
             states: States::default(),
+            sites: NamedSites::new(1_000),
+            json: JsonLimits::default(),
+            rebuilds: Rebuilds::default(),
             tools: None,
             agents: None,
             workflows: None,
             events: None,
             conditions: None,
+            builtins: None,
             grant: Rights::standard(),
             output: Arc::new(Mutex::new(std::io::stdout())),
             log: Arc::new(log_api::to_stderr),
@@ -161,13 +222,9 @@ impl LuaEngine {
         let sources = self.sources(Some(path));
         let source = sources.read(path)?;
         let name = path.display().to_string();
-        let version = self.compile(&name, source, &sources, false)?;
-        Ok(Script::new(
-            &name,
-            self.clone(),
-            Some(path.to_owned()),
-            version,
-        ))
+        let version = self.compile(&name, source.clone(), &sources, false)?;
+        let path = Some(path.to_owned());
+        Ok(Script::new(&name, self.clone(), path, source, version))
     }
 
     /// Compiles a script that is not in a file; `name` stands in messages as a path would.
@@ -176,7 +233,8 @@ impl LuaEngine {
     /// As [`LuaEngine::load`].
     pub fn load_source(&self, name: &str, source: &str) -> Result<Script, ScriptError> {
         let version = self.compile(name, source.to_owned(), &self.sources(None), false)?;
-        Ok(Script::new(name, self.clone(), None, version))
+        let source = source.to_owned();
+        Ok(Script::new(name, self.clone(), None, source, version))
     }
 
     /// How many Lua states this engine, and those made of it by [`LuaEngine::granting`], have: one for each script, and those of versions that were replaced for as long as
@@ -202,6 +260,25 @@ impl LuaEngine {
         self.compile(script, source, sources, true)
     }
 
+    pub(crate) fn hook_time_limit(&self) -> Duration {
+        self.settings.hook_time_limit
+    }
+
+    pub(crate) fn rebuilds(&self) -> Rebuilds {
+        self.settings.rebuilds
+    }
+
+    /// Logs what went wrong in a script that nobody waits for.
+    pub(crate) fn warn(&self, script: &str, message: String) {
+        (self.settings.log)(&LogLine {
+            level: LogLevel::Warn,
+            script: script.to_owned(),
+            line: 0,
+            message,
+            fields: None,
+        });
+    }
+
     pub(crate) fn source_limit(&self) -> u64 {
         self.settings.source_limit
     }
@@ -213,13 +290,7 @@ impl LuaEngine {
         };
         let told = Event::try_new(topic, data).and_then(|event| bus.try_publish(event));
         if let Err(error) = told {
-            (self.settings.log)(&LogLine {
-                level: LogLevel::Warn,
-                script: topic.to_owned(),
-                line: 0,
-                message: error.to_string(),
-                fields: None,
-            });
+            self.warn(topic, error.to_string());
         }
     }
 
@@ -251,10 +322,12 @@ impl LuaEngine {
         let main = chunk
             .into_function()
             .map_err(|error| ScriptError::Syntax(LuaError::of(script, &error)))?;
-        let vm = Vm::new(lua, bind, script.into()).map_err(|cause| ScriptError::Setup {
-            script: script.to_owned(),
-            cause: cause.to_string(),
-        })?;
+        let at_once = self.settings.hooks_at_once;
+        let vm =
+            Vm::new(lua, bind, script.into(), at_once).map_err(|cause| ScriptError::Setup {
+                script: script.to_owned(),
+                cause: cause.to_string(),
+            })?;
         let main = vm.keep(Value::Function(main));
         let sources = Arc::clone(sources);
         Ok(Version::new(
@@ -277,10 +350,20 @@ impl LuaEngine {
         let settings = &*self.settings;
         let lua = sandbox::open(settings.memory_limit)?;
         lua.set_app_data(settings.states.handle());
-        convert::install(&lua)?;
+        convert::install(&lua, settings.json)?;
         let bind = Binder::new(&lua)?;
         lua.set_app_data(Language(settings.conditions.clone()));
-        hook_api::install(&lua, &bind, registrations, stem, settings.hook_time_limit)?;
+        hook_api::install(
+            &lua,
+            &bind,
+            registrations,
+            stem,
+            settings.hook_time_limit,
+            &settings.sites,
+        )?;
+        if let Some(builtins) = &settings.builtins {
+            builtin_api::install(&lua, &bind, builtins, registrations, stem)?;
+        }
         answer::install(&lua, &bind)?;
         json_api::install(&lua, &bind)?;
         require::install(&lua, &bind, sources)?;
@@ -300,10 +383,11 @@ impl LuaEngine {
             agent_api::install(&lua, &bind, agents)?;
         }
         if let Some(workflows) = &settings.workflows {
-            workflow_api::install(&lua, &bind, workflows)?;
+            workflow_api::install(&lua, &bind, workflows, settings.hook_time_limit)?;
         }
         time_api::install(&lua, &bind)?;
         self.install_info(&lua, &bind, script, registrations)?;
+        unload::install(&lua, &bind)?;
         script_api::install(&lua, &bind)?;
         sandbox::seal(&lua)?;
         Ok((lua, bind))

@@ -12,6 +12,10 @@ pub struct LuaError {
     traceback: String,
 }
 
+/// How Luau says that a table can't be changed.
+const READ_ONLY: &str = "attempt to modify a readonly table";
+const WRITABLE: &str = "libraries and `ctx` are; a hook assigns `ctx.args.<name>` in phase pre and `ctx.result` in phase post";
+
 impl LuaError {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         LuaError {
@@ -30,6 +34,10 @@ impl LuaError {
             _ if message.starts_with(&place) => message.to_owned(),
             Some(line) => format!("{line}: {message}"),
             None => format!("{place} {message}"),
+        };
+        let message = match message.ends_with(READ_ONLY) {
+            true => format!("{message}: {WRITABLE}"),
+            false => message,
         };
         LuaError { message, traceback }
     }

@@ -187,7 +187,7 @@ fn made(lua: &Lua, topic: Value, data: Value, given: Value) -> ApiResult<Event> 
     let topic = Topic::new(&topic.to_str()?)?;
     rights::check(lua, "Event.publish", &Capability::publish(topic.as_str()))?;
     let vm = Vm::of(lua)?;
-    let event = Event::new(topic, convert::to_json(&data)?)
+    let event = Event::new(topic, convert::to_json(lua, &data)?)
         .with_source(format!("lua:{}", vm.name))
         .with_language("lua");
     let options = match given {

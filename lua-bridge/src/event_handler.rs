@@ -8,6 +8,7 @@ use hooks_runtime::async_trait;
 use mlua::{Function, Value};
 use serde_json::{Map, Value as Json, json};
 
+use crate::allowance::Allowance;
 use crate::run::drive;
 use crate::vm::{Slot, Vm};
 
@@ -45,7 +46,8 @@ impl EventHandler for LuaHandler {
             return Err(format!("{}: the script was unloaded", self.place).into());
         };
         let seen = event_json(&event)?;
-        let done = drive(&vm, &self.function, vec![seen], Some(self.limit)).await;
+        let allowance = Allowance::Each(self.limit);
+        let done = drive(&vm, &self.function, vec![seen], allowance).await;
         if !event.is_request() {
             done?;
             return Ok(());

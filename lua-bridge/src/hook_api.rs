@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 
 use crate::bind::{ApiResult, Binder, line};
 use crate::convert;
-use crate::hook_handle::{self, Handle, alive, target_id};
+use crate::hook_call::{self, NamedSites};
+use crate::hook_handle::{self, Handle, alive, target_parts};
 use crate::hook_options::HookOptions;
 use crate::lua_condition;
 use crate::lua_hook::LuaHook;
@@ -28,6 +29,7 @@ pub(crate) fn install(
     registrations: &Arc<Registrations>,
     stem: &str,
     limit: Duration,
+    sites: &NamedSites,
 ) -> mlua::Result<()> {
     hook_handle::install(lua, bind, registrations)?;
     let hook = lua.create_table()?;
@@ -43,7 +45,8 @@ pub(crate) fn install(
     hook.raw_set(
         "unregister",
         bind.function("Hook.unregister", move |_, target: Value| {
-            alive(&own)?.remove(&target_id(&target)?)
+            let own = alive(&own)?;
+            own.remove_all(&target_parts(&own, &target)?)
         })?,
     )?;
     let own = Arc::downgrade(registrations);
@@ -72,12 +75,13 @@ pub(crate) fn install(
         bind.function("Hook.explain", |lua, (point, args): (String, Value)| {
             let args = match args {
                 Value::Nil => None,
-                args => Some(convert::to_json(&args)?),
+                args => Some(convert::to_json(lua, &args)?),
             };
             let explained = hooks().explain(&point, args.as_ref())?;
             Ok(convert::to_lua(lua, &json!(explained))?)
         })?,
     )?;
+    hook_call::install(&hook, bind, limit, sites)?;
     lua.globals().raw_set("Hook", hook)
 }
 
@@ -117,13 +121,16 @@ fn register(
         vm,
         args: options.args.clone(),
         limit: options.timeout.map_or(limit, |timeout| timeout.min(limit)),
+        is_timed: options.timeout.is_some(),
         place: format!("{script}:{at}"),
     };
     let group = options.group.clone();
     let (place, when) = (hook.place.clone(), options.when.clone());
     let condition = lua_condition::read(lua, when, hook.limit, &place)?;
-    let role = options.role;
-    let timeout = options.timeout;
+    let (role, is_async) = (options.role, options.is_async);
+    // Only the registry can stop a hook that waits.
+    let timeout = options.timeout.or(is_async.then_some(limit));
+    let timeout = timeout.map(|timeout| timeout.min(limit));
     let mut meta = HookMetadata::new(id.as_str())
         .point(point.as_str())
         .source(Source::script(script, at));
@@ -134,13 +141,21 @@ fn register(
         meta = meta.when(condition);
     }
     let meta = options.apply(meta);
-    own.add(match role {
+    let hook = Arc::new(hook);
+    own.add(vec![match role {
+        Role::Intercept if is_async => {
+            PreparedHook::intercept_async_with(meta, hook, LuaHook::intercept_waiting)
+        }
+        Role::Guard if is_async => {
+            PreparedHook::guard_async_with(meta, hook, LuaHook::guard_waiting)
+        }
         Role::Intercept => PreparedHook::intercept(meta, move |cx| hook.intercept(cx)),
         Role::Guard => PreparedHook::guard(meta, move |cx| hook.guard(cx)),
         Role::Observe => PreparedHook::observe(meta, move |record| hook.observe(record)),
-    })?;
+    }])?;
     own.set_group(&id, group);
-    Ok(lua.create_any_userdata(Handle { id, point })?)
+    let parts = vec![id.clone()];
+    Ok(lua.create_any_userdata(Handle { id, point, parts })?)
 }
 
 /// Unregisters the script's own hooks, or those of one group; says how many.

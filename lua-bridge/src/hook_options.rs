@@ -30,6 +30,7 @@ const KNOWN: &[&str] = &[
     "args",
     "group",
     "when",
+    "async",
 ];
 const PHASES: &[(&str, Phase)] = &[
     ("pre", Phase::Pre),
@@ -60,6 +61,8 @@ pub(crate) struct HookOptions {
     pub(crate) when: Value,
     pub(crate) name: Option<String>,
     pub(crate) timeout: Option<Duration>,
+    /// Whether its function may wait.
+    pub(crate) is_async: bool,
     /// The arguments that its function is called with.
     pub(crate) args: Option<Box<[String]>>,
     phases: Vec<Phase>,
@@ -115,6 +118,10 @@ impl HookOptions {
         if args.is_some() && role == Role::Observe {
             return Err(format!("{WHAT}: `args` is for guards and intercepts: an observer gets the record of the call, and finds its arguments in `ctx.args`").into());
         }
+        let is_async = options.flag("async")?;
+        if is_async && role == Role::Observe {
+            return Err(format!("{WHAT}: `async` is for guards and intercepts: an observer is told of a call that is over, and nobody waits for it; publish an event there, whose handlers may wait, or ask a guard in phase \"post\"").into());
+        }
         let on_failure = [("open", OnFailure::Open), ("closed", OnFailure::Closed)];
         let levels = [
             ("names", ArgLevel::Names),
@@ -127,6 +134,7 @@ impl HookOptions {
             group: options.string("group")?,
             when: when(&options)?,
             role,
+            is_async,
             args: args.map(Vec::into_boxed_slice),
             name: options.string("name")?,
             timeout,

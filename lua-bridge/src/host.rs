@@ -1,15 +1,16 @@
-//! What the globals `Tool`, `Agent` and `Workflow` need of the program that embeds the engine.
+//! What the globals `Tool`, `Agent`, `Workflow` and `Builtin` need of the program that embeds the engine.
 //!
 //! A global is there if its host was given to [`LuaEngineBuilder`](crate::LuaEngineBuilder); otherwise it is `nil`.
 
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hooks_runtime::Condition;
+use hooks_runtime::{Condition, PreparedHook, Source};
 use serde_json::{Map, Value};
 
 /// A future that can be sent between threads.
@@ -70,6 +71,40 @@ pub trait ConditionHost: Send + Sync {
     /// # Errors
     /// It is none in that language; the message says where and why.
     fn compile(&self, text: &str) -> Result<Box<dyn Condition>, HostError>;
+}
+
+/// The built-in hooks behind `Builtin`.
+pub trait BuiltinHost: Send + Sync {
+    /// The words for their kinds: the names of the functions.
+    fn kinds(&self) -> Vec<&'static str>;
+
+    /// What hooks of a kind reach with these options, an object. Nothing is opened for it.
+    ///
+    /// # Errors
+    /// The options are not those of the kind.
+    fn needs(&self, kind: &str, options: &Map<String, Value>) -> Result<BuiltinNeeds, HostError>;
+
+    /// The hooks of a kind: at `points`, with the `id`, and with the options of the kind, as a configuration has them.
+    ///
+    /// # Errors
+    /// An option is missing or wrong, or what it needs can't be opened; the message is that for a configuration.
+    fn prepare(
+        &self,
+        kind: &str,
+        options: Map<String, Value>,
+        source: Source,
+    ) -> Result<Vec<PreparedHook>, HostError>;
+}
+
+/// What a script has to be trusted with, beside its hooks, to have a built-in hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuiltinNeeds {
+    /// Files and folders that are read.
+    pub reads: Vec<PathBuf>,
+    /// Files and folders that are written.
+    pub writes: Vec<PathBuf>,
+    /// Whether an answer may be Allow.
+    pub allows: bool,
 }
 
 /// The agents behind `Agent`.

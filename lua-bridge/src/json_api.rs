@@ -13,14 +13,14 @@ pub(crate) fn install(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
         "encode",
         bind.function(
             "Json.encode",
-            |_, (value, options): (Value, Option<Table>)| {
+            |lua, (value, options): (Value, Option<Table>)| {
                 let pretty = match &options {
                     Some(table) => {
                         Options::new("Json.encode", table, &["pretty"])?.flag("pretty")?
                     }
                     None => false,
                 };
-                let json = convert::to_json(&value)?;
+                let json = convert::to_json(lua, &value)?;
                 Ok(if pretty {
                     format!("{json:#}")
                 } else {

@@ -86,7 +86,7 @@ pub(crate) fn install(
                 let (script, line) = line(lua).unwrap_or_default();
                 let fields = match fields {
                     Value::Nil => None,
-                    fields => Some(convert::to_json(&fields)?),
+                    fields => Some(convert::to_json(lua, &fields)?),
                 };
                 sink(&LogLine {
                     level,

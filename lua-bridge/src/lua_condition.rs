@@ -8,6 +8,7 @@ use mlua::{Lua, Value};
 
 use crate::bind::{ApiError, ApiResult};
 use crate::context::Seen;
+use crate::control::Runs;
 use crate::error::LuaError;
 use crate::host::ConditionHost;
 use crate::vm::{Slot, Vm};
@@ -56,8 +57,8 @@ fn compile(lua: &Lua, text: &str) -> ApiResult<Box<dyn Condition>> {
 
 impl Condition for LuaCondition {
     fn holds(&self, cx: &GuardContext<'_>) -> Result<bool, HookError> {
-        let seen = Seen::new(&self.vm, cx, Role::Guard);
-        let asked = self.vm.call(self.limit, |_| {
+        let seen = Seen::new(&self.vm, cx, Role::Guard, None);
+        let asked = self.vm.call(self.limit, Runs::Condition, |_| {
             let function = self.function.function()?;
             self.vm
                 .proxy

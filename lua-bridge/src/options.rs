@@ -1,7 +1,7 @@
 //! Reading option tables: every key is known, every value has the right form, and messages say what to write.
 
 use hooks_runtime::point::suggest;
-use mlua::{Function, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 use serde_json::Value as Json;
 
 use crate::bind::{ApiError, ApiResult};
@@ -158,10 +158,10 @@ impl<'a> Options<'a> {
         }
     }
 
-    pub(crate) fn json(&self, key: &str) -> ApiResult<Option<Json>> {
+    pub(crate) fn json(&self, lua: &Lua, key: &str) -> ApiResult<Option<Json>> {
         match self.raw(key)? {
             Value::Nil => Ok(None),
-            value => Ok(Some(convert::to_json(&value)?)),
+            value => Ok(Some(convert::to_json(lua, &value)?)),
         }
     }
 }

@@ -26,6 +26,8 @@ struct Inner {
     registered: BTreeMap<String, Registered>,
     /// By id of the hook.
     groups: BTreeMap<String, String>,
+    /// The ids of the hooks that were registered together, by the id that the script gave.
+    parts: BTreeMap<String, Vec<String>>,
     /// How many ids were made.
     count: u32,
 }
@@ -71,6 +73,22 @@ impl Registrations {
         };
     }
 
+    /// Notes the hooks that a script knows by one id.
+    pub(crate) fn set_parts(&self, id: &str, parts: &[String]) {
+        if parts != [id] {
+            let mut inner = self.lock();
+            let known = inner.parts.entry(id.to_owned()).or_default();
+            known.retain(|part| !parts.contains(part));
+            known.extend_from_slice(parts);
+        }
+    }
+
+    /// The ids of the hooks that a script knows by that id: mostly, itself.
+    pub(crate) fn parts_of(&self, id: &str) -> Vec<String> {
+        let parts = self.lock().parts.get(id).cloned();
+        parts.unwrap_or_else(|| vec![id.to_owned()])
+    }
+
     /// The ids of the hooks of a group, sorted.
     pub(crate) fn ids_of(&self, group: &str) -> Vec<String> {
         let mut ids = self.ids();
@@ -90,18 +108,18 @@ impl Registrations {
         ids
     }
 
-    /// Registers a hook, now or with the others of its version.
-    pub(crate) fn add(&self, hook: PreparedHook) -> ApiResult<()> {
+    /// Registers hooks, all or none, now or with the others of its version.
+    pub(crate) fn add(&self, added: Vec<PreparedHook>) -> ApiResult<()> {
         let registry = hooks();
         let mut inner = self.lock();
         match &mut inner.stage {
             Stage::Live => {}
-            Stage::Staged(staged) => return staged.add(registry, hook),
+            Stage::Staged(staged) => return staged.add(&registry, added),
             Stage::Over => return Err(RELOADED.into()),
         }
         drop(inner);
         // Out of the lock: a hook that is asked meanwhile may register another one.
-        let guards = registry.replace(&[], vec![hook])?;
+        let guards = registry.replace(&[], added)?;
         let mut inner = self.lock();
         if matches!(inner.stage, Stage::Over) {
             drop(inner);
@@ -122,11 +140,20 @@ impl Registrations {
         format!("{stem}.{}", inner.count)
     }
 
+    /// Unregisters hooks; `false`: there is none of these ids.
+    pub(crate) fn remove_all(&self, ids: &[String]) -> ApiResult<bool> {
+        let mut removed = false;
+        for id in ids {
+            removed |= self.remove(id)?;
+        }
+        Ok(removed)
+    }
+
     /// Unregisters a hook; `false`: there is none of that id.
     pub(crate) fn remove(&self, id: &str) -> ApiResult<bool> {
         let mut inner = self.lock();
         if let Some(hook) = inner.take_staged(id) {
-            inner.groups.remove(id);
+            inner.forget(id);
             drop(inner);
             drop(hook);
             return Ok(true);
@@ -150,7 +177,7 @@ impl Registrations {
             .into());
         }
         let mut inner = self.lock();
-        inner.groups.remove(id);
+        inner.forget(id);
         let removed = inner.registered.remove(id);
         drop(inner);
         // The guard is dropped outside of the lock: it unregisters exactly the hook that this script registered.
@@ -168,6 +195,15 @@ impl Registrations {
             return Err(format!("hook `{id}` is no longer registered").into());
         };
         Ok(registered.switch(enabled)?)
+    }
+
+    /// Unregisters all, for good.
+    pub(crate) fn end(&self) {
+        let mut inner = self.lock();
+        let stage = std::mem::replace(&mut inner.stage, Stage::Over);
+        let gone = std::mem::take(&mut inner.registered);
+        drop(inner);
+        drop((stage, gone));
     }
 
     /// Puts the staged hooks in the place of those of `old` in one step, and ends `old`: it can't register any more.
@@ -234,6 +270,15 @@ impl Inner {
             self.registered.insert(id, Registered { guard, registry })
         });
         kept.collect()
+    }
+
+    /// What was noted of a hook that goes.
+    fn forget(&mut self, id: &str) {
+        self.groups.remove(id);
+        self.parts.retain(|_, parts| {
+            parts.retain(|part| part != id);
+            !parts.is_empty()
+        });
     }
 
     fn staged(&mut self, id: &str) -> Option<&mut StagedHook> {

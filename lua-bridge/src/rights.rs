@@ -10,6 +10,7 @@ use mlua::Lua;
 use crate::bind::{ApiError, ApiResult};
 use crate::error::{LuaError, ScriptError};
 
+pub(crate) use capability::Access;
 pub use capability::{Capability, CapabilityError};
 
 /// A set of capabilities, for [`LuaEngineBuilder::grant`](crate::LuaEngineBuilder::grant).
@@ -39,15 +40,19 @@ impl Rights {
         Rights(Vec::new())
     }
 
-    /// Hooks, events, tools, agents and workflows, but no Allow: what a script gets that its operator chose himself.
+    /// Hooks, events, calls at points of its own, tools, agents and workflows, but no Allow and no files: what a script
+    /// gets that its operator chose himself.
     pub fn standard() -> Self {
-        Rights(Capability::all_but_grants().to_vec())
+        Rights(Capability::standard().to_vec())
     }
 
-    /// Every capability, Allow among them.
+    /// Every capability, Allow and files among them; calls at points that functions of the program have are still to
+    /// be granted by name, as `call:shop.*`.
     pub fn everything() -> Self {
         let mut rights = Rights::standard();
         rights.0.push(Capability::grant(">"));
+        rights.0.push(Capability::file(Access::Read, "*"));
+        rights.0.push(Capability::file(Access::Write, "*"));
         rights
     }
 
@@ -189,7 +194,7 @@ mod tests {
         let standard = Rights::standard().to_strings();
         assert_eq!(Rights::parse(&standard), Ok(Rights::standard()));
         assert_eq!(
-            Rights::parse(["standard", "grant:>"]),
+            Rights::parse(["standard", "grant:>", "fs:read:*", "fs:write:*"]),
             Ok(Rights::everything())
         );
         let grant = Capability::grant("tool.execute");

@@ -5,12 +5,12 @@
 //! functions are polled inside the state, under its lock.)
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use mlua::thread::ThreadStatus;
 use mlua::{AnyUserData, Lua, MultiValue, Thread, Value};
 use serde_json::Value as Json;
 
+use crate::allowance::Allowance;
 use crate::convert;
 use crate::error::LuaError;
 use crate::host::BoxFuture;
@@ -42,62 +42,136 @@ impl Waiting {
     }
 }
 
-enum Step {
-    Done(Json),
+/// Where a coroutine is after a step.
+pub(crate) enum Step<T> {
+    Done(T),
     Wait(String, HostFuture),
+}
+
+/// What runs as a coroutine.
+pub(crate) trait Work: Send {
+    /// What comes of it.
+    type Out: Send;
+
+    /// What it may take.
+    fn allowance(&self) -> &Allowance;
+
+    /// Whether it waits for the state by blocking its thread, as a hook does that has to answer at once.
+    fn blocks(&self) -> bool {
+        false
+    }
+
+    /// Goes on, in the state, up to the next wait. `answer`: what it waited for; nothing: it begins.
+    ///
+    /// # Errors
+    /// What its code raised.
+    fn go_on(
+        &mut self,
+        lua: &Lua,
+        driven: &Driven,
+        answer: Option<MultiValue>,
+    ) -> mlua::Result<Step<Self::Out>>;
 }
 
 /// Calls a function as a coroutine, waits where it waits, and gives its first result.
 ///
-/// Between two waits it may run for `limit`. Dropping the future drops what the coroutine waits for, and the coroutine is never resumed.
+/// Dropping the future drops what the coroutine waits for, and the coroutine is never resumed.
 pub(crate) async fn drive(
     vm: &Arc<Vm>,
     function: &Slot,
     args: Vec<Json>,
-    limit: Option<Duration>,
+    allowance: Allowance,
 ) -> Result<Json, LuaError> {
-    let driven = vm
-        .step(limit, |lua| {
-            let thread = lua.create_thread(function.function()?.clone())?;
-            Ok(Driven::new(vm, thread))
+    drive_work(vm, function, &mut Called { args, allowance }).await
+}
+
+/// A function that is called with JSON and gives JSON.
+struct Called {
+    args: Vec<Json>,
+    allowance: Allowance,
+}
+
+impl Work for Called {
+    type Out = Json;
+
+    fn allowance(&self) -> &Allowance {
+        &self.allowance
+    }
+
+    fn go_on(
+        &mut self,
+        lua: &Lua,
+        driven: &Driven,
+        answer: Option<MultiValue>,
+    ) -> mlua::Result<Step<Json>> {
+        let values = match answer {
+            Some(answer) => answer,
+            None => {
+                let args = self.args.iter().map(|arg| convert::to_lua(lua, arg));
+                args.collect::<mlua::Result<_>>()?
+            }
+        };
+        Ok(match driven.resume(values)? {
+            Step::Wait(place, future) => Step::Wait(place, future),
+            Step::Done(value) => Step::Done(convert::to_json(lua, &value).map_err(|error| {
+                mlua::Error::RuntimeError(format!("the value that it returned: {error}"))
+            })?),
         })
-        .await?;
-    let mut step = vm
-        .step(limit, |lua| {
-            let args = args.iter().map(|arg| convert::to_lua(lua, arg));
-            let args: MultiValue = args
-                .collect::<mlua::Result<Vec<_>>>()?
-                .into_iter()
-                .collect();
-            driven.resume(args)
-        })
-        .await?;
+    }
+}
+
+/// Runs work as a coroutine of that function, as [`drive`] does.
+pub(crate) async fn drive_work<W: Work>(
+    vm: &Arc<Vm>,
+    function: &Slot,
+    work: &mut W,
+) -> Result<W::Out, LuaError> {
+    let (driven, mut step) = in_state(vm, work, |lua, work| {
+        let driven = Driven::new(vm, lua.create_thread(function.function()?.clone())?);
+        let step = work.go_on(lua, &driven, None)?;
+        Ok((driven, step))
+    })
+    .await?;
     loop {
         let (place, future) = match step {
             Step::Done(result) => return Ok(result),
             Step::Wait(place, future) => (place, future),
         };
-        let Some(answer) = vm.control.unless_ended(future).await else {
+        let waited = work.allowance().during(vm.control.unless_ended(future));
+        let Some(answer) = waited.await else {
             let why = vm.control.ended().unwrap_or_default();
             return Err(LuaError::new("").stopped(&vm.name, why));
         };
-        step = vm
-            .step(limit, |lua| {
-                let answer = match answer {
-                    Ok(reply) => (true, reply(lua)?),
-                    Err(said) => (
-                        false,
-                        Value::String(lua.create_string(format!("{place}: {said}"))?),
-                    ),
-                };
-                driven.resume(lua.pack_multi(answer)?)
-            })
-            .await?;
+        let driven = &driven;
+        step = in_state(vm, work, |lua, work| {
+            let answer = match answer {
+                Ok(reply) => (true, reply(lua)?),
+                Err(said) => (
+                    false,
+                    Value::String(lua.create_string(format!("{place}: {said}"))?),
+                ),
+            };
+            work.go_on(lua, driven, Some(lua.pack_multi(answer)?))
+        })
+        .await?;
+    }
+}
+
+/// One step of the work, in the state and under its limit.
+async fn in_state<W: Work, R>(
+    vm: &Vm,
+    work: &mut W,
+    step: impl FnOnce(&Lua, &mut W) -> mlua::Result<R>,
+) -> Result<R, LuaError> {
+    let limit = work.allowance().next_step()?;
+    match limit {
+        Some(limit) if work.blocks() => vm.step_now(limit, |lua| step(lua, work)),
+        limit => vm.step(limit, |lua| step(lua, work)).await,
     }
 }
 
 /// A coroutine that is being driven; known to its state for that time.
-struct Driven {
+pub(crate) struct Driven {
     vm: Arc<Vm>,
     thread: Slot,
     pointer: usize,
@@ -114,17 +188,15 @@ impl Driven {
         }
     }
 
-    fn resume(&self, args: MultiValue) -> mlua::Result<Step> {
+    /// Goes on up to the next wait, or to the end with the first value that it returns.
+    pub(crate) fn resume(&self, args: MultiValue) -> mlua::Result<Step<Value>> {
         let Value::Thread(thread) = self.thread.get() else {
             return Err(mlua::Error::runtime("the coroutine is gone"));
         };
         let mut values: MultiValue = thread.resume(args)?;
         let first = values.pop_front().unwrap_or(Value::Nil);
         if thread.status() != ThreadStatus::Resumable {
-            let result = convert::to_json(&first);
-            return result.map(Step::Done).map_err(|error| {
-                mlua::Error::RuntimeError(format!("the value that it returned: {error}"))
-            });
+            return Ok(Step::Done(first));
         }
         let waiting = match &first {
             Value::UserData(data) => take(data)?,

@@ -3,7 +3,7 @@
 use mlua::chunk::Compiler;
 use mlua::{Lua, LuaOptions, StdLib, Value};
 
-use crate::bounded;
+use crate::{bounded, memory};
 
 /// The globals that Luau brings and scripts keep. What is not here is not there: no `loadstring`, `require`,
 /// `getfenv`, `setfenv`, `newproxy`, `collectgarbage`; and Luau has no `io`, `os.execute`, bytecode or `package`.
@@ -68,6 +68,7 @@ pub(crate) fn open(memory_limit: usize) -> mlua::Result<Lua> {
     lua.set_compiler(Compiler::new().set_optimization_level(1).set_debug_level(1));
     lua.enable_jit(true);
     bounded::install(&lua)?;
+    memory::install(&lua)?;
     lua.set_memory_limit(memory_limit)?;
     Ok(lua)
 }

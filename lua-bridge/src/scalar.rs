@@ -1,10 +1,7 @@
 //! Arguments that are one plain value: read as they are, without JSON, and strings through handles that are kept.
 
 use hooks_runtime::GuardContext;
-use mlua::{Lua, Value};
-
-use crate::bind::ApiResult;
-use crate::vm::Vm;
+use mlua::{Lua, LuaString};
 
 /// The longest string that is kept, in bytes.
 const MAX_KEPT: usize = 64;
@@ -15,7 +12,7 @@ const KEPT: usize = 64;
 /// handle of one that is there costs none.
 pub(crate) struct Interned {
     /// By hash; a string pushes out the one in its place.
-    strings: Vec<Option<(Box<str>, mlua::LuaString)>>,
+    strings: Vec<Option<(Box<str>, LuaString)>>,
 }
 
 impl Default for Interned {
@@ -27,19 +24,24 @@ impl Default for Interned {
 }
 
 impl Interned {
-    pub(crate) fn string(&mut self, lua: &Lua, text: &str) -> mlua::Result<mlua::LuaString> {
+    /// Hands the Lua string of a text over.
+    pub(crate) fn with<R>(
+        &mut self,
+        lua: &Lua,
+        text: &str,
+        f: impl FnOnce(&LuaString) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
         if text.len() > MAX_KEPT {
-            return lua.create_string(text);
+            return f(&lua.create_string(text)?);
         }
         let place = &mut self.strings[hash(text.as_bytes()) % KEPT];
-        if let Some((known, string)) = place
-            && **known == *text
-        {
-            return Ok(string.clone());
+        match place {
+            Some((known, string)) if **known == *text => f(string),
+            other => {
+                let string = lua.create_string(text)?;
+                f(&other.insert((text.into(), string)).1)
+            }
         }
-        let string = lua.create_string(text)?;
-        *place = Some((text.into(), string.clone()));
-        Ok(string)
     }
 }
 
@@ -56,35 +58,71 @@ fn hash(text: &[u8]) -> usize {
     (mixed >> 40) as usize
 }
 
-/// The argument at that position, if it is a plain value of one of the usual types and can be read now; for
-/// everything else, and for what is wrong with it, there is its JSON form.
-pub(crate) fn read(vm: &Vm, call: &GuardContext<'_>, at: usize) -> ApiResult<Option<Value>> {
+/// A value that needs no JSON.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Plain<'v> {
+    Flag(bool),
+    Number(f64),
+    Text(&'v str),
+}
+
+/// The types whose values are one plain value, as they are written at the site.
+enum Type {
+    Text,
+    String,
+    Flag,
+    U64,
+    I64,
+    U32,
+    I32,
+    Usize,
+    F64,
+}
+
+fn plain_type(ty: &str) -> Option<Type> {
+    Some(match ty {
+        "&str" => Type::Text,
+        "String" | "&String" => Type::String,
+        "bool" | "&bool" => Type::Flag,
+        "u64" => Type::U64,
+        "i64" => Type::I64,
+        "u32" => Type::U32,
+        "i32" => Type::I32,
+        "usize" => Type::Usize,
+        "f64" => Type::F64,
+        _ => return None,
+    })
+}
+
+/// Whether values of that type are one plain value.
+pub(crate) fn is_plain(ty: &str) -> bool {
+    plain_type(ty).is_some()
+}
+
+/// The argument at that position, if it is a plain value and can be read now; for everything else, and for what is
+/// wrong with it, there is its JSON form.
+pub(crate) fn read<'c>(call: &'c GuardContext<'_>, at: usize) -> Option<Plain<'c>> {
     macro_rules! number {
         ($type:ty) => {
             call.arg_at::<$type>(at).map(|value| *value as f64)
         };
     }
-    let number = match call.site().args[at].ty {
-        "&str" => return text(vm, call.arg_at::<str>(at)),
-        "String" | "&String" => return text(vm, call.arg_at::<String>(at).map(String::as_str)),
-        "bool" | "&bool" => {
-            let flag = call.arg_at::<bool>(at);
-            return Ok(flag.map(|flag| Value::Boolean(*flag)).ok());
+    let number = match plain_type(call.site().args[at].ty)? {
+        Type::Text => return call.arg_at::<str>(at).map(Plain::Text).ok(),
+        Type::String => {
+            let text = call.arg_at::<String>(at);
+            return text.map(|text| Plain::Text(text)).ok();
         }
-        "u64" => number!(u64),
-        "i64" => number!(i64),
-        "u32" => number!(u32),
-        "i32" => number!(i32),
-        "usize" => number!(usize),
-        "f64" => number!(f64),
-        _ => return Ok(None),
+        Type::Flag => {
+            let flag = call.arg_at::<bool>(at);
+            return flag.map(|flag| Plain::Flag(*flag)).ok();
+        }
+        Type::U64 => number!(u64),
+        Type::I64 => number!(i64),
+        Type::U32 => number!(u32),
+        Type::I32 => number!(i32),
+        Type::Usize => number!(usize),
+        Type::F64 => number!(f64),
     };
-    Ok(number.ok().filter(|n| n.is_finite()).map(Value::Number))
-}
-
-fn text<E>(vm: &Vm, text: Result<&str, E>) -> ApiResult<Option<Value>> {
-    match text {
-        Ok(text) => Ok(Some(Value::String(vm.intern(text)?))),
-        Err(_) => Ok(None),
-    }
+    number.ok().filter(|n| n.is_finite()).map(Plain::Number)
 }

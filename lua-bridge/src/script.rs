@@ -2,35 +2,51 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use hooks_runtime::hooked;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::engine::LuaEngine;
 use crate::error::ScriptError;
+use crate::rebuild::Keeper;
 use crate::require::admit;
 use crate::source::Files;
 use crate::version::Version;
 use crate::vm::Slot;
 
-/// A script with its state and its hooks; dropping it unregisters them.
-pub struct Script {
-    name: Box<str>,
-    engine: LuaEngine,
+/// A script with its state and its hooks; dropping it unregisters them, and has it do what it gave to
+/// `Script.on_unload`.
+pub struct Script(Arc<Loaded>);
+
+const STOPPED: &str = "the host stopped it";
+
+/// What a script is, for its owner and for who builds it anew.
+pub(crate) struct Loaded {
+    pub(crate) name: Box<str>,
+    pub(crate) engine: LuaEngine,
     /// The file; nothing: it was loaded from text.
     path: Option<PathBuf>,
-    current: Arc<Current>,
+    /// The version that is in force.
+    current: Mutex<Arc<Version>>,
+    /// Told when another one is.
+    pub(crate) exchanged: Arc<Notify>,
+    /// What it was made of.
+    source: Mutex<Arc<str>>,
     /// What it was run with last; nothing: it never was.
     args: Mutex<Option<Vec<Value>>>,
     /// The files of the last attempt to reload it, if that failed.
     failed: Mutex<Files>,
     /// One reload at a time.
-    reloading: tokio::sync::Mutex<()>,
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    /// Its owner dropped it. Written under the lock of `current`: no other version takes over after that.
+    is_gone: AtomicBool,
+    /// The host stopped it, and has not reloaded it.
+    pub(crate) is_stopped: AtomicBool,
+    keeper: Keeper,
 }
-
-/// The version that is in force.
-type Current = Mutex<Arc<Version>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,26 +67,32 @@ impl Script {
         name: &str,
         engine: LuaEngine,
         path: Option<PathBuf>,
+        source: String,
         version: Version,
     ) -> Self {
-        Script {
+        Script(Arc::new(Loaded {
             name: name.into(),
             engine,
             path,
-            current: Arc::new(Mutex::new(Arc::new(version))),
+            current: Mutex::new(Arc::new(version)),
+            exchanged: Arc::default(),
+            source: Mutex::new(source.into()),
             args: Mutex::default(),
             failed: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
-        }
+            is_gone: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            keeper: Keeper::default(),
+        }))
     }
 
     fn version(&self) -> Arc<Version> {
-        lock(&self.current).clone()
+        self.0.version()
     }
 
     /// Its name: the path that it was loaded from.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.0.name
     }
 
     /// Runs it to its end, and gives the first value that it returns, as JSON. Dropping the future ends it at
@@ -87,8 +109,11 @@ impl Script {
     /// # Errors
     /// As [`Script::execute`].
     pub async fn execute_with(&self, args: Vec<Value>) -> Result<Value, ScriptError> {
-        *lock(&self.args) = Some(args.clone());
-        run(&self.name, args, &self.version()).await
+        *lock(&self.0.args) = Some(args.clone());
+        let result = run(&self.0.name, args, &self.version()).await?;
+        // One that did not come to its end is not run again by itself.
+        self.0.keeper.start(&self.0);
+        Ok(result)
     }
 
     /// Runs other code in its state, with its globals, as [`Script::execute`] runs its own. `name` stands in messages
@@ -128,14 +153,92 @@ impl Script {
     }
 
     async fn reload_from(&self, source: Option<String>) -> Result<Reloaded, ScriptError> {
-        let _one_at_a_time = self.reloading.lock().await;
-        let reloaded = reload(&self.name, self, source).await;
-        let told = match &reloaded {
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.0.is_stopped.store(false, Ordering::Release);
+        let reloaded = reload(&self.0.name, &self.0, source).await;
+        self.0.tell(&reloaded, None);
+        reloaded
+    }
+
+    /// The files that it is made of: its own and those that it requires, also those that were looked for in vain.
+    /// Those of a reload that failed count as well.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.known_files().into_keys().collect()
+    }
+
+    pub(crate) fn known_files(&self) -> Files {
+        let mut files = self.version().sources.files();
+        files.extend(lock(&self.0.failed).clone());
+        files
+    }
+
+    pub(crate) fn engine(&self) -> &LuaEngine {
+        &self.0.engine
+    }
+
+    /// The ids of the hooks that it has registered, sorted.
+    pub fn hooks(&self) -> Vec<String> {
+        self.version().registrations.ids()
+    }
+
+    /// Ends its subscriptions that have no function: once it has run to its end, nobody receives their events.
+    pub fn end_receiving(&self) {
+        self.version().subscriptions.end_queues();
+    }
+
+    /// Why it can't be used now: it hit a limit or was stopped. Its hooks fail then. One that hit a limit is built anew
+    /// as [`LuaEngineBuilder::rebuild`](crate::LuaEngineBuilder::rebuild) says; one that was stopped, when it is
+    /// reloaded.
+    pub fn stopped(&self) -> Option<String> {
+        self.version().vm.control.ended().map(str::to_owned)
+    }
+
+    /// Stops it from anywhere, also in the middle of a loop.
+    pub fn stopper(&self) -> ScriptStopper {
+        ScriptStopper {
+            script: Arc::downgrade(&self.0),
+        }
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let current = lock(&self.0.current);
+        self.0.is_gone.store(true, Ordering::Relaxed);
+        let version = current.clone();
+        drop(current);
+        self.0.keeper.end();
+        let wrong = version.unload_now(self.0.engine.hook_time_limit());
+        self.0.complain(wrong);
+    }
+}
+
+impl Loaded {
+    pub(crate) fn version(&self) -> Arc<Version> {
+        lock(&self.current).clone()
+    }
+
+    pub(crate) fn source(&self) -> Arc<str> {
+        lock(&self.source).clone()
+    }
+
+    /// Publishes what came of a reload; `limit`: the one for which it was built anew.
+    pub(crate) fn tell(&self, reloaded: &Result<Reloaded, ScriptError>, limit: Option<&str>) {
+        let mut told = match reloaded {
             Ok(new) => json!({"script": self.name, "ok": true, "hooks": new.hooks}),
             Err(error) => json!({"script": self.name, "ok": false, "error": error.to_string()}),
         };
+        if let Some(limit) = limit {
+            told["reason"] = json!(limit);
+        }
         self.engine.tell("script.reload", told);
-        reloaded
+    }
+
+    /// Logs what went wrong when a version was unloaded.
+    fn complain(&self, wrong: Vec<String>) {
+        for what in wrong {
+            self.engine.warn(&self.name, what);
+        }
     }
 
     async fn replace(&self, source: Option<String>) -> Result<Reloaded, ScriptError> {
@@ -164,57 +267,43 @@ impl Script {
                 });
             }
         };
+        let kept: Arc<str> = source.as_str().into();
         let new = self.engine.staged(&self.name, source, sources)?;
         let args = lock(&self.args).clone();
         let result = match args {
             Some(args) => run(&self.name, args, &new).await?,
             None => Value::Null,
         };
-        let old = self.version();
-        new.take_over(&old)?;
-        let hooks = new.registrations.ids();
+        let hooks_of_new = Arc::clone(&new.registrations);
+        let old = self.exchange(new)?;
+        *lock(&self.source) = kept;
+        let hooks = hooks_of_new.ids();
+        let wrong = old.unload(self.engine.hook_time_limit()).await;
+        self.complain(wrong);
         // The state goes when its last call is done, which is here if there is none.
-        *lock(&self.current) = Arc::new(new);
         drop(old);
         Ok(Reloaded { hooks, result })
     }
 
-    /// The files that it is made of: its own and those that it requires, also those that were looked for in vain.
-    /// Those of a reload that failed count as well.
-    pub fn files(&self) -> Vec<PathBuf> {
-        self.known_files().into_keys().collect()
-    }
-
-    pub(crate) fn known_files(&self) -> Files {
-        let mut files = self.version().sources.files();
-        files.extend(lock(&self.failed).clone());
-        files
-    }
-
-    pub(crate) fn engine(&self) -> &LuaEngine {
-        &self.engine
-    }
-
-    /// The ids of the hooks that it has registered, sorted.
-    pub fn hooks(&self) -> Vec<String> {
-        self.version().registrations.ids()
-    }
-
-    /// Ends its subscriptions that have no function: once it has run to its end, nobody receives their events.
-    pub fn end_receiving(&self) {
-        self.version().subscriptions.end_queues();
-    }
-
-    /// Why it can't be used any more: it hit a limit or was stopped. Its hooks fail then, until it is reloaded.
-    pub fn stopped(&self) -> Option<String> {
-        self.version().vm.control.ended().map(str::to_owned)
-    }
-
-    /// Stops it from anywhere, also in the middle of a loop.
-    pub fn stopper(&self) -> ScriptStopper {
-        ScriptStopper {
-            current: Arc::downgrade(&self.current),
+    /// Puts a version in force; the one before.
+    fn exchange(&self, new: Version) -> Result<Arc<Version>, ScriptError> {
+        let mut current = lock(&self.current);
+        if self.is_gone.load(Ordering::Relaxed) {
+            return Err(ScriptError::NotReloaded {
+                script: self.name.to_string(),
+                why: "it was dropped meanwhile".into(),
+            });
         }
+        new.take_over(&current)?;
+        let old = std::mem::replace(&mut *current, Arc::new(new));
+        let version = Arc::clone(&current);
+        drop(current);
+        // It was stopped while it was built anew.
+        if self.is_stopped.load(Ordering::Acquire) {
+            version.vm.control.stop(STOPPED);
+        }
+        self.exchanged.notify_one();
+        Ok(old)
     }
 }
 
@@ -238,9 +327,9 @@ async fn run_code(script: &str, code: &Slot, version: &Version) -> Result<Value,
 
 /// A changed script is to take the place of the running one.
 #[hooked(point = "script.reload", component = script)]
-async fn reload(
+pub(crate) async fn reload(
     script: &str,
-    of: &Script,
+    of: &Loaded,
     source: Option<String>,
 ) -> Result<Reloaded, ScriptError> {
     let _ = script;
@@ -260,16 +349,16 @@ impl fmt::Debug for Script {
 /// See [`Script::stopper`].
 #[derive(Clone)]
 pub struct ScriptStopper {
-    current: Weak<Current>,
+    script: Weak<Loaded>,
 }
 
 impl ScriptStopper {
     /// Stops the script for good: the code under way fails at its next step, and its hooks fail from then on, until
     /// it is reloaded.
     pub fn stop(&self) {
-        if let Some(current) = self.current.upgrade() {
-            let version = lock(&current).clone();
-            version.vm.control.end("the host stopped it");
+        if let Some(script) = self.script.upgrade() {
+            script.is_stopped.store(true, Ordering::Release);
+            script.version().vm.control.stop(STOPPED);
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hooks_runtime::Clock;
 use mlua::{Lua, Value};
+use tokio::runtime::Handle;
 
 use crate::bind::{ApiResult, Binder};
 
@@ -30,7 +32,11 @@ pub(crate) fn install(lua: &Lua, bind: &Binder) -> mlua::Result<()> {
             }
             let time = Duration::from_secs_f64(ms / 1000.0);
             Ok(Box::pin(async move {
-                tokio::time::sleep(time).await;
+                // Hooks are asked under any executor, or none.
+                match Handle::try_current() {
+                    Ok(_) => tokio::time::sleep(time).await,
+                    Err(_) => Clock::system().sleep(time).await,
+                }
                 Ok(Box::new(|_: &Lua| Ok(Value::Nil)) as crate::run::Reply)
             }))
         })?,

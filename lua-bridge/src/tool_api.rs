@@ -35,7 +35,7 @@ pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn ToolHost>) -> mlu
             "Tool.invoke",
             move |lua, (name, params, more): (String, Value, Value)| {
                 rights::check(lua, "Tool.invoke", &Capability::tool(&name))?;
-                let params = parameters("Tool.invoke", &name, &params, &more)?;
+                let params = parameters(lua, "Tool.invoke", &name, &params, &more)?;
                 let tools = Arc::clone(&tools);
                 Ok(Box::pin(async move {
                     let called = tools.call(&name, params).await;
@@ -48,14 +48,20 @@ pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn ToolHost>) -> mlu
 }
 
 /// The one table of parameters that a tool takes.
-pub(crate) fn parameters(what: &str, tool: &str, given: &Value, more: &Value) -> ApiResult<Json> {
+pub(crate) fn parameters(
+    lua: &Lua,
+    what: &str,
+    tool: &str,
+    given: &Value,
+    more: &Value,
+) -> ApiResult<Json> {
     let form = format!("write {what}(\"{tool}\", {{name = value, …}})");
     if !more.is_nil() {
         return Err(format!("{what}: a tool takes one table of parameters; {form}").into());
     }
     match given {
         Value::Nil => Ok(Json::Object(Map::new())),
-        Value::Table(_) => match convert::to_json(given)? {
+        Value::Table(_) => match convert::to_json(lua, given)? {
             Json::Array(items) => Err(match items.as_slice() {
                 [Json::Object(inner)] => format!(
                     "{what}: the parameters are wrapped in another table; write {what}(\"{tool}\", {})",

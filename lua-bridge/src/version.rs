@@ -1,15 +1,19 @@
 //! One loaded version of a script: a state, and what was registered from it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mlua::chunk::ChunkMode;
 use serde_json::Value;
 
+use crate::allowance::Allowance;
+use crate::control::Runs;
 use crate::error::{LuaError, ScriptError};
 use crate::registrations::Registrations;
 use crate::run::drive;
 use crate::source::Sources;
 use crate::subscriptions::Subscriptions;
+use crate::unload;
 use crate::vm::{Slot, Vm};
 
 /// Hooks and subscriptions are gone before the state is: the fields are in this order.
@@ -62,8 +66,45 @@ impl Version {
         code: &Slot,
         args: Vec<Value>,
     ) -> Result<Value, ScriptError> {
-        let result = drive(&self.vm, code, args, None).await;
+        let result = drive(&self.vm, code, args, Allowance::Free).await;
         result.map_err(|error| self.vm.script_error(error))
+    }
+
+    /// Ends its hooks and subscriptions, then has it do what it does last; what went wrong. Waits for its state without
+    /// blocking the thread.
+    pub(crate) async fn unload(&self, limit: Duration) -> Vec<String> {
+        let functions = self.end();
+        if functions.is_empty() {
+            return Vec::new();
+        }
+        let name = &*self.vm.name;
+        let run = || {
+            self.vm
+                .call(limit, Runs::Unload, |_| unload::run(name, &functions))
+        };
+        // Once the state is free, it is entered without a wait.
+        let ran = self.vm.step(None, |_| Ok(run()));
+        said(ran.await.and_then(|ran| ran))
+    }
+
+    /// The same, on a thread that may be blocked, for no longer than the limit.
+    pub(crate) fn unload_now(&self, limit: Duration) -> Vec<String> {
+        let functions = self.end();
+        if functions.is_empty() {
+            return Vec::new();
+        }
+        let name = &*self.vm.name;
+        let ran = self
+            .vm
+            .call(limit, Runs::Unload, |_| unload::run(name, &functions));
+        said(ran)
+    }
+
+    /// Ends its hooks and subscriptions; what it still has to do.
+    fn end(&self) -> Vec<Slot> {
+        self.registrations.end();
+        self.subscriptions.end();
+        self.vm.unload.take()
     }
 
     /// Takes the place of another version, which has no hooks and subscriptions after that.
@@ -79,4 +120,14 @@ impl Version {
         old.subscriptions.end();
         Ok(())
     }
+}
+
+/// What went wrong in the functions of `Script.on_unload`.
+fn said(ran: Result<Vec<LuaError>, LuaError>) -> Vec<String> {
+    let errors = match ran {
+        Ok(errors) => errors,
+        Err(error) => vec![error],
+    };
+    let said = |error: LuaError| format!("Script.on_unload: {error}");
+    errors.into_iter().map(said).collect()
 }

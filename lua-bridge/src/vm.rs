@@ -1,20 +1,22 @@
 //! One script's Lua state, and the only two ways into it.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use mlua::{Function, Lua, Value};
+use mlua::{Function, Lua, LuaString, Value};
 
 use crate::bind::Binder;
-use crate::control::Control;
+use crate::control::{Control, Runs};
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
-use crate::interrupt::Interrupt;
+use crate::memory;
 use crate::proxy::Proxy;
+use crate::raw::Interrupt;
 use crate::scalar::Interned;
+use crate::unload::Unload;
 use crate::watchdog;
 
 /// A Lua state with its gate and its limits.
@@ -28,7 +30,11 @@ pub(crate) struct Vm {
     pub(crate) proxy: Proxy,
     interned: Mutex<Interned>,
     gate: Gate,
+    /// How many coroutines of hooks there are, and may be.
+    asked: AtomicUsize,
+    asked_limit: usize,
     slots: Mutex<Slots>,
+    pub(crate) unload: Unload,
     /// Whether there is something in `freed`; one that comes a moment later waits for the next use.
     has_freed: AtomicBool,
     _interrupt: Interrupt,
@@ -52,6 +58,15 @@ pub(crate) struct Slot {
     value: Value,
 }
 
+/// A call that a hook may wait in.
+pub(crate) struct Asking<'v>(&'v AtomicUsize);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -59,7 +74,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Vm {
     /// # Errors
     /// The state has no memory left, or the system has no thread for the watchdog.
-    pub(crate) fn new(lua: Lua, bind: Binder, name: Arc<str>) -> mlua::Result<Arc<Self>> {
+    pub(crate) fn new(
+        lua: Lua,
+        bind: Binder,
+        name: Arc<str>,
+        asked_limit: usize,
+    ) -> mlua::Result<Arc<Self>> {
         let control = Arc::new(Control::new());
         let asked = Arc::clone(&control);
         let interrupt = Interrupt::install(&lua, &control.switch, move || {
@@ -76,7 +96,10 @@ impl Vm {
             name,
             bind,
             gate: Gate::default(),
+            asked: AtomicUsize::new(0),
+            asked_limit,
             slots: Mutex::default(),
+            unload: Unload::default(),
             has_freed: AtomicBool::new(false),
         });
         vm.lua.set_app_data(Arc::downgrade(&vm));
@@ -89,19 +112,29 @@ impl Vm {
         vm.ok_or_else(|| mlua::Error::runtime("the script is being unloaded"))
     }
 
-    /// Runs Lua code for a hook: at most until the limit, waiting for the state included.
+    /// Runs Lua code that has to answer at once: at most until the limit, waiting for the state included.
     pub(crate) fn call<R>(
         &self,
         limit: Duration,
+        runs: Runs,
         f: impl FnOnce(&Lua) -> mlua::Result<R>,
     ) -> Result<R, LuaError> {
         let (_held, limit) = self.enter(limit)?;
         self.sweep();
         self.usable()?;
-        let limited = self.control.limit(limit);
+        let limited = self.control.limit(limit, runs);
         let result = f(&self.lua);
         drop(limited);
         self.settle(result)
+    }
+
+    /// Runs Lua code of a coroutine up to its next wait, as [`Vm::step`] does, and blocks the thread for the state.
+    pub(crate) fn step_now<R>(
+        &self,
+        limit: Duration,
+        f: impl FnOnce(&Lua) -> mlua::Result<R>,
+    ) -> Result<R, LuaError> {
+        self.call(limit, Runs::Coroutine, f)
     }
 
     /// Waits for the state; gives what is left of the limit.
@@ -135,7 +168,7 @@ impl Vm {
                 return Poll::Pending;
             };
             Poll::Ready(self.usable().and_then(|()| {
-                let limited = limit.map(|limit| self.control.limit_step(limit));
+                let limited = limit.map(|limit| self.control.limit(limit, Runs::Coroutine));
                 let result = f(&self.lua);
                 drop(limited);
                 self.settle(result)
@@ -157,10 +190,8 @@ impl Vm {
             // The script caught the error of the limit, or ended just behind it.
             Ok(_) => LuaError::new(""),
             Err(error) => {
-                if out_of_memory(&error) {
-                    self.control.end(
-                        "it used more memory than it may; use less, or raise the memory limit",
-                    );
+                if memory::is_spent(&error) {
+                    self.control.end(memory::SPENT);
                 }
                 LuaError::of(&self.name, &error)
             }
@@ -182,9 +213,13 @@ impl Vm {
         }
     }
 
-    /// The Lua string of a text.
-    pub(crate) fn intern(&self, text: &str) -> mlua::Result<mlua::LuaString> {
-        lock(&self.interned).string(&self.lua, text)
+    /// Hands the Lua string of a text over, one that is kept if it was asked for lately.
+    pub(crate) fn with_string<R>(
+        &self,
+        text: &str,
+        f: impl FnOnce(&LuaString) -> mlua::Result<R>,
+    ) -> mlua::Result<R> {
+        lock(&self.interned).with(&self.lua, text, f)
     }
 
     /// Keeps a value until the slot is dropped.
@@ -192,6 +227,19 @@ impl Vm {
         Slot {
             vm: Arc::downgrade(self),
             value,
+        }
+    }
+
+    /// A call begins that a hook may wait in, until what this gives is dropped.
+    ///
+    /// # Errors
+    /// There are as many as there may be: the limit.
+    pub(crate) fn begin_asking(&self) -> Result<Asking<'_>, usize> {
+        let asking = Asking(&self.asked);
+        if self.asked.fetch_add(1, Ordering::Relaxed) < self.asked_limit {
+            Ok(asking)
+        } else {
+            Err(self.asked_limit)
         }
     }
 
@@ -216,23 +264,15 @@ impl Vm {
     }
 }
 
-/// Whether Lua ran out of the memory that it may use, however deep mlua wrapped that.
-fn out_of_memory(error: &mlua::Error) -> bool {
-    match error {
-        mlua::Error::MemoryError(_) => true,
-        mlua::Error::CallbackError { cause, .. } => out_of_memory(cause),
-        mlua::Error::RuntimeError(text) => {
-            let first = text.lines().next().unwrap_or_default();
-            first.ends_with("not enough memory")
-        }
-        _ => false,
-    }
-}
-
 impl Slot {
     /// The value; to be used in the gate only.
     pub(crate) fn get(&self) -> &Value {
         &self.value
+    }
+
+    /// The value, in the gate, which is then no longer kept.
+    pub(crate) fn into_value(mut self) -> Value {
+        std::mem::replace(&mut self.value, Value::Nil)
     }
 
     /// The function that it is.
@@ -246,6 +286,9 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
+        if self.value.is_nil() {
+            return;
+        }
         if let Some(vm) = self.vm.upgrade() {
             let value = std::mem::replace(&mut self.value, Value::Nil);
             lock(&vm.slots).freed.push(value);

@@ -7,6 +7,7 @@ use mlua::{Function, Lua, Table, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::agent_api::AgentHandle;
+use crate::allowance::Allowance;
 use crate::bind::{ApiResult, Binder};
 use crate::convert::{self, restore};
 use crate::host::{
@@ -23,19 +24,24 @@ const WHAT: &str = "Workflow.sequential";
 struct WorkflowHandle(Arc<dyn ScriptWorkflow>);
 
 /// Makes the global.
-pub(crate) fn install(lua: &Lua, bind: &Binder, host: &Arc<dyn WorkflowHost>) -> mlua::Result<()> {
+pub(crate) fn install(
+    lua: &Lua,
+    bind: &Binder,
+    host: &Arc<dyn WorkflowHost>,
+    limit: Duration,
+) -> mlua::Result<()> {
     let workflow = lua.create_table()?;
     let workflows = Arc::clone(host);
     workflow.raw_set(
         "sequential",
         bind.function(WHAT, move |lua, config: Table| {
-            let workflow = workflows.sequential(spec(lua, &config)?)?;
+            let workflow = workflows.sequential(spec(lua, &config, limit)?)?;
             Ok(lua.create_any_userdata(WorkflowHandle(workflow))?)
         })?,
     )?;
-    let run = bind.waiting("wf:run", |_, (this, input): (Value, Value)| {
+    let run = bind.waiting("wf:run", |lua, (this, input): (Value, Value)| {
         let workflow = of(&this)?;
-        let input = convert::to_json(&input)?;
+        let input = convert::to_json(lua, &input)?;
         Ok(Box::pin(async move {
             workflow
                 .run(input)
@@ -61,7 +67,7 @@ fn of(this: &Value) -> ApiResult<Arc<dyn ScriptWorkflow>> {
     }
 }
 
-fn spec(lua: &Lua, config: &Table) -> ApiResult<SequentialSpec> {
+fn spec(lua: &Lua, config: &Table, limit: Duration) -> ApiResult<SequentialSpec> {
     rights::check(lua, WHAT, &Capability::WORKFLOW)?;
     let options = Options::new(WHAT, config, &["name", "steps", "on_error"])?;
     let steps = options.table("steps", "a list of steps")?;
@@ -69,7 +75,7 @@ fn spec(lua: &Lua, config: &Table) -> ApiResult<SequentialSpec> {
         .ok_or("Workflow.sequential: it needs steps = {{name = …, tool = …, params = {…}}, …}")?;
     let mut specs = Vec::new();
     for (at, step) in steps.sequence_values::<Table>().enumerate() {
-        specs.push(step_spec(lua, at + 1, &step?)?);
+        specs.push(step_spec(lua, at + 1, &step?, limit)?);
     }
     Ok(SequentialSpec {
         name: options.name("name")?,
@@ -78,7 +84,7 @@ fn spec(lua: &Lua, config: &Table) -> ApiResult<SequentialSpec> {
     })
 }
 
-fn step_spec(lua: &Lua, at: usize, step: &Table) -> ApiResult<StepSpec> {
+fn step_spec(lua: &Lua, at: usize, step: &Table, limit: Duration) -> ApiResult<StepSpec> {
     let what = format!("{WHAT}: step {at}");
     let known = [
         "name", "tool", "params", "agent", "input", "run", "save_as", "on_error",
@@ -86,7 +92,7 @@ fn step_spec(lua: &Lua, at: usize, step: &Table) -> ApiResult<StepSpec> {
     let options = Options::new(&what, step, &known)?;
     let (tool, run) = (options.string("tool")?, options.function("run")?);
     let agent = options.raw("agent")?;
-    let (params, input) = (options.json("params")?, options.json("input")?);
+    let (params, input) = (options.json(lua, "params")?, options.json(lua, "input")?);
     let (work, input) = match (tool, agent, run) {
         (Some(tool), Value::Nil, None) => {
             if input.is_some() {
@@ -99,9 +105,10 @@ fn step_spec(lua: &Lua, at: usize, step: &Table) -> ApiResult<StepSpec> {
             let agent = Arc::clone(&agent.borrow::<AgentHandle>()?.0);
             (StepWork::Agent(agent), input)
         }
-        (None, Value::Nil, Some(function)) => {
-            (StepWork::Function(step_function(lua, function)?), input)
-        }
+        (None, Value::Nil, Some(function)) => (
+            StepWork::Function(step_function(lua, function, limit)?),
+            input,
+        ),
         (None, agent, None) if !agent.is_nil() => {
             return options.wrong("agent", "an agent that Agent.create returned", &agent);
         }
@@ -154,7 +161,7 @@ fn on_error(options: &Options<'_>) -> ApiResult<Option<OnError>> {
 }
 
 /// A coroutine for each call: the function may wait for tools and agents as the script itself may.
-fn step_function(lua: &Lua, function: Function) -> ApiResult<StepFunction> {
+fn step_function(lua: &Lua, function: Function, limit: Duration) -> ApiResult<StepFunction> {
     let vm = Vm::of(lua)?;
     // Tables are handed over by reference, so what the function left in `state` is seen afterwards.
     let with_state: Function = lua
@@ -169,8 +176,10 @@ fn step_function(lua: &Lua, function: Function) -> ApiResult<StepFunction> {
             let vm = vm
                 .upgrade()
                 .ok_or_else(|| HostError::message("the script of this step was unloaded"))?;
+            // A step that the host runs on a task of its own may take as long as a handler.
+            let allowance = Allowance::of_the_wait().unwrap_or(Allowance::Each(limit));
             let args = vec![step.state.clone(), step.input];
-            let mut left = match drive(&vm, &slot, args, None).await? {
+            let mut left = match drive(&vm, &slot, args, allowance).await? {
                 Json::Object(left) => left,
                 _ => Map::new(),
             };

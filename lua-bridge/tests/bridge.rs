@@ -4,6 +4,10 @@
 mod answers;
 #[path = "bridge/api.rs"]
 mod api;
+#[path = "bridge/call_state.rs"]
+mod call_state;
+#[path = "bridge/calls.rs"]
+mod calls;
 #[path = "bridge/context.rs"]
 mod context;
 #[path = "bridge/events.rs"]
@@ -18,6 +22,10 @@ mod hostile;
 mod hosts;
 #[path = "bridge/kit.rs"]
 mod kit;
+#[path = "bridge/plain.rs"]
+mod plain;
+#[path = "bridge/rebuild.rs"]
+mod rebuild;
 #[path = "bridge/registration.rs"]
 mod registration;
 #[path = "bridge/reload.rs"]
@@ -30,3 +38,7 @@ mod round_trips;
 mod surface;
 #[path = "bridge/threads.rs"]
 mod threads;
+#[path = "bridge/unload.rs"]
+mod unload;
+#[path = "bridge/waiting.rs"]
+mod waiting;

@@ -454,7 +454,7 @@ impl HookSystemBuilder {
             .point("script.load")
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
-        let engine = super::with_conditions(hooks_lua::LuaEngine::builder());
+        let engine = super::with_builtins(hooks_lua::LuaEngine::builder());
         let engine = engine.events(self.bus.clone());
         let engine = if self.prints_to_stderr {
             engine.output(std::io::stderr())

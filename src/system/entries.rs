@@ -108,6 +108,12 @@ enum Mode {
 }
 
 impl HookEntry {
+    /// An entry that stands somewhere else than in a file; `at` is where.
+    #[cfg(feature = "lua")]
+    pub(crate) fn new(at: String, table: Table) -> Self {
+        HookEntry { at, table }
+    }
+
     /// Whether the system may not start without it. What cannot be read as `false` is meant to be `true`.
     pub(super) fn is_required(&self) -> bool {
         let required = self.table.get("required");
@@ -140,16 +146,28 @@ impl HookEntry {
         ))
     }
 
+    /// What its hooks reach.
+    #[cfg(feature = "lua")]
+    pub(crate) fn needs(&self) -> Result<hooks_builtin::Needs, Problem> {
+        let (common, options) = self.read()?;
+        let needs = kind(&common.kind).and_then(|kind| kind.needs(options));
+        needs.map_err(|error| self.problem(error.to_string()))
+    }
+
     /// Its hooks.
     pub(super) fn prepare(&self) -> Result<Vec<PreparedHook>, Problem> {
+        self.prepare_from(Source::configuration(self.at.clone()))
+    }
+
+    /// Its hooks, written by somebody else than a configuration.
+    pub(crate) fn prepare_from(&self, source: Source) -> Result<Vec<PreparedHook>, Problem> {
         let (common, options) = self.read()?;
-        let prepared =
-            kind(&common.kind).and_then(|kind| kind.prepare(options, &self.placement(&common)?));
+        let prepared = kind(&common.kind)
+            .and_then(|kind| kind.prepare(options, &self.placement(&common, source)?));
         prepared.map_err(|error: BuiltinError| self.problem(error.to_string()))
     }
 
-    fn placement(&self, common: &Common) -> Result<Placement, BuiltinError> {
-        let source = Source::configuration(self.at.clone());
+    fn placement(&self, common: &Common, source: Source) -> Result<Placement, BuiltinError> {
         let placement = Placement::new(common.id.as_str()).source(source);
         let points = common.points.iter().map(String::as_str);
         let placement = points.fold(placement, Placement::point);
@@ -188,7 +206,7 @@ impl HookEntry {
     ) -> Result<Option<Registered>, Problem> {
         let (common, options) = self.read()?;
         let kind = kind(&common.kind).map_err(|error| self.problem(error.to_string()))?;
-        let placement = self.placement(&common);
+        let placement = self.placement(&common, Source::configuration(self.at.clone()));
         let placement = placement.map_err(|error| self.problem(error.to_string()))?;
         let hooks = match kind.replay {
             Replay::Watches => return Ok(None),

@@ -16,5 +16,5 @@ pub use config::Config;
 pub use entries::{HookEntry, Problem};
 pub use scripts::ScriptEntry;
 #[cfg(feature = "lua")]
-pub(crate) use scripts::with_conditions;
+pub(crate) use scripts::with_builtins;
 pub use terminal::TerminalApprover;

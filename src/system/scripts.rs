@@ -86,15 +86,16 @@ impl ScriptEntry {
     }
 }
 
-/// Conditions as text are CEL, as `when` of a configuration is.
+/// What every script has of this crate: conditions as text are CEL, as `when` of a configuration is, and built-in
+/// hooks have the words of one.
 #[cfg(all(feature = "lua", feature = "builtin"))]
-pub(crate) fn with_conditions(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
-    builder.conditions(Cel)
+pub(crate) fn with_builtins(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
+    builder.conditions(Cel).builtins(crate::script::Builtins)
 }
 
 /// Without the feature `builtin`, conditions are functions.
 #[cfg(all(feature = "lua", not(feature = "builtin")))]
-pub(crate) fn with_conditions(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
+pub(crate) fn with_builtins(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
     builder
 }
 

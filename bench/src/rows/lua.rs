@@ -1,6 +1,7 @@
 //! Hooks and handlers in Lua, in the sandbox as scripts get it, against a call into a bare Luau state.
 
 use std::hint::black_box;
+use std::path::Path;
 
 use hookpoint::events::{Delivery, Event, EventBus, Topic};
 use hookpoint::lua::{LuaEngine, Script};
@@ -17,6 +18,7 @@ use crate::sites::sync_calls;
 
 same_body! {
     #[hooked(point = "bench.lua_idle")] fn idle;
+    #[hooked(point = "bench.lua_rust")] fn rust;
     #[hooked(point = "bench.lua_positional")] fn positional;
     #[hooked(point = "bench.lua_proxy")] fn proxy;
     #[hooked(point = "bench.lua_loop")] fn looping;
@@ -38,6 +40,11 @@ Hook.register("bench.lua_loop", function(label)
 end)
 "#;
 
+const RELOADED: &str =
+    r#"Hook.register("bench.lua_reloaded", function(label) end, {args = {"label"}})"#;
+/// A reload takes far longer than a call, and differs less.
+const RELOAD_ROUNDS: usize = 15;
+
 const HANDLER: &str = r#"
 Event.subscribe("bench.lua", function(event)
     if event.data == 0 then Event.publish("bench.lua_done", 0) end
@@ -51,6 +58,11 @@ pub(super) const GROUP: Group = Group {
             "lua.idle.vs_bare",
             Unit::Ratio,
             "the hooked call of the rows below without a hook, over a call of an empty Lua function in a bare state",
+        ),
+        Claim::shown(
+            "lua.rust.vs_bare",
+            Unit::Ratio,
+            "with a hook in Rust that does nothing: what hooks in Lua pay as well",
         ),
         Claim::at_most(
             "lua.positional.vs_bare",
@@ -74,6 +86,11 @@ pub(super) const GROUP: Group = Group {
             "lua.event_ns",
             Unit::Ns,
             "an event, published to a handler in Lua and handled",
+        ),
+        Claim::shown(
+            "lua.reload_ns",
+            Unit::Ns,
+            "a script with one hook, reloaded: read, compiled, run, and its hook swapped",
         ),
     ],
     measure: lua,
@@ -142,12 +159,37 @@ fn lua(plan: &Plan) -> Result<Vec<Measured>, HookError> {
     let engine = LuaEngine::builder().events(bus.clone()).build();
     let _hooks = run(&runtime, &engine, &HOOKS.replace("TURNS", TURNS))?;
     let _handler = run(&runtime, &engine, HANDLER)?;
+    if let Ok(which) = std::env::var("PROBE") {
+        let mut sum = 0u64;
+        let f = bare("");
+        let t = std::time::Instant::now();
+        for i in 0..5_000_000u64 {
+            match which.as_str() {
+                "positional" => sum += positional(i, 2, "label").is_ok() as u64,
+                "proxy" => sum += proxy(i, 2, "label").is_ok() as u64,
+                "rust" => sum += idle(i, 2, "label").is_ok() as u64,
+                _ => f.call::<()>(()).unwrap(),
+            }
+        }
+        eprintln!(
+            "{which}: {:.1} ns {sum}",
+            t.elapsed().as_nanos() as f64 / 5e6
+        );
+        std::process::exit(0);
+    }
+    let rust_hook = hooks().intercept("bench.rust", "bench.lua_rust", |_: &mut HookContext<'_>| {
+        HookResult::Continue
+    });
+    let _rust_hook = rust_hook?;
+    let folder = tempfile::tempdir().map_err(HookError::other)?;
+    let script = saved(&runtime, &engine, folder.path())?;
     let loop_body = format!("local n = 0 {TURNS} if n == 0 then error('unreachable') end");
     let samples = measure(
         plan.rounds,
         vec![
             Variant::new("bare", bare_calls("")),
             Variant::new("idle", sync_calls(idle)),
+            Variant::new("rust", sync_calls(rust)),
             Variant::new("positional", sync_calls(positional)),
             Variant::new("proxy", sync_calls(proxy)),
             Variant::new("bare loop", bare_calls(&loop_body)),
@@ -156,14 +198,39 @@ fn lua(plan: &Plan) -> Result<Vec<Measured>, HookError> {
         ],
     );
     assert!(black_box(proxy(1, 2, "label")).is_ok(), "no hook fails");
+    let rounds = plan.rounds.min(RELOAD_ROUNDS);
+    let reloaded = measure(
+        rounds,
+        vec![Variant::new("reload", reloads(&runtime, &script))],
+    );
     let event = Measured::new("lua.event_ns", samples.ns("event"));
     Ok(vec![
         row("lua.idle.vs_bare", &samples, "idle", "bare"),
+        row("lua.rust.vs_bare", &samples, "rust", "bare"),
         row("lua.positional.vs_bare", &samples, "positional", "bare"),
         row("lua.proxy.vs_bare", &samples, "proxy", "bare"),
         row("lua.guarded_loop", &samples, "loop", "bare loop"),
         event.allocations(samples.allocations("event")),
+        Measured::new("lua.reload_ns", reloaded.ns("reload")),
     ])
+}
+
+/// A script in a file, run to its end.
+fn saved(runtime: &Runtime, engine: &LuaEngine, folder: &Path) -> Result<Script, HookError> {
+    let path = folder.join("reloaded.lua");
+    std::fs::write(&path, RELOADED).map_err(HookError::other)?;
+    let script = engine.load(&path).map_err(HookError::other)?;
+    let ran = runtime.block_on(script.execute());
+    ran.map(|_| script).map_err(HookError::other)
+}
+
+fn reloads<'r>(runtime: &'r Runtime, script: &'r Script) -> impl Fn(u64) + 'r {
+    move |n| {
+        for _ in 0..n {
+            let reloaded = runtime.block_on(script.reload());
+            assert_eq!(reloaded.expect("the script is as it was").hooks.len(), 1);
+        }
+    }
 }
 
 fn row(name: &'static str, samples: &Samples, ours: &str, bare: &str) -> Measured {

@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use hookpoint::HookRegistry;
 use hookpoint::events::EventBus;
@@ -20,6 +21,8 @@ const LONGEST: usize = 1 << 20;
 pub(crate) async fn run(_: Args) -> Done {
     crate::run::own_hooks(&HookRegistry::global())?;
     let engine = hookpoint::script::engine(".")?.events(EventBus::new());
+    // The names of the session would be gone.
+    let engine = engine.rebuild(0, Duration::ZERO, Duration::ZERO);
     let script = engine.build().load_source(NAME, "")?;
     script.evaluate(NAME, include_str!("repl.lua")).await?;
     let is_terminal = io::stdin().is_terminal();

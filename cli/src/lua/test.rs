@@ -128,6 +128,8 @@ async fn test_file(
         .bus(bus.clone());
     let system = system.build()?;
     let engine = hookpoint::script::engine(".")?.events(bus);
+    // A file that was stopped has failed.
+    let engine = engine.rebuild(0, Duration::ZERO, Duration::ZERO);
     let engine = if json {
         engine.output(io::stderr())
     } else {

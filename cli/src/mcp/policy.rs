@@ -71,7 +71,8 @@ impl Policy {
             Some(path) => Some(Config::read(path)?),
             None => None,
         };
-        if is_gateway && !self.allow_writable_policy {
+        let checks = is_gateway && !self.allow_writable_policy;
+        if checks {
             let named = self.policies.iter().chain(&self.config);
             let scripts = config.iter().flat_map(|config| &config.scripts);
             let scripts = scripts.map(|script| PathBuf::from(&script.path));
@@ -103,6 +104,14 @@ impl Policy {
         let system = builder.build().await?;
         for script in system.scripts() {
             script.end_receiving();
+            // What it requires is policy too.
+            if checks {
+                let files = script.files();
+                files
+                    .iter()
+                    .filter(|file| file.exists())
+                    .try_for_each(|file| files::check(file))?;
+            }
         }
         if let Some(problem) = system.problems().first() {
             // What is left out of a gateway is a door that stands open.
@@ -157,9 +166,18 @@ impl InForce {
             let (who, events) = (&left.subscription, left.events);
             tracing::warn!(subscription = %who, events, "events were not handled in time");
         }
+        let registry = self.system.registry().clone();
+        for hook in registry.list().into_iter().filter(|hook| !hook.required) {
+            // What it has kept for later it writes when it goes.
+            if let Err(error) = registry.unregister(&hook.id) {
+                tracing::warn!(hook = %hook.id, %error, "a hook did not go");
+            }
+        }
         if let Some(report) = &self.report {
             eprintln!("── report ──\n{}", report.text());
         }
+        // Required hooks stay to the end: their guards have nothing to do.
+        std::mem::forget(self.system);
     }
 }
 

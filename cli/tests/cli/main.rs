@@ -3,6 +3,7 @@
 #[cfg(unix)]
 mod approvals;
 mod audit;
+mod builtins;
 mod commands;
 mod configurations;
 mod docs;

@@ -382,6 +382,10 @@ end, { phase = "post", name = "one-tool" })
 Hook.register("tool.execute", function(ctx)
     if ctx.component == "list_notes" then while true do end end
 end, { role = "guard", name = "hangs", timeout_ms = 100 })
+Builtin.cel{
+    id = "short", points = "tool.execute",
+    rules = { { when = "size(args.params.text) > 20", ["then"] = "cancel", reason = "too long" } },
+}
 Hook.register("tool.execute", function(ctx)
     if ctx.component == "count" then return ctx.args.no_such_argument end
 end, { role = "guard", name = "errs" })
@@ -395,9 +399,11 @@ end, { role = "guard", name = "errs" })
     assert_eq!(written["content"][0]["text"], "WRITTEN");
     let read = session.call("read_note", note.clone());
     assert_eq!(read["content"][0]["text"], "QUIET");
+    let long = json!({"path": "a", "text": "x".repeat(21)});
+    refused(&session.call("write_note", long), "too long");
     let missing = session.call("read_note", json!({"path": "b", "text": ""}));
     refused(&missing, "THERE IS NO NOTE INBOX/B");
-    refused(&session.call("list_notes", note.clone()), "hangs");
+    refused(&session.call("list_notes", note.clone()), "hook `hangs`");
     refused(&session.call("count", note), "no_such_argument");
     assert!(session.end().status.success());
 }
@@ -419,9 +425,7 @@ fn built_in_hooks_work_in_front_of_a_server() {
         ("records", "path = 'records.jsonl'"),
     ];
     let entry = |(kind, options): &(&str, &str)| {
-        format!(
-            "[[hook]]\nkind = '{kind}'\nid = '{kind}'\nrequired = true\npoints = ['tool.execute']\n{options}\n"
-        )
+        format!("[[hook]]\nkind = '{kind}'\nid = '{kind}'\npoints = ['tool.execute']\n{options}\n")
     };
     let text: String = hooks.iter().map(entry).collect();
     std::fs::write(&config, text).unwrap();

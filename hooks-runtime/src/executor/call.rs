@@ -9,7 +9,7 @@ use super::verdict::Said;
 use crate::ambient::{self, MAX_CAUSED, MAX_DEPTH};
 use crate::answer::{Replacement, Restriction};
 use crate::catalogue;
-use crate::context::{CallMeta, Locals, Plan};
+use crate::context::{CallMeta, Kept, Locals, Plan};
 use crate::error::HookError;
 use crate::monitor::Sample;
 use crate::private::Facts;
@@ -121,6 +121,7 @@ pub(super) fn meta<'s>(
         started,
         clock: &set.registry.clock,
         dirty: AtomicBool::new(false),
+        kept: Kept::new(),
     }
 }
 

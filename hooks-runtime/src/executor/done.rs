@@ -1,7 +1,7 @@
 //! Done: the outcome is fixed, the record complete, what hooks kept is dropped, observers are told.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::call::Call;
@@ -22,6 +22,7 @@ impl Drop for Call<'_> {
         let uneventful = self.outcome == Some(Outcome::Returned)
             && self.ledger.is_none()
             && self.locals.is_empty()
+            && self.meta.kept.get().is_none()
             && self.sample.is_none()
             && !self.set.record_all;
         if !uneventful {
@@ -44,6 +45,10 @@ impl Call<'_> {
         });
         if self.rehearsal {
             return;
+        }
+        if let Some(kept) = self.meta.kept.take() {
+            let kept = kept.into_inner().unwrap_or_else(PoisonError::into_inner);
+            self.locals.extend(kept);
         }
         for (serial, _, value) in std::mem::take(&mut self.locals) {
             // Dropping it is the hook's work: it is not asked about calls that this makes, and its panic is

@@ -252,7 +252,7 @@ impl<'s> Quiet<'s> {
     pub(super) fn end(&mut self) {
         // A failure is told to who wants to know, and what hooks kept is theirs to drop.
         let eventful = self.failed && (self.inner_refusal || self.set.is_told());
-        if eventful || self.locals.capacity() != 0 {
+        if eventful || self.locals.capacity() != 0 || self.meta.kept.get().is_some() {
             return self.end_opened();
         }
         if self.meta.started.is_some() {
@@ -369,6 +369,7 @@ impl<'s> Quiet<'s> {
             started: meta.started,
             clock: meta.clock,
             dirty: std::mem::take(&mut meta.dirty),
+            kept: std::mem::take(&mut meta.kept),
         };
         let mut call = Call::with(self.set, meta, self.can);
         call.passed = self.passed(0);

@@ -451,6 +451,14 @@ impl PreparedHook {
     pub fn source(&self) -> &Source {
         &self.meta.source
     }
+    /// What it may do.
+    pub fn role(&self) -> Role {
+        self.callee.role()
+    }
+    /// The points and patterns that it is for, as they were written.
+    pub fn points(&self) -> impl Iterator<Item = &str> {
+        self.meta.patterns.iter().map(|pattern| &**pattern)
+    }
 
     /// A synchronous intercept.
     pub fn intercept<R: IntoAnswer>(

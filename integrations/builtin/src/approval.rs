@@ -14,7 +14,7 @@ use hooks_runtime::{PreparedHook, Priority, Vote};
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::redaction::{Rules, SECRET_KEYS, Wanted, redaction_words};
 pub use channel::{ChannelApprover, Question, Questions};
@@ -98,6 +98,10 @@ impl ApprovalHook {
 impl BuiltinHook for ApprovalHook {
     const KIND: &'static str = "approval";
     const REPLAY: Replay = Replay::Undecidable;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let template = self.template()?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm, redaction_words};
 pub use chain::{Verified, verify};
@@ -115,6 +115,10 @@ impl AuditHook {
 impl BuiltinHook for AuditHook {
     const KIND: &'static str = "audit";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing().write(&self.path)
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         if self.path.as_os_str().is_empty() {

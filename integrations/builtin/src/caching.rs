@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::waiting::{wait_at, within};
 
@@ -121,6 +121,10 @@ impl CachingHook {
 impl BuiltinHook for CachingHook {
     const KIND: &'static str = "caching";
     const REPLAY: Replay = Replay::Undecidable;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(mut self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

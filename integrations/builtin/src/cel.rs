@@ -14,7 +14,7 @@ use hooks_runtime::{GuardContext, HookError, Phase, PreparedHook, Priority, Rest
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 pub use condition::CelCondition;
 use facts::Facts;
@@ -88,6 +88,19 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 impl BuiltinHook for CelHook {
     const KIND: &'static str = "cel";
     const REPLAY: Replay = Replay::Runs;
+
+    fn needs(&self) -> Needs {
+        let allows = self.rules.iter().any(|rule| rule.allows());
+        let needs = match allows {
+            true => Needs::nothing().allow(),
+            false => Needs::nothing(),
+        };
+        // What the rules of a file answer is not known before it is read.
+        match &self.rules_file {
+            Some(path) => needs.read(path).allow(),
+            None => needs,
+        }
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.limits.check()?;

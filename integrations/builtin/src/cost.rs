@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::rate_limit::Per;
 use accounts::Accounts;
@@ -188,6 +188,10 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 impl BuiltinHook for CostHook {
     const KIND: &'static str = "cost";
     const REPLAY: Replay = Replay::Undecidable;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

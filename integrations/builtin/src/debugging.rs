@@ -15,7 +15,7 @@ use hooks_runtime::{ArgError, HookContext, Outcome, Phase, PreparedHook, Priorit
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::live::Live;
 use crate::placement::Placement;
 use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm, redaction_words};
@@ -237,6 +237,13 @@ impl DebuggingHook {
 impl BuiltinHook for DebuggingHook {
     const KIND: &'static str = "debugging";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        match self.dump_dir.as_os_str().is_empty() {
+            true => Needs::nothing(),
+            false => Needs::nothing().write(&self.dump_dir),
+        }
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let values = self.values;

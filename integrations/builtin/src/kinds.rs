@@ -1,5 +1,7 @@
 //! The list of all kinds, and what each of them is.
 
+use std::path::PathBuf;
+
 use hooks_runtime::point::suggest;
 use hooks_runtime::{HookRegistry, PreparedHook};
 use serde::de::DeserializeOwned;
@@ -33,6 +35,41 @@ pub enum Replay {
     Watches,
 }
 
+/// What hooks reach beside the calls that they are asked about, and whether they can let calls pass that need a
+/// grant: what whoever places them has to be trusted with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// Files and folders that are read.
+    pub reads: Vec<PathBuf>,
+    /// Files and folders that are written.
+    pub writes: Vec<PathBuf>,
+    /// Whether an answer may be Allow.
+    pub allows: bool,
+}
+
+impl Needs {
+    /// The calls, and nothing else.
+    pub fn nothing() -> Self {
+        Needs::default()
+    }
+    /// Reads that file.
+    pub fn read(mut self, path: impl Into<PathBuf>) -> Self {
+        self.reads.push(path.into());
+        self
+    }
+    /// Writes that file, or beneath that folder.
+    pub fn write(mut self, path: impl Into<PathBuf>) -> Self {
+        self.writes.push(path.into());
+        self
+    }
+    /// An answer may be Allow.
+    pub fn allow(mut self) -> Self {
+        self.allows = true;
+        self
+    }
+}
+
 /// Options that become hooks.
 ///
 /// Its fields are the options of a configuration, and it has a method of the same name for each of them.
@@ -41,6 +78,9 @@ pub trait BuiltinHook: DeserializeOwned + Sized {
     const KIND: &'static str;
     /// What a replay can say about them.
     const REPLAY: Replay;
+
+    /// What they reach with these options. Nothing is opened for it.
+    fn needs(&self) -> Needs;
 
     /// The hooks that it consists of.
     ///
@@ -64,6 +104,7 @@ pub struct Kind {
     pub name: &'static str,
     /// What a replay can say about its hooks.
     pub replay: Replay,
+    needs: fn(Value) -> Result<Needs, BuiltinError>,
     prepare: fn(Value, &Placement) -> Result<Vec<PreparedHook>, BuiltinError>,
 }
 
@@ -106,15 +147,17 @@ impl Kind {
         Kind {
             name: H::KIND,
             replay: H::REPLAY,
-            prepare: |options, at| {
-                let hook: H =
-                    serde_json::from_value(options).map_err(|error| BuiltinError::BadOptions {
-                        kind: H::KIND,
-                        why: error.to_string().into(),
-                    })?;
-                hook.prepare(at)
-            },
+            needs: |options| Ok(read::<H>(options)?.needs()),
+            prepare: |options, at| read::<H>(options)?.prepare(at),
         }
+    }
+
+    /// What hooks of that kind reach with these options, an object. Nothing is opened for it.
+    ///
+    /// # Errors
+    /// [`BuiltinError::BadOptions`].
+    pub fn needs(&self, options: Value) -> Result<Needs, BuiltinError> {
+        (self.needs)(options)
     }
 
     /// The hooks of that kind with these options, an object.
@@ -128,6 +171,13 @@ impl Kind {
     ) -> Result<Vec<PreparedHook>, BuiltinError> {
         (self.prepare)(options, at)
     }
+}
+
+fn read<H: BuiltinHook>(options: Value) -> Result<H, BuiltinError> {
+    serde_json::from_value(options).map_err(|error| BuiltinError::BadOptions {
+        kind: H::KIND,
+        why: error.to_string().into(),
+    })
 }
 
 #[cfg(test)]
@@ -153,5 +203,52 @@ mod tests {
             error.to_string().contains("levle") && error.to_string().contains("level"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn what_hooks_reach_is_known_before_they_are_made() {
+        use serde_json::json;
+        let needs = |name: &str, options: Value| kind(name).unwrap().needs(options).unwrap();
+        for (name, options, expected) in [
+            ("logging", json!({}), Needs::nothing()),
+            (
+                "audit",
+                json!({"path": "a.log"}),
+                Needs::nothing().write("a.log"),
+            ),
+            (
+                "records",
+                json!({"path": "r.jsonl"}),
+                Needs::nothing().write("r.jsonl"),
+            ),
+            ("debugging", json!({}), Needs::nothing()),
+            (
+                "debugging",
+                json!({"dump_dir": "dumps"}),
+                Needs::nothing().write("dumps"),
+            ),
+            (
+                "schema",
+                json!({"result_file": "r.json", "argument_files": {"a": "a.json"}}),
+                Needs::nothing().read("a.json").read("r.json"),
+            ),
+            (
+                "cel",
+                json!({"rules": [{"when": "true", "then": "cancel"}]}),
+                Needs::nothing(),
+            ),
+            (
+                "cel",
+                json!({"rules": [{"when": "true", "then": "allow"}]}),
+                Needs::nothing().allow(),
+            ),
+            (
+                "cel",
+                json!({"rules_file": "rules.toml"}),
+                Needs::nothing().read("rules.toml").allow(),
+            ),
+        ] {
+            assert_eq!(needs(name, options.clone()), expected, "{name} {options}");
+        }
     }
 }

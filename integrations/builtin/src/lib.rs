@@ -60,7 +60,7 @@ pub use cost::{
 };
 pub use debugging::{CallFilter, CallRing, CallTrace, DebuggingHook, RingFigures};
 pub use error::BuiltinError;
-pub use kinds::{BuiltinHook, KINDS, Kind, Replay, kind};
+pub use kinds::{BuiltinHook, KINDS, Kind, Needs, Replay, kind};
 pub use logging::{Level, LoggingHook};
 pub use metrics::{Metrics, MetricsHook};
 pub use placement::{Placement, Registered};

@@ -6,7 +6,7 @@ use hooks_runtime::{DecisionRecord, Outcome, PreparedHook, Priority};
 use serde::{Deserialize, Serialize};
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 
 /// How much a line of the log matters, as [`tracing::Level`].
@@ -113,6 +113,10 @@ fn at_least(level: Level, least: Level) -> Level {
 impl BuiltinHook for LoggingHook {
     const KIND: &'static str = "logging";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let meta = at.only(Priority::LOW).describe("logs calls that are done");

@@ -8,7 +8,7 @@ use hooks_runtime::{PreparedHook, Priority};
 use serde::Deserialize;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 pub use figures::Metrics;
 use figures::Shape;
@@ -105,6 +105,10 @@ impl MetricsHook {
 impl BuiltinHook for MetricsHook {
     const KIND: &'static str = "metrics";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let metrics = Metrics::new(at.id(), self.shape()?);

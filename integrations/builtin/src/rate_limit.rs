@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::waiting::wait_at;
 
@@ -187,6 +187,10 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 impl BuiltinHook for RateLimitHook {
     const KIND: &'static str = "rate_limit";
     const REPLAY: Replay = Replay::Undecidable;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 use crate::redaction::{RedactionHook, Redacts};
 use files::Files;
@@ -142,6 +142,10 @@ fn bad(option: &'static str, why: String) -> BuiltinError {
 impl BuiltinHook for RecordsHook {
     const KIND: &'static str = "records";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing().write(&self.path)
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 pub(crate) use json::redact;
 pub(crate) use rules::{Rules, Wanted};
@@ -268,6 +268,10 @@ impl RedactionHook {
 impl BuiltinHook for RedactionHook {
     const KIND: &'static str = "redaction";
     const REPLAY: Replay = Replay::Runs;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::error::BuiltinError;
 use crate::keys::Keys;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 
 mod backoff;
@@ -177,6 +177,10 @@ fn patterns(option: &'static str, list: &[Box<str>]) -> Result<Option<RegexSet>,
 impl BuiltinHook for RetryHook {
     const KIND: &'static str = "retry";
     const REPLAY: Replay = Replay::Watches;
+
+    fn needs(&self) -> Needs {
+        Needs::nothing()
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         self.check()?;

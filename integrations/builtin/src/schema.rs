@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::BuiltinError;
-use crate::kinds::{BuiltinHook, Replay};
+use crate::kinds::{BuiltinHook, Needs, Replay};
 use crate::placement::Placement;
 
 /// How long a file with a schema may be, in bytes.
@@ -176,6 +176,11 @@ impl Retrieve for Nothing {
 impl BuiltinHook for SchemaHook {
     const KIND: &'static str = "schema";
     const REPLAY: Replay = Replay::Runs;
+
+    fn needs(&self) -> Needs {
+        let files = self.argument_files.values().chain(&self.result_file);
+        files.fold(Needs::nothing(), Needs::read)
+    }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {
         let schemas = self.checked()?;

@@ -30,6 +30,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("after?", "string|string[]", "ids of hooks that are asked before it"),
         ("when?", "string|fun(ctx: HookContext): boolean", "it takes part only in calls for which this holds: a function, or CEL as text"),
         ("timeout_ms?", "integer", "how long one answer may take; it can only shorten the limit of the engine"),
+        ("async?", "boolean", "its function may wait, as in `Tool.invoke`; not for observers"),
         ("on_failure?", "\"closed\"|\"open\"", "whether a failure of the hook refuses the call"),
         ("mode?", "\"enforce\"|\"shadow\"", "in shadow, its answers are recorded and never count"),
         ("desc?", "string", "what it is for"),
@@ -40,7 +41,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("lossy?", "boolean", "an observer that may be left out under load"),
         ("args?", "string[]", "the function gets these arguments by position, and no `ctx`"),
     ]),
-    class("HookContext", "", "A call, as a hook sees it. It is of use only while the hook runs.", &[
+    class("HookContext", "ctx", "A call, as a hook sees it. It is of use only while the hook runs.", &[
         ("point", "string", "the point"),
         ("phase", "HookPhase", "when in the call it is asked"),
         ("component?", "string", "what is called: the tool, the agent"),
@@ -52,6 +53,7 @@ pub(super) const CLASSES: &[Class] = &[
         ("args", "table<string, any>", "the arguments; an intercept may assign to them in phase `pre`"),
         ("result?", "any", "the result; an intercept may assign to it in phase `post`"),
         ("error?", "string", "what went wrong, in phase `error`"),
+        ("state", "table", "for this hook in this call: the same in phase `pre`, `post` and `error`, gone when the call is done"),
         ("metadata", "table", "the hook, the function that is called, and what was planned so far"),
     ]),
     class("HookRecord", "", "A call that is done, as an observer sees it. Read only.", &[
@@ -69,6 +71,17 @@ pub(super) const CLASSES: &[Class] = &[
         ("refusal?", "table", "who refused, and why"),
         ("record", "table", "the whole record"),
         ("args", "table<string, any>", "what `record_args` shows of the arguments"),
+    ]),
+    class("BuiltinOptions", "", "What all built-in hooks have in common, beside the options of their kind: the words of `[[hook]]` in a configuration.", &[
+        ("points", "string|string[]", "where it is asked"),
+        ("id?", "string", "its id; by default the script's name and a number"),
+        ("components?", "string|string[]", "only for these components"),
+        ("when?", "string", "only for calls for which this holds, in CEL"),
+        ("priority?", "HookPriority|integer", "smaller runs earlier"),
+        ("on_failure?", "\"closed\"|\"open\"", "what its failure means; `open` with `allow_open = true` beside it"),
+        ("allow_open?", "boolean", "`on_failure = \"open\"` is meant"),
+        ("mode?", "\"enforce\"|\"shadow\"", "in shadow, its answers are recorded and never count"),
+        ("[string]", "any", "the options of the kind"),
     ]),
     class("HookHandle", "handle", "A hook of this script. Collecting it changes nothing.", &[]),
     class("HookAnswer", "", "What a hook returns: made by `Result`, or nothing, or \"continue\".", &[
@@ -96,6 +109,7 @@ pub(super) const CLASSES: &[Class] = &[
     class("HookStats", "", "Figures of a hook.", &[
         ("enabled", "boolean", "whether it is asked"),
         ("time?", "table", "how long its timed answers took; absent: none was timed"),
+        ("parts?", "table<string, HookStats>", "of a built-in hook that consists of several: each of them"),
     ]),
     class("Event", "", "An event.", &[
         ("topic", "string", "its topic"),

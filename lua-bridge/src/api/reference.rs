@@ -6,7 +6,7 @@ use super::{Function, classes, functions, owner, signature};
 
 const HEAD: &str = "# The API of scripts
 
-Every function that a script has beside those of Luau, and the tables that they take and give. `name?` may be left out. A function that waits can be called in the script itself, in event handlers and in workflow steps. What a program has no host for (`Tool`, `Agent`, `Workflow`, `Event`) is `nil` there; `Script.requires` says so. How it all works together is in [the guide](../guide/lua.md).
+Every function that a script has beside those of Luau, and the tables that they take and give. `name?` may be left out. A function that waits can be called in the script itself, in event handlers, in workflow steps, and in hooks with `async = true`. What a program has no host for (`Tool`, `Agent`, `Workflow`, `Builtin`, `Event`) is `nil` there; `Script.requires` says so. How it all works together is in [the guide](../guide/lua.md).
 
 This page is written by the tests from the table in `lua-bridge/src/api`: `UPDATE_REFERENCE=1 cargo test -p hooks-lua reference_page`.
 ";

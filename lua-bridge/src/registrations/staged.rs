@@ -17,7 +17,23 @@ pub(super) struct StagedHook {
 }
 
 impl Staged {
-    pub(super) fn add(&mut self, registry: HookRegistry, hook: PreparedHook) -> ApiResult<()> {
+    /// Adds all of them, or none.
+    pub(super) fn add(
+        &mut self,
+        registry: &HookRegistry,
+        hooks: Vec<PreparedHook>,
+    ) -> ApiResult<()> {
+        let before = self.hooks.len();
+        for hook in hooks {
+            if let Err(error) = self.add_one(registry, hook) {
+                self.hooks.truncate(before);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn add_one(&mut self, registry: &HookRegistry, hook: PreparedHook) -> ApiResult<()> {
         if let Some(first) = self.hooks.iter().find(|first| first.hook.id() == hook.id()) {
             return Err(HookError::Duplicate {
                 id: first.hook.id().into(),
@@ -26,7 +42,7 @@ impl Staged {
             }
             .into());
         }
-        if self.registry.get_or_insert_with(|| registry.clone()) != &registry {
+        if self.registry.get_or_insert_with(|| registry.clone()) != registry {
             return Err("a script that is reloaded registers its hooks in one scope, because they take the place of the old ones in one step; register those of other scopes later, in a hook or handler".into());
         }
         let enabled = true;

@@ -1,5 +1,7 @@
 //! One thing that a script may do, as operators and scripts write it.
 
+mod paths;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -16,6 +18,8 @@ use hooks_runtime::point::suggest;
 /// | `grant:<point or pattern>` | that these hooks answer Allow |
 /// | `event:publish:<topic or pattern>` | events and requests under these topics |
 /// | `event:subscribe:<topic or pattern>` | subscriptions that match nothing else, and what was kept of these topics |
+/// | `call:<point or pattern>` | calls with `Hook.call` at these points; `call:>`: at those that no function of the program has |
+/// | `fs:read:<path>`, `fs:write:<path>` | built-in hooks that read or write that file, or beneath that folder; `*`: any |
 /// | `tool:<name>` | calls of that tool, also from agents and workflows of the script; `*`: of every tool |
 /// | `agent`, `workflow` | agents and workflows of its own |
 ///
@@ -36,9 +40,19 @@ enum Kind {
     Grant(Box<str>),
     Publish(Box<str>),
     Subscribe(Box<str>),
+    /// The point; whether functions of the program are called there.
+    Call(Box<str>, bool),
+    File(Access, Box<str>),
     Tool(Box<str>),
     Agent,
     Workflow,
+}
+
+/// What is done with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
 }
 
 /// What is wrong with the text of a capability, and what to write instead.
@@ -58,8 +72,10 @@ impl CapabilityError {
     }
 }
 
-const FORMS: &str = "hook:<point>:<role>, grant:<point>, event:publish:<topic>, event:subscribe:<topic>, tool:<name>, agent, workflow";
-const WORDS: &[&str] = &["hook", "grant", "event", "tool", "agent", "workflow"];
+const FORMS: &str = "hook:<point>:<role>, grant:<point>, event:publish:<topic>, event:subscribe:<topic>, call:<point>, fs:read:<path>, fs:write:<path>, tool:<name>, agent, workflow";
+const WORDS: &[&str] = &[
+    "hook", "grant", "event", "call", "fs", "tool", "agent", "workflow",
+];
 const ROLES: &[(&str, Option<Role>)] = &[
     ("intercept", Some(Role::Intercept)),
     ("guard", Some(Role::Guard)),
@@ -84,16 +100,26 @@ impl Capability {
         Capability(Kind::Subscribe(pattern.into()))
     }
 
+    /// `owned`: functions of the program are called there.
+    pub(crate) fn call(point: &str, owned: bool) -> Self {
+        Capability(Kind::Call(point.into(), owned))
+    }
+
+    pub(crate) fn file(access: Access, path: &str) -> Self {
+        Capability(Kind::File(access, path.into()))
+    }
+
     pub(crate) fn tool(name: &str) -> Self {
         Capability(Kind::Tool(name.into()))
     }
 
-    /// Each at its widest, without Allow.
-    pub(super) fn all_but_grants() -> [Self; 6] {
+    /// Each at its widest, without Allow and files.
+    pub(super) fn standard() -> [Self; 7] {
         [
             Capability(Kind::Hook(">".into(), None)),
             Capability::publish(">"),
             Capability::subscribe(">"),
+            Capability::call(">", false),
             Capability::tool("*"),
             Capability::AGENT,
             Capability::WORKFLOW,
@@ -112,6 +138,13 @@ impl Capability {
             (Kind::Grant(wide), Kind::Grant(narrow))
             | (Kind::Publish(wide), Kind::Publish(narrow))
             | (Kind::Subscribe(wide), Kind::Subscribe(narrow)) => covers(wide, narrow),
+            // Whoever grants all points has not thought of those of the program.
+            (Kind::Call(wide, _), Kind::Call(narrow, owned)) => {
+                covers(wide, narrow) && !(*owned && **wide == *">")
+            }
+            (Kind::File(access, wide), Kind::File(wanted, narrow)) => {
+                access == wanted && paths::covers(wide, narrow)
+            }
             (Kind::Tool(wide), Kind::Tool(narrow)) => **wide == *"*" || wide == narrow,
             (Kind::Agent, Kind::Agent) | (Kind::Workflow, Kind::Workflow) => true,
             _ => false,
@@ -165,6 +198,16 @@ impl FromStr for Capability {
             ["grant", pattern] => Kind::Grant(points(pattern)?),
             ["event", "publish", pattern] => Kind::Publish(topics(pattern)?),
             ["event", "subscribe", pattern] => Kind::Subscribe(topics(pattern)?),
+            ["call", pattern] => Kind::Call(points(pattern)?, false),
+            ["fs", access @ ("read" | "write"), ..] => {
+                let path = &text["fs:".len() + access.len()..].trim_start_matches(':');
+                let access = match *access {
+                    "read" => Access::Read,
+                    _ => Access::Write,
+                };
+                paths::check(path).map_err(|why| wrong(why.to_owned()))?;
+                Kind::File(access, (*path).into())
+            }
             ["tool", name] if !name.is_empty() => Kind::Tool((*name).into()),
             ["agent"] => Kind::Agent,
             ["workflow"] => Kind::Workflow,
@@ -190,6 +233,9 @@ impl fmt::Display for Capability {
             Kind::Grant(points) => write!(f, "grant:{points}"),
             Kind::Publish(topics) => write!(f, "event:publish:{topics}"),
             Kind::Subscribe(topics) => write!(f, "event:subscribe:{topics}"),
+            Kind::Call(points, _) => write!(f, "call:{points}"),
+            Kind::File(Access::Read, path) => write!(f, "fs:read:{path}"),
+            Kind::File(Access::Write, path) => write!(f, "fs:write:{path}"),
             Kind::Tool(name) => write!(f, "tool:{name}"),
             Kind::Agent => f.write_str("agent"),
             Kind::Workflow => f.write_str("workflow"),
@@ -209,6 +255,10 @@ mod tests {
             "grant:tool.execute",
             "event:publish:app.>",
             "event:subscribe:order.*",
+            "call:app.>",
+            "fs:read:./rules",
+            "fs:write:/var/log/a:b.log",
+            "fs:write:*",
             "tool:calculator",
             "tool:*",
             "agent",
@@ -223,6 +273,17 @@ mod tests {
     }
 
     #[test]
+    fn all_points_are_not_those_of_the_program() {
+        let allow = |text: &str, owned| {
+            let granted: Capability = text.parse().unwrap();
+            granted.covers(&Capability::call("shop.buy", owned))
+        };
+        assert!(allow("call:>", false) && !allow("call:>", true));
+        assert!(allow("call:shop.*", true) && allow("call:shop.buy", true));
+        assert!(!allow("call:shop.sell", false) && !allow("hook:shop.buy:*", false));
+    }
+
+    #[test]
     fn a_mistake_says_what_to_write() {
         for (text, why) in [
             ("hook:tool.execute", "write `hook:tool.execute:guard`"),
@@ -232,6 +293,10 @@ mod tests {
             ("event:publsh:app", "event:publish:<topic>"),
             ("event:publish:a..b", "a..b"),
             ("tool:", "tool:<name>"),
+            ("fs:write:", "names no path"),
+            ("fs:write:a/../b", "`..`"),
+            ("fs:append:a", "fs:write:<path>"),
+            ("call:a..b", "a..b"),
             ("", "there are:"),
         ] {
             let error = text.parse::<Capability>().unwrap_err().to_string();

@@ -83,7 +83,12 @@ fn fields(class: &str) -> BTreeSet<String> {
         .fields
         .iter()
         .map(|(name, _, _)| name.trim_end_matches('?').to_owned());
-    names.collect()
+    let methods = functions()
+        .iter()
+        .filter_map(|function| function.name.split_once(':'))
+        .filter(|(receiver, _)| *receiver == class.receiver)
+        .map(|(_, method)| method.to_owned());
+    names.chain(methods).collect()
 }
 
 #[test]

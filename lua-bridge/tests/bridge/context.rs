@@ -81,6 +81,12 @@ fn what_may_not_change_refuses() {
         ("ctx.args.ordr = 1", "", "did you mean `order`"),
         ("ctx.point = 'x'", "", "`ctx.point` can't be assigned"),
         (
+            "ctx.args = {}",
+            "",
+            "assigns `ctx.args.<name>` in phase pre",
+        ),
+        ("ctx.args.order = 0/0", "", "not finite"),
+        (
             "Log.info('x', ctx.args)",
             "",
             "copy what is needed into a plain table",

@@ -7,7 +7,7 @@ use hooks_runtime::{HookMetadata, PreparedHook, Vote};
 use hooks_tools::{ToolRegistry, util::Calculator};
 use serde_json::json;
 
-use crate::hosts::{Agents, Tools, Workflows};
+use crate::hosts::{Agents, Builtins, Tools, Workflows};
 use crate::kit::{Printed, block_on, engine, run, run_with};
 
 pub(crate) fn hosted() -> LuaEngineBuilder {
@@ -17,6 +17,7 @@ pub(crate) fn hosted() -> LuaEngineBuilder {
         .tools(Tools(tools.clone()))
         .agents(Agents(tools.clone()))
         .workflows(Workflows(tools))
+        .builtins(Builtins)
 }
 
 fn evaluate(code: &str) -> serde_json::Value {
@@ -268,4 +269,63 @@ fn loading_and_running_are_hook_points() {
     );
     let value = block_on(registry.wrap(good.execute_with(vec![json!({"n": 1})]))).unwrap();
     assert_eq!(value, json!({"n": 1}));
+}
+
+#[test]
+fn the_limits_of_values_are_those_of_the_engine() {
+    let limited = || {
+        let engine = engine().json_elements(10).json_depth(3);
+        engine.json_string_bytes(2_000)
+    };
+    let fits = "
+        local text = string.rep('x', 2000)
+        assert(#Json.decode(Json.encode(text)) == 2000)
+        assert(#Json.decode(Json.encode({1, 2, 3, 4, 5, 6, 7, 8, 9})) == 9)
+        assert(Json.decode(Json.encode({{{}}}))[1][1] ~= nil)
+        Hook.register('shop.buy', function(ctx) return Result.replace({ctx.args.order.item}) end)";
+    let ran = run_with(limited(), fits).ok();
+    assert_eq!(ran.buy(crate::kit::order("tea")).unwrap(), json!(["tea"]));
+    let long = "x".repeat(2_001);
+    let refused = ran.buy(crate::kit::order(&long)).unwrap_err().to_string();
+    assert!(
+        refused.contains("2001 bytes is over the limit of 2000"),
+        "{refused}"
+    );
+    for (code, why) in [
+        (
+            "Json.encode(string.rep('x', 2001))",
+            "2001 bytes is over the limit of 2000",
+        ),
+        (
+            "Json.decode('\"' .. string.rep('x', 2001) .. '\"')",
+            "over the limit of 2000",
+        ),
+        (
+            "Json.encode({1, 2, 3, 4, 5, 6, 7, 8, 9, 10})",
+            "more than 10 values",
+        ),
+        ("Json.encode(table.create(11, 1))", "more than 10 values"),
+        (
+            "Json.decode('[1,2,3,4,5,6,7,8,9,10]')",
+            "more than 10 values",
+        ),
+        ("Json.encode({{{{}}}})", "more than 3 tables deep"),
+        ("Json.decode('[[[[]]]]')", "more than 3 tables deep"),
+        ("return {{{{}}}}", "more than 3 tables deep"),
+    ] {
+        let error = run_with(limited(), code).error();
+        assert!(error.contains(why), "{code}: {error}");
+    }
+    // Deeper than the stack of a thread is for.
+    let deepest = engine().json_depth(usize::MAX);
+    let error = run_with(
+        deepest,
+        "local t = {} for _ = 1, 1000 do t = {t} end Json.encode(t)",
+    );
+    assert!(error.error().contains("more than 256 tables deep"));
+    run_with(
+        engine().json_depth(256),
+        "local t = {} for _ = 1, 255 do t = {t} end Json.encode(t)",
+    )
+    .ok();
 }

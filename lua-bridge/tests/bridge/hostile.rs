@@ -2,11 +2,17 @@
 //!
 //! Each is the body of a guard. Whatever it does, the call ends in time, is refused, and nobody else notices.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hooks_lua::host::{BoxFuture, HostError, ToolHost};
 use hooks_lua::{LuaEngine, LuaEngineBuilder};
+use hooks_runtime::Clock;
+use hooks_runtime::test::{TestRegistry, registry};
+use serde_json::{Value, json};
 
-use crate::kit::{Ran, ShopError, block_on, count, fetch, order, run_with};
+use crate::hosts::Workflows;
+use crate::kit::{Ran, ShopError, block_on, count, fetch, order, run_with, ship};
 
 const LIMIT: Duration = Duration::from_millis(200);
 /// The watchdog notices after at most a quarter of the limit; the rest is for its turn, and that of the thread it
@@ -67,6 +73,28 @@ const GREEDY: &[(&str, State)] = &[
         Ended,
     ),
     ("local t = {} for i = 1, 1e9 do t[i] = {i} end", Ended),
+    // Caught: the state is ended all the same.
+    (
+        "pcall(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end)",
+        Ended,
+    ),
+    (
+        "xpcall(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end, function() return 1 end)",
+        Ended,
+    ),
+    (
+        "coroutine.resume(coroutine.create(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
+        Ended,
+    ),
+    (
+        "pcall(pcall, coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
+        Ended,
+    ),
+    // Only words.
+    (
+        "local _, said = pcall(error, 'a tool: not enough memory') error(said)",
+        Stays,
+    ),
     (
         "while true do pcall(string.rep, 'x', 1000000000) end",
         Ended,
@@ -156,8 +184,117 @@ fn hostile_engine() -> LuaEngineBuilder {
         .log(|_| ())
 }
 
+/// What a guard does after, and instead of, waiting. `tick` takes a tenth of the limit and answers at once, `never`
+/// does not answer.
+const WAITING: &[(&str, State)] = &[
+    ("Tool.invoke('never')", Stays),
+    ("pcall(Tool.invoke, 'never')", Stays),
+    ("Time.sleep(86400000)", Stays),
+    ("while true do Time.sleep(1) end", Stays),
+    ("while true do Time.sleep(0) Tool.invoke('tick') end", Stays),
+    ("while true do pcall(Time.sleep, 1) end", Stays),
+    ("while true do Tool.invoke('tick') end", Stays),
+    ("while true do pcall(Tool.invoke, 'tick') end", Stays),
+    (
+        "while true do xpcall(Tool.invoke, function() Tool.invoke('tick') end, 'tick') end",
+        Stays,
+    ),
+    (
+        "while true do pcall(Tool.invoke, 'unknown') Tool.invoke('tick') end",
+        Stays,
+    ),
+    ("Tool.invoke('tick') while true do end", Ended),
+    (
+        "pcall(Tool.invoke, 'tick') while true do pcall(function() while true do end end) end",
+        Ended,
+    ),
+    (
+        "Tool.invoke('tick') coroutine.wrap(function() while true do end end)()",
+        Ended,
+    ),
+    (
+        "Tool.invoke('tick') local t = {} while true do t[#t + 1] = string.rep('x', 100000) .. #t end",
+        Ended,
+    ),
+    ("coroutine.yield(1)", Stays),
+    ("coroutine.yield()", Stays),
+    ("Tool.invoke('tick') coroutine.yield(ctx)", Stays),
+    ("pcall(coroutine.yield, {}) Tool.invoke('never')", Stays),
+    ("coroutine.wrap(function() Time.sleep(1) end)()", Stays),
+    ("coroutine.wrap(coroutine.wrap(Time.sleep))(1)", Stays),
+    ("coroutine.close(coroutine.running())", Stays),
+    (
+        "local me = coroutine.running() coroutine.wrap(function() assert(coroutine.resume(me)) end)()",
+        Stays,
+    ),
+    (
+        "table.sort({3, 1, 2}, function(a, b) Time.sleep(1) return a < b end)",
+        Stays,
+    ),
+    ("('x'):gsub('.', function() Tool.invoke('tick') end)", Stays),
+    (
+        "return setmetatable({}, {__index = function() Time.sleep(1) end}).x",
+        Stays,
+    ),
+    ("ctx.args.order.item = 'x' Tool.invoke('tick')", Stays),
+    ("Tool.invoke('tick') ctx.args.order = nil", Stays),
+    (
+        "Tool.invoke('tick') return {type = 'no such answer'}",
+        Stays,
+    ),
+    ("Tool.invoke('tick') return Result.replace(1)", Stays),
+    ("run(function() while true do end end)", Ended),
+    ("run(function() while true do Time.sleep(1) end end)", Stays),
+    (
+        "run(function() while true do Tool.invoke('tick') end end)",
+        Stays,
+    ),
+    ("run(function() pcall(Tool.invoke, 'never') end)", Stays),
+    (
+        "for _ = 1, 20 do run(function() Tool.invoke('tick') end) end",
+        Stays,
+    ),
+    (
+        "while true do pcall(run, function() error('x') end) Tool.invoke('tick') end",
+        Stays,
+    ),
+];
+
+/// Runs a function as the step of a workflow.
+const RUN: &str = "
+    local function run(step)
+        return Workflow.sequential{name = 'w', steps = {{name = 's', run = step}}}:run({})
+    end ";
+
+/// The tools `tick` and `never`.
+struct Clockwork(Clock);
+
+impl ToolHost for Clockwork {
+    fn list(&self) -> Vec<Value> {
+        Vec::new()
+    }
+    fn get(&self, name: &str) -> Result<Value, HostError> {
+        Err(HostError::message(format!("no tool is called `{name}`")))
+    }
+    fn call<'a>(&'a self, name: &'a str, _: Value) -> BoxFuture<'a, Result<Value, HostError>> {
+        Box::pin(async move {
+            match name {
+                "tick" => Ok(json!(self.0.advance(LIMIT / 10))),
+                "never" => std::future::pending().await,
+                name => self.get(name),
+            }
+        })
+    }
+}
+
 fn guard(body: &str) -> String {
-    format!("Hook.register('shop.buy', function(ctx)\n{body}\nend, {{role = 'guard', name = 'g'}})")
+    guard_with(body, "")
+}
+
+fn guard_with(body: &str, options: &str) -> String {
+    format!(
+        "Hook.register('shop.buy', function(ctx)\n{body}\nend, {{role = 'guard', name = 'g'{options}}})"
+    )
 }
 
 /// The script's guard refuses in time, now and the next time.
@@ -192,9 +329,13 @@ fn others_go_on(ran: &Ran, body: &str) {
 }
 
 fn corpus(cases: impl Iterator<Item = (&'static str, State)>) {
+    corpus_with("", cases);
+}
+
+fn corpus_with(options: &str, cases: impl Iterator<Item = (&'static str, State)>) {
     for (body, state) in cases {
         let engine = hostile_engine();
-        let ran = run_with(engine, &guard(body)).ok();
+        let ran = run_with(engine, &guard_with(body, options)).ok();
         let other = LuaEngine::builder().build();
         let other = other
             .load_source(
@@ -281,4 +422,61 @@ fn what_wants_to_grow_is_stopped() {
 #[test]
 fn what_wants_to_get_out_stays_in() {
     corpus(INTRUDING.iter().copied());
+}
+
+#[test]
+fn what_wants_to_stay_is_stopped_where_it_may_wait() {
+    corpus_with(", async = true", ENDLESS.iter().map(|body| (*body, Ended)));
+}
+
+#[test]
+fn what_wants_to_get_out_stays_in_where_it_may_wait() {
+    corpus_with(", async = true", INTRUDING.iter().copied());
+}
+
+/// Asks the guard at an asynchronous site, while the registry's clock goes with that of the timers.
+async fn asked(registry: &TestRegistry) -> Result<Value, ShopError> {
+    let clock = registry.clock();
+    let ticking = async {
+        loop {
+            tokio::time::sleep(LIMIT / 20).await;
+            clock.advance(LIMIT / 20);
+        }
+    };
+    tokio::select! {
+        () = ticking => unreachable!("it has no end"),
+        asked = registry.wrap(ship("corner", order("tea"))) => asked,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_or_for_nothing_is_stopped() {
+    for (body, state) in WAITING {
+        let registry = registry();
+        let clock = registry.clock().clone();
+        let tools = Arc::new(hooks_tools::ToolRegistry::new());
+        let engine = hostile_engine()
+            .tools(Clockwork(clock.clone()))
+            .workflows(Workflows(tools));
+        let code = guard_with(&format!("{RUN}{body}"), ", async = true");
+        let script = engine.build();
+        let script = script
+            .load_source("shop.lua", &code.replace("shop.buy", "shop.ship"))
+            .unwrap();
+        registry.wrap(script.execute()).await.unwrap();
+        let (begun, at) = (Instant::now(), clock.now());
+        let refusal = match asked(&registry).await {
+            Err(error @ ShopError::Refused(_)) => error.to_string(),
+            other => panic!("{body}: {other:?}"),
+        };
+        let (took, passed) = (begun.elapsed(), clock.now() - at);
+        assert!(took < 2 * LIMIT + SCHEDULING, "{body}: {took:?}");
+        assert!(passed <= LIMIT + LIMIT / 10, "{body}: {passed:?}");
+        let stopped = script.stopped();
+        assert_eq!(stopped.is_some(), *state == Ended, "{body}: {refusal}");
+        // It is asked again, and refuses again.
+        let again = asked(&registry).await.unwrap_err().to_string();
+        let expected = stopped.map_or("", |_| "the script was stopped");
+        assert!(again.contains(expected), "{body}: {again}");
+    }
 }

@@ -1,16 +1,19 @@
-//! The hosts of `hooks-lua` on the real tools, agents and workflows; the facade holds the same.
+//! The hosts of `hooks-lua` on the real tools, agents, workflows and built-in hooks; the facade holds the same.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use hooks_agents::{Agent, ScriptedModel};
+use hooks_builtin::{KINDS, Placement, kind};
 use hooks_lua::host::{
-    AgentHost, AgentSpec, BoxFuture, HostError, ModelSpec, ModelTurn, OnError, ScriptAgent,
-    ScriptWorkflow, SequentialSpec, StepInput, StepWork, ToolHost, WorkflowHost,
+    AgentHost, AgentSpec, BoxFuture, BuiltinHost, BuiltinNeeds, HostError, ModelSpec, ModelTurn,
+    OnError, ScriptAgent, ScriptWorkflow, SequentialSpec, StepInput, StepWork, ToolHost,
+    WorkflowHost,
 };
+use hooks_runtime::{PreparedHook, Source};
 use hooks_tools::ToolRegistry;
 use hooks_workflows::{ErrorStrategy, Sequential, Step, StepCall, StepOutput};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The tools of a registry.
 pub(crate) struct Tools(pub(crate) Arc<ToolRegistry>);
@@ -160,5 +163,37 @@ impl ScriptWorkflow for LuaWorkflow {
     }
     fn run(&self, input: Value) -> BoxFuture<'_, Result<Value, HostError>> {
         Box::pin(async { Ok(json!(self.0.run(input).await?)) })
+    }
+}
+
+/// The built-in hooks. The facade reads the other words of a configuration too.
+pub(crate) struct Builtins;
+
+impl BuiltinHost for Builtins {
+    fn kinds(&self) -> Vec<&'static str> {
+        KINDS.iter().map(|kind| kind.name).collect()
+    }
+    fn needs(&self, name: &str, options: &Map<String, Value>) -> Result<BuiltinNeeds, HostError> {
+        let mut options = options.clone();
+        options.retain(|option, _| option != "id" && option != "points");
+        let needs = kind(name)?.needs(Value::Object(options))?;
+        Ok(BuiltinNeeds {
+            reads: needs.reads,
+            writes: needs.writes,
+            allows: needs.allows,
+        })
+    }
+    fn prepare(
+        &self,
+        name: &str,
+        mut options: Map<String, Value>,
+        source: Source,
+    ) -> Result<Vec<PreparedHook>, HostError> {
+        let id = options.shift_remove("id").unwrap_or_default();
+        let points = options.shift_remove("points").unwrap_or_default();
+        let at = Placement::new(id.as_str().unwrap_or_default()).source(source);
+        let points = points.as_array().into_iter().flatten();
+        let at = points.filter_map(Value::as_str).fold(at, Placement::point);
+        Ok(kind(name)?.prepare(Value::Object(options), &at)?)
     }
 }

@@ -45,6 +45,21 @@ pub(crate) fn buy(shop: &str, order: Order) -> Result<Value, ShopError> {
     Ok(json!({"shop": shop, "order": order, "body": true}))
 }
 
+/// The same at an asynchronous site; fails if it is of nothing.
+#[hooked(point = "shop.ship", component = shop)]
+pub(crate) async fn ship(shop: &str, order: Order) -> Result<Value, ShopError> {
+    if order.count == 0 {
+        return Err(ShopError::Out(order.item));
+    }
+    Ok(json!({"shop": shop, "order": order, "body": true}))
+}
+
+/// The same at a synchronous site that hooks may block.
+#[hooked(point = "shop.reserve", component = shop, blocking)]
+pub(crate) fn reserve(shop: &str, order: Order) -> Result<Value, ShopError> {
+    Ok(json!({"shop": shop, "order": order, "body": true}))
+}
+
 /// Fails until the given attempt.
 #[hooked(point = "shop.restock", retry)]
 pub(crate) fn restock(item: String, attempts: &AtomicU32, until: u32) -> Result<u32, ShopError> {

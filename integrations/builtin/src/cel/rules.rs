@@ -75,6 +75,11 @@ impl CelRule {
         self
     }
 
+    /// Whether it lets calls pass that need a grant.
+    pub(super) fn allows(&self) -> bool {
+        self.then == CelThen::Allow
+    }
+
     /// Ready to be asked; `place` says in messages where it stands.
     pub(super) fn compiled(
         self,

@@ -5,7 +5,7 @@
 //! its own once, this file takes the pointer to it out of the state again, and [`Switch::arm`] puts it back, from
 //! any thread and while the state runs.
 //!
-//! Beside `lend.rs` this is the only file of the crate with `unsafe`. Its argument:
+//! Why it is sound:
 //!
 //! - **The field may be written from any thread.** Luau documents it (`lua.h`, `lua_Callbacks`: "interrupt is safe
 //!   to set from an arbitrary thread"), its interpreter reads the field once into a local before testing and calling

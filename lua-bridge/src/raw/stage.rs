@@ -1,7 +1,7 @@
 //! The call that the functions of a state speak of, lent to them for the time of the call.
 //!
 //! `ctx` is one object for each state, made once, so its functions can't hold a reference to the call; they find it
-//! here. This is the second file of the crate with `unsafe`. Its argument:
+//! here. Why it is sound:
 //!
 //! - **What is found is alive.** [`Stage::lend`] puts a pointer to a reference on its own stack here, and takes it out
 //!   before it returns or unwinds; so while the pointer is here, the reference is valid. [`Stage::with`] gives it to a

@@ -1,0 +1,91 @@
+//! What a script has seen and set of a call, while the hook waits and others use the state.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use hooks_runtime::{GuardContext, Role};
+use serde_json::Value as Json;
+
+use super::{Changes, Held, Now, Seen};
+use crate::allowance::Deadline;
+use crate::vm::{Slot, Vm};
+
+/// The values of a [`Seen`], without the call. It may be dropped anywhere: what it holds goes back to the state.
+#[derive(Default)]
+pub(crate) struct Kept {
+    args: Vec<(usize, KeptValue)>,
+    result: Option<KeptValue>,
+}
+
+struct KeptValue {
+    original: Option<Box<Json>>,
+    now: KeptNow,
+}
+
+enum KeptNow {
+    Lua(Slot),
+    Other(Now),
+}
+
+impl KeptValue {
+    fn of(vm: &Arc<Vm>, held: Held) -> Self {
+        KeptValue {
+            original: held.original,
+            now: match held.now {
+                Now::Lua(value) => KeptNow::Lua(vm.keep(value)),
+                other => KeptNow::Other(other),
+            },
+        }
+    }
+
+    fn into_held(self) -> Held {
+        Held {
+            original: self.original,
+            now: match self.now {
+                KeptNow::Lua(slot) => Now::Lua(slot.into_value()),
+                KeptNow::Other(now) => now,
+            },
+        }
+    }
+}
+
+impl Kept {
+    /// The values again, to be used in the state's gate until they are settled.
+    pub(crate) fn held(self) -> Changes {
+        let args = self.args.into_iter();
+        let args = args.map(|(at, value)| (at, value.into_held()));
+        Changes {
+            args: args.collect(),
+            result: self.result.map(KeptValue::into_held),
+        }
+    }
+}
+
+impl<'c, 'g> Seen<'c, 'g> {
+    /// The same call again, after a wait.
+    pub(crate) fn again(
+        vm: &'c Vm,
+        call: &'c GuardContext<'g>,
+        role: Role,
+        deadline: &'c Deadline,
+        kept: Kept,
+    ) -> Self {
+        let held = kept.held();
+        Seen {
+            args: RefCell::new(held.args),
+            result: RefCell::new(held.result),
+            ..Seen::new(vm, call, role, Some(deadline))
+        }
+    }
+
+    /// Up to [`Seen::again`].
+    pub(crate) fn keep(self, vm: &Arc<Vm>) -> Kept {
+        let args = self.args.into_inner().into_iter();
+        let args = args.map(|(at, held)| (at, KeptValue::of(vm, held)));
+        let result = self.result.into_inner();
+        Kept {
+            args: args.collect(),
+            result: result.map(|held| KeptValue::of(vm, held)),
+        }
+    }
+}
