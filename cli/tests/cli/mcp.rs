@@ -403,8 +403,8 @@ end, { role = "guard", name = "errs" })
     refused(&session.call("write_note", long), "too long");
     let missing = session.call("read_note", json!({"path": "b", "text": ""}));
     refused(&missing, "THERE IS NO NOTE INBOX/B");
-    refused(&session.call("list_notes", note.clone()), "hook `hangs`");
-    refused(&session.call("count", note), "no_such_argument");
+    refused(&session.call("count", note.clone()), "no_such_argument");
+    refused(&session.call("list_notes", note), "hook `hangs`");
     assert!(session.end().status.success());
 }
 
