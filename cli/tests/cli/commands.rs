@@ -306,3 +306,15 @@ fn conditions_of_scripts_may_be_cel() {
     let wrong = Script::new("Hook.register('tool.execute', print, {when = 'component =='})");
     assert!(stderr(&hookpoint(&["run", wrong.path()])).contains("`when = \"component ==\"`"));
 }
+
+#[test]
+fn shells_complete_the_commands() {
+    for (shell, word) in [
+        ("bash", "_hookpoint"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let script = stdout(&hookpoint(&["completions", shell]));
+        assert!(script.contains(word) && script.contains("mcp"), "{shell}");
+    }
+}
