@@ -85,6 +85,8 @@ struct Scripts {
     /// Run this script first, so that its hooks are there; may be repeated.
     #[arg(long = "script", value_name = "FILE")]
     scripts: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: run::Allowed,
     /// Print JSON.
     #[arg(long)]
     json: bool,
