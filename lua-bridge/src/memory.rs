@@ -33,13 +33,19 @@ local function unwrapped(ok, ...)
     look((...))
     error((...), 3)
 end
+-- Of an error in a handler, Luau says only that there was one.
+local function handled(ok, ...)
+    if ok then return ... end
+    look((...))
+    error((...), 0)
+end
 
 function _G.pcall(...) return looked(pcall(...)) end
 function _G.xpcall(f, handle, ...)
     if type(handle) ~= "function" then return xpcall(f, handle, ...) end
     return looked(xpcall(f, function(failure)
         look(failure)
-        return handle(failure)
+        return handled(pcall(handle, failure))
     end, ...))
 end
 function coroutine.resume(...) return looked(resume(...)) end

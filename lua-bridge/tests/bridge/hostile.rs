@@ -90,6 +90,19 @@ const GREEDY: &[(&str, State)] = &[
         "pcall(pcall, coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
         Ended,
     ),
+    // Where a failure is looked at.
+    (
+        "xpcall(error, function() local t = {} for i = 1, 1e9 do t[i] = {i} end end)",
+        Ended,
+    ),
+    (
+        "coroutine.wrap(xpcall)(error, function() return string.rep('x', 1000000000) end)",
+        Ended,
+    ),
+    (
+        "xpcall(xpcall, function() end, error, function() return table.create(60000000, 1) end)",
+        Ended,
+    ),
     // Only words.
     (
         "local _, said = pcall(error, 'a tool: not enough memory') error(said)",
