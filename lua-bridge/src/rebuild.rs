@@ -156,6 +156,10 @@ async fn rebuild(script: &Weak<Loaded>, row: &mut Row, limit: &str) {
 /// Builds it anew of the same source; `false`: it failed, and the old one stays.
 async fn again(script: &Arc<Loaded>, limit: &str) -> bool {
     let _one_at_a_time = script.reloading.lock().await;
+    if script.wanted().is_err() {
+        // What looks after it sees why.
+        return true;
+    }
     if script.version().vm.control.ended().is_none() {
         // Somebody reloaded it meanwhile.
         return true;
