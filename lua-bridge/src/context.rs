@@ -207,9 +207,32 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// What the script changed, once it is settled.
     pub(crate) fn changes(self) -> Changes {
         Changes {
-            args: self.args.into_inner(),
-            result: self.result.into_inner(),
+            args: self.args.take(),
+            result: self.result.take(),
         }
+    }
+
+    /// Drops what is left of the state's values: the last thing in its gate, when the hook has answered or failed.
+    pub(crate) fn forget(&self) {
+        let (mut args, mut result) = (self.args.borrow_mut(), self.result.borrow_mut());
+        let args = args.iter_mut().map(|(_, held)| held);
+        args.chain(result.iter_mut()).for_each(Held::forget);
+    }
+
+    fn has_lua(&self) -> bool {
+        let (args, result) = (self.args.borrow(), self.result.borrow());
+        let args = args.iter().map(|(_, held)| held);
+        args.chain(result.iter()).any(Held::is_lua)
+    }
+}
+
+/// Dropping an mlua value waits for whoever is in the state: it is done in the state's gate.
+impl Drop for Seen<'_, '_> {
+    fn drop(&mut self) {
+        debug_assert!(
+            std::thread::panicking() || !self.has_lua(),
+            "values of a state are dropped outside of its gate"
+        );
     }
 }
 
