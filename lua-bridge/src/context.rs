@@ -83,9 +83,17 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.vm
     }
 
-    /// The argument at that position, if it is a plain value.
+    /// The argument at that position, if it is a plain value that scripts may have.
     pub(crate) fn plain(&self, at: usize) -> Option<Plain<'_>> {
-        scalar::read(self.call, at)
+        scalar::read(self.call, at).filter(|plain| self.is_within(plain))
+    }
+
+    /// Where one is not, its JSON form isn't either, which is said where it is converted.
+    fn is_within(&self, plain: &Plain<'_>) -> bool {
+        match plain {
+            Plain::Text(text) => text.len() <= self.vm.string_bytes,
+            Plain::Flag(_) | Plain::Number(_) => true,
+        }
     }
 
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
@@ -284,7 +292,7 @@ impl Call for Seen<'_, '_> {
         if self.role == Role::Guard || self.call.phase() != Phase::Pre {
             return false;
         }
-        let Some(at) = self.find(name) else {
+        let Some(at) = self.find(name).filter(|_| self.is_within(&value)) else {
             return false;
         };
         self.assign(
