@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use hooks_runtime::hooked;
+use hooks_runtime::{hooked, inherit};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use crate::control::Control;
@@ -228,8 +229,7 @@ impl Drop for Script {
         drop(current);
         self.0.keeper.end();
         self.0.stop_staged(DROPPED);
-        let wrong = version.unload_now(self.0.engine.hook_time_limit());
-        self.0.complain(wrong);
+        self.0.engine.unload(&version, &version.end());
     }
 }
 
@@ -254,10 +254,25 @@ impl Loaded {
         self.engine.tell("script.reload", told);
     }
 
-    /// Logs what went wrong when a version was unloaded.
-    fn complain(&self, wrong: Vec<String>) {
-        for what in wrong {
-            self.engine.warn(&self.name, what);
+    /// Unloads a version, also if nobody waits for it. Its state goes when its last call is done, which is here if there
+    /// is none.
+    async fn unload(&self, old: Arc<Version>) {
+        let (functions, engine) = (old.end(), self.engine.clone());
+        if functions.is_empty() {
+            return;
+        }
+        let unloads = move || engine.unload(&old, &functions);
+        let Ok(runtime) = Handle::try_current() else {
+            return unloads();
+        };
+        // Its state may be in use: that keeps a thread for the limit, which must not be one that drives futures.
+        let unloads = inherit(async move { unloads() });
+        let unloaded = runtime
+            .clone()
+            .spawn_blocking(move || runtime.block_on(unloads));
+        if let Err(error) = unloaded.await {
+            self.engine
+                .warn(&self.name, format!("Script.on_unload: {error}"));
         }
     }
 
@@ -299,10 +314,7 @@ impl Loaded {
         let old = self.exchange(new)?;
         *lock(&self.source) = kept;
         let hooks = hooks_of_new.ids();
-        let wrong = old.unload(self.engine.hook_time_limit()).await;
-        self.complain(wrong);
-        // The state goes when its last call is done, which is here if there is none.
-        drop(old);
+        self.unload(old).await;
         Ok(Reloaded { hooks, result })
     }
 
