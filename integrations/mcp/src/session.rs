@@ -8,6 +8,7 @@ mod points;
 mod requests;
 mod tools;
 mod turn;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -219,6 +220,8 @@ impl Session {
         if rejected.is_response && from == Party::Server {
             return;
         }
+        // The answer to the one that is under way must stay the only one under its id.
+        let id = id.filter(|id| !self.peer(from).flights.is_under_way(id));
         self.answer(from, id, Answer::from(rejected), Extra::new(), None)
             .await;
     }
@@ -281,8 +284,15 @@ impl Session {
             _ => None,
         };
         let to = self.peer(from.other());
+        let (known_as, params) = match &cancelled {
+            None => (None, params),
+            Some(id) => match self.peer(from).flights.passed_as(id) {
+                None => (Some(id.clone()), params),
+                Some(other) => (Some(other.clone()), renamed(params, &other)),
+            },
+        };
         // What hooks still decide about was never passed on, and needs not be cancelled there.
-        if cancelled.as_ref().is_none_or(|id| to.asked.is_waiting(id)) {
+        if known_as.is_none_or(|id| to.asked.is_waiting(&id)) {
             let method = method.to_owned();
             let message = Message::Notification(Call {
                 method,
@@ -315,7 +325,11 @@ impl Session {
 
     fn note_client(&self, params: Option<&JsonText>) {
         let value = params.map(JsonText::value);
-        let can = |value: &Value| value.pointer("/capabilities/elicitation").is_some();
+        // Forms are what every client shows that does not say that it only opens addresses.
+        let can = |value: &Value| match value.pointer("/capabilities/elicitation") {
+            Some(Value::Object(kinds)) => kinds.contains_key("form") || !kinds.contains_key("url"),
+            _ => false,
+        };
         self.elicits
             .store(value.as_ref().is_some_and(can), Ordering::Relaxed);
     }
@@ -406,6 +420,14 @@ impl Peer {
         };
         (peer, writer)
     }
+}
+
+/// The parameters of a cancellation, with the id under which the request was passed on.
+fn renamed(params: Option<JsonText>, id: &Id) -> Option<JsonText> {
+    let params = params?;
+    let mut value = params.value();
+    value["requestId"] = id.to_value();
+    Some(params.changed_to(&value))
 }
 
 /// Waits until whoever has the turn gives it up: that is when the other end is dropped.

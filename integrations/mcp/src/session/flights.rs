@@ -16,9 +16,16 @@ pub(super) enum End {
     Gone,
 }
 
+#[derive(Debug)]
+struct Entry {
+    end: watch::Sender<Option<End>>,
+    /// The id under which the other side knows it, if that is another one.
+    passed_as: Option<Id>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Flights {
-    all: Arc<Mutex<HashMap<Id, watch::Sender<Option<End>>>>>,
+    all: Arc<Mutex<HashMap<Id, Entry>>>,
     /// How many there are, until their answers are on the way.
     open: Arc<watch::Sender<usize>>,
     max: usize,
@@ -52,7 +59,7 @@ impl Flights {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Id, watch::Sender<Option<End>>>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Id, Entry>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +72,11 @@ impl Flights {
             return Err(NotTaken::Full);
         }
         let (sender, end) = watch::channel(None);
-        all.insert(id.clone(), sender);
+        let entry = Entry {
+            end: sender,
+            passed_as: None,
+        };
+        all.insert(id.clone(), entry);
         self.open.send_modify(|open| *open += 1);
         Ok(Flight {
             flights: self.clone(),
@@ -76,17 +87,34 @@ impl Flights {
         })
     }
 
+    /// Whether a request with that id is not answered yet.
+    pub(super) fn is_under_way(&self, id: &Id) -> bool {
+        self.all().contains_key(id)
+    }
+
+    /// Notes under which other id a request was passed on.
+    pub(super) fn pass_as(&self, id: &Id, other: Id) {
+        if let Some(flight) = self.all().get_mut(id) {
+            flight.passed_as = Some(other);
+        }
+    }
+
+    /// The other id under which a request was passed on, if it was.
+    pub(super) fn passed_as(&self, id: &Id) -> Option<Id> {
+        self.all().get(id)?.passed_as.clone()
+    }
+
     /// Ends the request with that id, if it is under way.
     pub(super) fn cancel(&self, id: &Id) {
         if let Some(flight) = self.all().get(id) {
-            flight.send_replace(Some(End::Cancelled));
+            flight.end.send_replace(Some(End::Cancelled));
         }
     }
 
     /// Ends all that are under way.
     pub(super) fn end_all(&self) {
         for flight in self.all().values() {
-            flight.send_replace(Some(End::Gone));
+            flight.end.send_replace(Some(End::Gone));
         }
     }
 
