@@ -9,7 +9,11 @@ mod doctor;
 mod events;
 mod explain;
 mod hooks;
+#[cfg(unix)]
+mod log;
 mod lua;
+#[cfg(unix)]
+mod mcp;
 mod output;
 mod points;
 mod replay;
@@ -58,6 +62,9 @@ enum Command {
     /// What the calls of a running script met so far, and what its hooks cost.
     #[cfg(unix)]
     Report(report::Args),
+    /// Put a policy in front of an MCP server, or serve the tools of this command as one.
+    #[cfg(unix)]
+    Mcp(Box<mcp::Args>),
     /// Test scripts, try Lua out, and write types for editors.
     #[command(subcommand)]
     Lua(lua::Command),
@@ -92,6 +99,8 @@ async fn main() -> ExitCode {
         Command::Events(args) => events::run(args).await,
         #[cfg(unix)]
         Command::Report(args) => report::run(args).await,
+        #[cfg(unix)]
+        Command::Mcp(args) => mcp::run(*args).await,
         Command::Lua(command) => lua::run(command).await,
         Command::Replay(args) => replay::run(args).await,
         Command::Explain(args) => explain::run(args).await,

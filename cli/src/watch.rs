@@ -29,7 +29,7 @@ pub(crate) async fn until_stopped(
     }
 }
 
-async fn handle(change: Change, failed: &mut BTreeSet<String>) {
+pub(crate) async fn handle(change: Change, failed: &mut BTreeSet<String>) {
     match change {
         Change::Reload(script) => {
             let reloaded = reload(&script).await;
@@ -68,7 +68,7 @@ async fn reload(script: &Script) -> Result<(), ScriptError> {
 
 /// Ctrl-C, or what a supervisor sends.
 #[cfg(unix)]
-fn stop() -> std::io::Result<impl Future<Output = ()>> {
+pub(crate) fn stop() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

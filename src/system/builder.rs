@@ -1,6 +1,8 @@
 //! [`HookSystem`] and how one is built.
 
 use std::path::Path;
+#[cfg(feature = "lua")]
+use std::sync::Arc;
 #[cfg(feature = "builtin")]
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -50,7 +52,7 @@ pub struct HookSystem {
     problems: Vec<Problem>,
     /// What the scripts registered lives as long as they do.
     #[cfg(feature = "lua")]
-    _scripts: Vec<hooks_lua::Script>,
+    scripts: Vec<Arc<hooks_lua::Script>>,
 }
 
 impl HookSystem {
@@ -71,6 +73,8 @@ impl HookSystem {
             calls: Vec::new(),
             args: ArgLevel::default(),
             has_approver: false,
+            #[cfg(feature = "lua")]
+            prints_to_stderr: false,
             config: Config::default(),
         }
     }
@@ -127,6 +131,12 @@ impl HookSystem {
         Ok(())
     }
 
+    /// The scripts, in the order in which they were loaded; to watch them, or to reload one.
+    #[cfg(feature = "lua")]
+    pub fn scripts(&self) -> &[Arc<hooks_lua::Script>] {
+        &self.scripts
+    }
+
     /// Calls need a grant from here on: the program is going down.
     pub fn drain(&self) {
         self.registry.set_life(Life::Draining);
@@ -181,6 +191,9 @@ pub struct HookSystemBuilder {
     args: ArgLevel,
     /// The program itself says who answers `Ask`.
     has_approver: bool,
+    /// What scripts print goes to standard error.
+    #[cfg(feature = "lua")]
+    prints_to_stderr: bool,
     config: Config,
 }
 
@@ -267,6 +280,13 @@ impl HookSystemBuilder {
         Ok(system)
     }
 
+    /// Lets `print` of scripts write to standard error, for programs whose standard output is a protocol.
+    #[cfg(feature = "lua")]
+    pub fn prints_to_stderr(mut self) -> Self {
+        self.prints_to_stderr = true;
+        self
+    }
+
     /// How long all hooks may take in one call at the points that match, before observers that are lossy are left out.
     pub fn budget(mut self, pattern: impl Into<String>, budget: Duration) -> Self {
         self.config.budgets.insert(pattern.into(), budget);
@@ -277,6 +297,14 @@ impl HookSystemBuilder {
     /// `builtin`, the rules of the built-in hook `redaction`. What a configuration says goes before.
     pub fn redactor(self, redactor: impl Redactor + 'static) -> Self {
         self.registry.set_redactor(redactor);
+        self
+    }
+
+    /// Who answers `Ask` if no configuration says so.
+    pub fn default_approver(self, approver: impl Approver + 'static) -> Self {
+        if self.config.approver.is_none() && !self.has_approver {
+            self.registry.set_approver(approver);
+        }
         self
     }
 
@@ -325,7 +353,7 @@ impl HookSystemBuilder {
         #[cfg(feature = "builtin")]
         let (hooks, problems) = self.register_entries()?;
         #[cfg(feature = "lua")]
-        let _scripts = self.load_scripts().await?;
+        let scripts = self.load_scripts().await?;
         #[cfg(not(feature = "lua"))]
         self.refuse_scripts()?;
         let required = self.config.required.iter().map(String::as_str);
@@ -359,7 +387,7 @@ impl HookSystemBuilder {
             #[cfg(feature = "builtin")]
             problems,
             #[cfg(feature = "lua")]
-            _scripts,
+            scripts,
         })
     }
 
@@ -419,7 +447,7 @@ impl HookSystemBuilder {
     /// Loads the scripts into the registry. They are granted to be loaded, which is what the registry waits
     /// for; whatever else they call while they load needs a grant like every other call.
     #[cfg(feature = "lua")]
-    async fn load_scripts(&self) -> Result<Vec<hooks_lua::Script>, HookError> {
+    async fn load_scripts(&self) -> Result<Vec<Arc<hooks_lua::Script>>, HookError> {
         let loads = self
             .registry
             .on("system.load-scripts")
@@ -427,7 +455,13 @@ impl HookSystemBuilder {
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
         let engine = super::with_builtins(hooks_lua::LuaEngine::builder());
-        let engine = engine.events(self.bus.clone()).build();
+        let engine = engine.events(self.bus.clone());
+        let engine = if self.prints_to_stderr {
+            engine.output(std::io::stderr())
+        } else {
+            engine
+        };
+        let engine = engine.build();
         let mut scripts = Vec::new();
         for entry in &self.config.scripts {
             let failed = |error: hooks_lua::ScriptError| HookError::Configuration {
@@ -437,7 +471,7 @@ impl HookSystemBuilder {
             let engine = engine.granting(entry.rights()?);
             let script = engine.load(&entry.path).map_err(failed)?;
             script.execute().await.map_err(failed)?;
-            scripts.push(script);
+            scripts.push(Arc::new(script));
         }
         Ok(scripts)
     }

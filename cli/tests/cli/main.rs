@@ -12,6 +12,8 @@ mod entries;
 mod events;
 mod lua;
 mod markers;
+#[cfg(unix)]
+mod mcp;
 mod quickstart;
 mod replay;
 mod system;

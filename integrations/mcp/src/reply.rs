@@ -15,9 +15,10 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// What goes on.
-    pub(crate) fn into_text(self) -> JsonText {
-        match self.text {
+    /// What goes on. `came` is the text of the answer, if one came: a hook that has put another value in the place
+    /// of this one has changed no more than what differs.
+    pub(crate) fn into_text(self, came: Option<JsonText>) -> JsonText {
+        match self.text.or(came) {
             Some(text) => text.changed_to(&self.value),
             None => JsonText::of(&self.value),
         }

@@ -32,6 +32,8 @@ pub(super) struct Exchange {
     pub(super) tried: AtomicBool,
     /// What of the answer JSON-RPC does not know.
     pub(super) answer_extra: Mutex<Extra>,
+    /// The result as it came.
+    pub(super) came: Mutex<Option<JsonText>>,
     /// Room for the answer, until it is on its way.
     pub(super) held: Mutex<Option<OwnedSemaphorePermit>>,
 }
@@ -48,7 +50,12 @@ impl Exchange {
         let reply = self
             .request(method, self.from.as_str(), server, params)
             .await;
-        reply.map(Reply::into_text)
+        let came = self
+            .came
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        reply.map(|reply| reply.into_text(came))
     }
 
     /// Any request of either party.
@@ -204,7 +211,11 @@ impl Exchange {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner) = extra;
                 match answer {
-                    Answer::Result(result) => Ok(result),
+                    Answer::Result(result) => {
+                        let mut came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+                        *came = Some(result.clone());
+                        Ok(result)
+                    }
                     Answer::Error(error) => Err(CallError::Answered { party, error }),
                 }
             }

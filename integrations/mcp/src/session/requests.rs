@@ -50,6 +50,7 @@ impl Session {
             turn: turn.clone(),
             tried: AtomicBool::new(false),
             answer_extra: Mutex::default(),
+            came: Mutex::default(),
             held: Mutex::default(),
         };
         let work = decide(exchange, method, flight, before);

@@ -5,4 +5,5 @@ mod decisions;
 mod faults;
 mod kit;
 mod order;
+mod protocol;
 mod transparent;

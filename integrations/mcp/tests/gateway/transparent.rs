@@ -97,6 +97,29 @@ async fn what_hooks_change_is_all_that_changes() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_put_in_the_place_of_another_keeps_what_is_the_same() {
+    let mut rig = Rig::new(|registry| {
+        let redact = registry
+            .on("redact")
+            .point("tool.execute")
+            .post()
+            .intercept(|cx| {
+                let mut result = cx.result_json()?;
+                result["ok"] = json!("hidden");
+                cx.set_result_json(result)?;
+                Ok(())
+            });
+        redact.unwrap().forget();
+    });
+    rig.client.line(REQUEST).await;
+    rig.server.read().await;
+    rig.server.line(RESPONSE).await;
+    let expected = RESPONSE.replace("true", "\"hidden\"");
+    assert_eq!(rig.client.read_line().await, Some(expected));
+    rig.leave().await;
+}
+
+#[tokio::test]
 async fn a_message_of_fifty_megabytes_goes_through() {
     let mut rig = Rig::new(|registry| {
         registry

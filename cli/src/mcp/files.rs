@@ -1,0 +1,116 @@
+//! Whether a policy belongs to those whom it is about.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A file that the server's user could write, or could have another one put in its place.
+#[derive(Debug)]
+pub(crate) struct Writable {
+    file: PathBuf,
+    /// The file itself, or the folder above it.
+    place: PathBuf,
+    why: &'static str,
+}
+
+impl fmt::Display for Writable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}: the server could change its own policy: {} {}. Let the file and the folders above it belong to another user (sudo install -o root -m 644 {} /etc/hookpoint/), or write --allow-writable-policy if that is meant",
+            self.file.display(),
+            self.place.display(),
+            self.why,
+            self.file.display(),
+        )
+    }
+}
+
+impl std::error::Error for Writable {}
+
+/// Refuses a file that a process of this user could write. The server runs as this user.
+pub(crate) fn check(file: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let whole = file.canonicalize().map_err(|error| named(file, &error))?;
+    let user = rustix::process::geteuid().as_raw();
+    let groups = groups()?;
+    for place in whole.ancestors() {
+        let about = place
+            .symlink_metadata()
+            .map_err(|error| named(place, &error))?;
+        if let Some(why) = could_write(&about, user, &groups, place != whole) {
+            let (file, place) = (file.to_owned(), place.to_owned());
+            return Err(Writable { file, place, why }.into());
+        }
+    }
+    Ok(())
+}
+
+fn groups() -> io::Result<Vec<u32>> {
+    let mut groups: Vec<u32> = rustix::process::getgroups()?
+        .iter()
+        .map(|g| g.as_raw())
+        .collect();
+    groups.push(rustix::process::getegid().as_raw());
+    Ok(groups)
+}
+
+/// Why that user could write it. In a folder with the sticky bit only owners rename and remove.
+fn could_write(
+    about: &Metadata,
+    user: u32,
+    groups: &[u32],
+    is_folder: bool,
+) -> Option<&'static str> {
+    let sticky = is_folder && about.mode() & 0o1000 != 0;
+    if user == 0 {
+        Some("can be written by root, as whom the server runs")
+    } else if about.uid() == user {
+        Some("belongs to the user as whom the server runs")
+    } else if about.mode() & 0o002 != 0 && !sticky {
+        Some("can be written by everybody")
+    } else if about.mode() & 0o020 != 0 && groups.contains(&about.gid()) && !sticky {
+        Some("can be written by a group of the user as whom the server runs")
+    } else {
+        None
+    }
+}
+
+fn named(path: &Path, error: &io::Error) -> String {
+    format!("{}: cannot be read: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_groups_and_everybody_could_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.lua");
+        std::fs::write(&file, "").unwrap();
+        let mode = |mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            file.metadata().unwrap()
+        };
+        let (owner, group) = (mode(0o644).uid(), mode(0o644).gid());
+        let (other, none) = (owner + 1, [group + 1]);
+        assert!(could_write(&mode(0o444), owner, &none, false).is_some());
+        assert!(could_write(&mode(0o644), other, &none, false).is_none());
+        assert!(could_write(&mode(0o664), other, &none, false).is_none());
+        assert!(could_write(&mode(0o664), other, &[group], false).is_some());
+        assert!(could_write(&mode(0o646), other, &none, false).is_some());
+        assert!(could_write(&mode(0o444), 0, &none, false).is_some());
+        // As in /tmp: others make files there, and leave those of others alone.
+        assert!(could_write(&mode(0o1777), other, &none, true).is_none());
+        // Ours.
+        let error = check(&file).unwrap_err().to_string();
+        assert!(
+            error.contains("--allow-writable-policy") && error.contains("policy.lua"),
+            "{error}"
+        );
+        assert!(check(&folder.path().join("none")).is_err());
+    }
+}

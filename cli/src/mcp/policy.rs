@@ -1,0 +1,215 @@
+//! The policy of a gateway: loaded once, and in force before anything is served.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hookpoint::lua::Watch;
+use hookpoint::mcp::ElicitationApprover;
+use hookpoint::report::Report;
+use hookpoint::system::Config;
+use hookpoint::{Approval, ApprovalRequest, HookSystem};
+use tracing::Level;
+
+use super::{files, level};
+
+#[derive(clap::Args)]
+pub(super) struct Policy {
+    /// A script whose hooks decide; may be repeated.
+    #[arg(long = "policy", value_name = "FILE")]
+    policies: Vec<PathBuf>,
+    /// A configuration: built-in hooks, closed points, an approver, scripts.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// What the scripts of --policy may do, for example `hook:tool.*:guard`; may be repeated. Without it they may
+    /// do everything: they are your policy.
+    #[arg(long, value_name = "CAPABILITY")]
+    allow: Vec<String>,
+    /// Use policies that the server could write.
+    #[arg(long)]
+    allow_writable_policy: bool,
+    /// Reload scripts when their files change, and built-in hooks when the configuration does. What cannot be
+    /// loaded leaves the old one in force.
+    #[arg(long)]
+    watch: bool,
+    /// Print on standard error, at the end, what the calls met.
+    #[arg(long)]
+    report: bool,
+    /// What is told on standard error: error, warn, info or debug.
+    #[arg(long, value_name = "LEVEL", default_value = "warn", value_parser = level)]
+    log: Level,
+}
+
+/// A policy that is in force.
+pub(super) struct InForce {
+    system: HookSystem,
+    report: Option<Arc<Report>>,
+    has_closed_points: bool,
+    /// The scripts that are watched.
+    scripts: Mutex<Option<Watch>>,
+    /// The configuration that is watched.
+    config: Option<PathBuf>,
+}
+
+/// How long handlers of events may take when everything is over.
+const DRAIN: Duration = Duration::from_secs(5);
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+impl Policy {
+    pub(super) fn log(&self) -> Result<(), Failure> {
+        Ok(crate::log::to_stderr(self.log)?)
+    }
+
+    /// Loads the policy and puts it in force.
+    ///
+    /// # Errors
+    /// Something that was asked for is not there, wrong, or could be written by the server.
+    pub(super) async fn enforce(&self, is_gateway: bool) -> Result<InForce, Failure> {
+        let config = match &self.config {
+            Some(path) => Some(Config::read(path)?),
+            None => None,
+        };
+        if is_gateway && !self.allow_writable_policy {
+            let named = self.policies.iter().chain(&self.config);
+            let scripts = config.iter().flat_map(|config| &config.scripts);
+            let scripts = scripts.map(|script| PathBuf::from(&script.path));
+            for file in named.cloned().chain(scripts) {
+                files::check(&file)?;
+            }
+        }
+        if is_gateway && self.policies.is_empty() && self.config.is_none() {
+            tracing::warn!(
+                "there is no policy: everything passes; write --policy FILE or --config FILE"
+            );
+        }
+        let mut builder = HookSystem::builder().prints_to_stderr();
+        if let Some(path) = &self.config {
+            builder = builder.config(path)?;
+        }
+        for policy in &self.policies {
+            builder = match self.allow.as_slice() {
+                [] => builder.script(policy)?,
+                allowed => builder.script_allowed(policy, allowed)?,
+            };
+        }
+        let builder = builder.default_approver(ElicitationApprover::or(nobody));
+        let report = self.report.then(|| {
+            let report = Arc::new(Report::default());
+            builder.registry().add_sink(report.clone());
+            report
+        });
+        let system = builder.build().await?;
+        for script in system.scripts() {
+            script.end_receiving();
+        }
+        if let Some(problem) = system.problems().first() {
+            // What is left out of a gateway is a door that stands open.
+            return Err(format!("{problem}").into());
+        }
+        let scripts = match system.scripts() {
+            scripts if self.watch && !scripts.is_empty() => Some(Watch::new(scripts.to_vec())?),
+            _ => None,
+        };
+        Ok(InForce {
+            system,
+            report,
+            scripts: Mutex::new(scripts),
+            config: self.config.clone().filter(|_| self.watch),
+            has_closed_points: config.is_some_and(|config| !config.closed.is_empty()),
+        })
+    }
+}
+
+impl InForce {
+    pub(super) fn has_closed_points(&self) -> bool {
+        self.has_closed_points
+    }
+
+    /// Reloads what changes, for ever.
+    pub(super) async fn watch(&self) {
+        let scripts = self
+            .scripts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let scripts = async {
+            if let Some(watch) = scripts {
+                reload_scripts(watch).await;
+            }
+            std::future::pending::<()>().await
+        };
+        let config = async {
+            if let Some(config) = &self.config {
+                reload_changed(&self.system, config).await;
+            }
+            std::future::pending::<()>().await
+        };
+        tokio::join!(scripts, config);
+    }
+
+    /// No call passes from here on: what is kept is written, handlers get what was published, and the report is
+    /// printed.
+    pub(super) async fn end(self) {
+        let drained = self.system.shutdown(DRAIN).await;
+        for left in &drained.undelivered {
+            let (who, events) = (&left.subscription, left.events);
+            tracing::warn!(subscription = %who, events, "events were not handled in time");
+        }
+        if let Some(report) = &self.report {
+            eprintln!("── report ──\n{}", report.text());
+        }
+    }
+}
+
+fn nobody(request: &ApprovalRequest) -> Approval {
+    let asked = request
+        .questions
+        .first()
+        .map(|(_, question)| question.as_ref());
+    let asked = asked.unwrap_or_default();
+    request.deny(format!(
+        "{asked} Nobody can be asked: the client has no elicitation, and the configuration no [approver]"
+    ))
+}
+
+async fn reload_scripts(mut watch: Watch) {
+    let mut failed = BTreeSet::new();
+    loop {
+        match watch.changed().await {
+            Ok(changes) => {
+                for change in changes {
+                    crate::watch::handle(change, &mut failed).await;
+                }
+            }
+            Err(error) => {
+                eprintln!("error: scripts are not watched any more: {error}");
+                return;
+            }
+        }
+    }
+}
+
+/// Looks at the configuration once a second.
+async fn reload_changed(system: &HookSystem, config: &Path) {
+    let mut seen = changed(config);
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        let now = changed(config);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match system.reload(config) {
+            Ok(()) => eprintln!("reloaded: {}", config.display()),
+            Err(error) => eprintln!("not reloaded: {}: {error}", config.display()),
+        }
+    }
+}
+
+fn changed(file: &Path) -> Option<(std::time::SystemTime, u64)> {
+    let about = file.metadata().ok()?;
+    Some((about.modified().ok()?, about.len()))
+}
