@@ -18,6 +18,8 @@ pub(crate) struct Args {
     /// Run this script first, so that its hooks are there; may be repeated.
     #[arg(long = "script", value_name = "FILE")]
     scripts: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: crate::run::Allowed,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -30,7 +32,7 @@ pub(crate) async fn run(args: Args) -> Done {
             Some(serde_json::from_str(text).map_err(|e| format!("--args is not JSON: {e}"))?)
         }
     };
-    let loaded = crate::run::load(&args.scripts).await?;
+    let loaded = crate::run::load(&args.scripts, &args.allowed).await?;
     let explanation = loaded.registry().explain(&args.point, given.as_ref())?;
     if args.json {
         output::json(&explanation)

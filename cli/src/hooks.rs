@@ -8,7 +8,7 @@ use crate::Scripts;
 use crate::output::{self, Done};
 
 pub(crate) async fn run(args: Scripts) -> Done {
-    let loaded = crate::run::load(&args.scripts).await?;
+    let loaded = crate::run::load(&args.scripts, &args.allowed).await?;
     let hooks = loaded.registry().list();
     if args.json {
         return output::json(&hooks);

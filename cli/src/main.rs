@@ -28,13 +28,13 @@ use hookpoint_example_plugin as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Runs scripts under hooks, and shows what is hooked and by whom.
 #[derive(Parser)]
 #[command(name = "hookpoint", version, propagate_version = true)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 a script or check failed, 2 wrong usage.\n\
+    after_help = "Exit codes: 0 done, 1 a script or check failed, 2 wrong usage; 3 and 4: see `hookpoint mcp --help`.\n\
     Start with: hookpoint run examples/lua/quickstart.lua"
 )]
 struct Cli {
@@ -70,6 +70,11 @@ enum Command {
     Lua(lua::Command),
     /// Decide about recorded calls once more, with other hooks, and say what would change and because of whom.
     Replay(replay::Args),
+    /// Print completions for a shell: `source <(hookpoint completions bash)`.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Say who is asked at a point, in which order, and what pure hooks would answer.
     Explain(explain::Args),
 }
@@ -80,9 +85,17 @@ struct Scripts {
     /// Run this script first, so that its hooks are there; may be repeated.
     #[arg(long = "script", value_name = "FILE")]
     scripts: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: run::Allowed,
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+fn completions(shell: clap_complete::Shell) -> output::Done {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "hookpoint", &mut script);
+    output::text(&String::from_utf8(script)?)
 }
 
 #[tokio::main]
@@ -103,6 +116,7 @@ async fn main() -> ExitCode {
         Command::Mcp(args) => mcp::run(*args).await,
         Command::Lua(command) => lua::run(command).await,
         Command::Replay(args) => replay::run(args).await,
+        Command::Completions { shell } => completions(shell),
         Command::Explain(args) => explain::run(args).await,
     };
     match done {

@@ -27,21 +27,22 @@ const EXAMPLES: &str = "\
 Put the command between an MCP client and the server that it starts: where the client's configuration says
   \"command\": \"npx\", \"args\": [\"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]
 write
-  \"command\": \"hookpoint\", \"args\": [\"mcp\", \"--policy\", \"/etc/hookpoint/policy.lua\", \"--\",
-                                   \"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]
+  \"command\": \"hookpoint\", \"args\": [\"mcp\", \"--policy\", \"/etc/hookpoint/policy.lua\",
+      \"--\", \"npx\", \"-y\", \"@modelcontextprotocol/server-filesystem\", \"/srv\"]
 
-A policy is a script or a configuration. This one refuses what is not there to read:
+A policy is a script or a configuration. In front of this one, tools only read:
   Hook.register(\"tool.discover\", function(ctx)
     local hints = ctx.args.definition and ctx.args.definition.annotations
     if not (hints and hints.readOnlyHint) then return Result.cancel(\"only tools that read\") end
   end)
 
-The policy is loaded once, before the server is started. Files that the server could write are refused, since
-the server would decide about itself: let them belong to another user, or write --allow-writable-policy.
+The policy is loaded once, before the server is started. Files that the server could write
+are refused, since it would decide about itself: let them belong to another user, or write
+--allow-writable-policy.
 
 Standard output is the protocol's; everything else is on standard error.
-Exit codes: 0 the client left, 1 the policy is not in force, 2 wrong usage, 3 the server was not started,
-4 the server ended before the client left.";
+Exit codes: 0 the client left or the command was told to end, 1 the policy is not in force,
+2 wrong usage, 3 the server was not started, 4 the server ended before the client left.";
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]

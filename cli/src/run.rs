@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hookpoint::events::store::Retention;
 use hookpoint::events::{Event, EventBus, HookEventSystem};
-use hookpoint::lua::{LuaEngine, Rights, Script, ScriptError};
+use hookpoint::lua::{CapabilityError, LuaEngine, Rights, Script, ScriptError};
 use hookpoint::monitor::Thresholds;
 use hookpoint::report::Report;
 use hookpoint::{GuardContext, HookError, HookRegistry, HookScope, Vote};
@@ -25,10 +25,8 @@ pub(crate) struct Args {
     /// The scripts, run one after another; hooks of one are there for the next.
     #[arg(required = true, value_name = "SCRIPT")]
     scripts: Vec<PathBuf>,
-    /// What the scripts may do, for example `hook:tool.*:guard` or `event:publish:app.>`; may be repeated. Without it,
-    /// or with `standard`: hooks, events, tools, agents and workflows, but no Allow (`grant:<point>`).
-    #[arg(long, value_name = "CAPABILITY")]
-    allow: Vec<String>,
+    #[command(flatten)]
+    allowed: Allowed,
     /// Print what the scripts return and the report as JSON; what they print goes to standard error.
     #[arg(long)]
     json: bool,
@@ -44,6 +42,27 @@ pub(crate) struct Args {
     /// One value of the table `Env` of the scripts; may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     env: Vec<(String, String)>,
+}
+
+/// What scripts may do.
+#[derive(clap::Args)]
+pub(crate) struct Allowed {
+    /// What the scripts may do, for example `hook:tool.*:guard` or `event:publish:app.>`; may be repeated. Without it,
+    /// or with `standard`: hooks, events, calls of their own, tools, agents and workflows, but no Allow
+    /// (`grant:<point>`) and no files (`fs:<access>:<path>`).
+    #[arg(long, value_name = "CAPABILITY")]
+    allow: Vec<String>,
+}
+
+impl Allowed {
+    /// # Errors
+    /// A text is no capability.
+    pub(crate) fn rights(&self) -> Result<Rights, CapabilityError> {
+        match self.allow.as_slice() {
+            [] => Ok(Rights::standard()),
+            allowed => Rights::parse(allowed),
+        }
+    }
 }
 
 /// `KEY=VALUE`; the value may be empty and may hold further `=`.
@@ -70,10 +89,12 @@ impl Loaded {
 /// Registers the command's own hooks and runs scripts silently, for commands that list what is there.
 pub(crate) async fn load(
     paths: &[PathBuf],
+    allowed: &Allowed,
 ) -> Result<Loaded, Box<dyn std::error::Error + Send + Sync>> {
     let registry = HookRegistry::global();
     own_hooks(&registry)?;
-    let engine = hookpoint::script::engine(".")?.output(io::sink()).build();
+    let engine = hookpoint::script::engine(".")?.output(io::sink());
+    let engine = engine.grant(allowed.rights()?).build();
     let mut scripts = Vec::new();
     for path in paths {
         let script = engine.load(path)?;
@@ -87,10 +108,7 @@ pub(crate) async fn load(
 }
 
 pub(crate) async fn run(args: Args) -> Done {
-    let rights = match args.allow.as_slice() {
-        [] => Rights::standard(),
-        allowed => Rights::parse(allowed)?,
-    };
+    let rights = args.allowed.rights()?;
     let registry = HookRegistry::global();
     own_hooks(&registry)?;
     let report = Arc::new(Report::default());
@@ -141,6 +159,11 @@ pub(crate) async fn run(args: Args) -> Done {
             Ok(value) => json!({ "script": shown, "result": value }),
             Err(error) => json!({ "script": shown, "error": error.to_string() }),
         });
+        let script = match script {
+            // There is nothing of it yet; when its file is mended, it starts.
+            None if args.watch => Some(engine.load_later(path)?),
+            script => script,
+        };
         kept.extend(script.map(Arc::new));
     }
     // Handlers of the scripts get what was published before anything is summed up.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use hookpoint::HookScope;
-use hookpoint::lua::{Change, Script, ScriptError, Watch};
+use hookpoint::lua::{Change, Reloaded, Script, ScriptError, Watch};
 
 /// Reloads scripts whose files change until the process is to end; the scripts whose last run failed.
 pub(crate) async fn until_stopped(
@@ -29,7 +29,7 @@ pub(crate) async fn until_stopped(
     }
 }
 
-pub(crate) async fn handle(change: Change, failed: &mut BTreeSet<String>) {
+async fn handle(change: Change, failed: &mut BTreeSet<String>) {
     match change {
         Change::Reload(script) => {
             let reloaded = reload(&script).await;
@@ -51,17 +51,19 @@ async fn reload(script: &Script) -> Result<(), ScriptError> {
     let scope = HookScope::run(format!("script {name}"));
     let reloaded = scope.wrap(script.reload()).await;
     script.end_receiving();
+    tell(name, &reloaded);
+    reloaded.map(|_| ())
+}
+
+/// Says what became of a reload.
+pub(crate) fn tell(name: &str, reloaded: &Result<Reloaded, ScriptError>) {
     match reloaded {
-        Ok(new) => {
-            eprintln!("reloaded: {name}: hooks: {}", new.hooks.join(", "));
-            Ok(())
-        }
+        Ok(new) => eprintln!("reloaded: {name}: hooks: {}", new.hooks.join(", ")),
         Err(error) => {
             eprintln!("not reloaded: {name}: {error}");
             if let Some(traceback) = error.traceback() {
                 eprintln!("{traceback}");
             }
-            Err(error)
         }
     }
 }

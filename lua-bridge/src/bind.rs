@@ -273,13 +273,21 @@ pub(crate) fn line(lua: &Lua) -> Option<(String, u32)> {
     None
 }
 
-/// The methods of a type of userdata; `kind` is what `typeof` says of it.
+/// The methods of the types of a state, as `kind:method`, kept in it.
+#[derive(Default)]
+pub(crate) struct Methods(pub(crate) Vec<String>);
+
+/// The methods of a type of userdata; `kind` is what `typeof` says of it. All types have theirs from here.
 pub(crate) fn methods<T: 'static>(
     lua: &Lua,
     kind: &'static str,
     methods: Vec<(&'static str, Function)>,
 ) -> mlua::Result<()> {
     use mlua::UserDataFields;
+    let mut known = lua.remove_app_data::<Methods>().unwrap_or_default();
+    let names = methods.iter().map(|(name, _)| format!("{kind}:{name}"));
+    known.0.extend(names);
+    lua.set_app_data(known);
     lua.register_userdata_type::<T>(move |registry| {
         registry.add_meta_field("__type", kind);
         for (name, method) in methods {

@@ -227,6 +227,24 @@ impl LuaEngine {
         Ok(Script::new(&name, self.clone(), path, source, version))
     }
 
+    /// A script of a file that can't be loaded as it is: nothing is in it before [`Script::reload`], which runs it. What
+    /// is in the file now counts as seen by [`Watch`](crate::Watch).
+    ///
+    /// # Errors
+    /// As [`LuaEngine::load_source`].
+    pub fn load_later(&self, path: impl AsRef<Path>) -> Result<Script, ScriptError> {
+        let path = path.as_ref();
+        let sources = self.sources(Some(path));
+        // That it is read is enough; one that can't be read counts as not being there.
+        drop(sources.read(path));
+        let name = path.display().to_string();
+        let version = self.compile(&name, String::new(), &sources, false)?;
+        let path = Some(path.to_owned());
+        let script = Script::new(&name, self.clone(), path, String::new(), version);
+        script.is_to_run();
+        Ok(script)
+    }
+
     /// Compiles a script that is not in a file; `name` stands in messages as a path would.
     ///
     /// # Errors

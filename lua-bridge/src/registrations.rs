@@ -11,6 +11,8 @@ mod staged;
 
 use staged::{Staged, StagedHook};
 
+/// So many hooks are not looked through.
+const FEW: usize = 16;
 const RELOADED: &str = "the script was reloaded: this version of it can't register hooks any more";
 
 /// What a script has registered. Dropped with the script, and the hooks with it; what the script does with the
@@ -30,6 +32,8 @@ struct Inner {
     parts: BTreeMap<String, Vec<String>>,
     /// How many ids were made.
     count: u32,
+    /// With so many hooks, those that are gone are looked for.
+    look_at: usize,
 }
 
 /// Where a version of a script is in its life.
@@ -100,7 +104,9 @@ impl Registrations {
     /// The ids, sorted.
     pub(crate) fn ids(&self) -> Vec<String> {
         let inner = self.lock();
-        let mut ids: Vec<_> = inner.registered.keys().cloned().collect();
+        let there = inner.registered.iter();
+        let there = there.filter(|(_, registered)| !registered.guard.is_gone());
+        let mut ids: Vec<_> = there.map(|(id, _)| id.clone()).collect();
         if let Stage::Staged(staged) = &inner.stage {
             ids.extend(staged.ids());
             ids.sort_unstable();
@@ -126,9 +132,10 @@ impl Registrations {
             drop(guards);
             return Err(RELOADED.into());
         }
-        let before = inner.keep(guards, &registry);
+        let mut before = inner.keep(guards, &registry);
+        before.extend(inner.spent());
         drop(inner);
-        // Spent `once` hooks of that id, which the registry has forgotten; their guards do nothing any more.
+        // Spent `once` hooks, which the registry has forgotten; their guards do nothing any more.
         drop(before);
         Ok(())
     }
@@ -270,6 +277,21 @@ impl Inner {
             self.registered.insert(id, Registered { guard, registry })
         });
         kept.collect()
+    }
+
+    /// Takes out hooks that were there for one call and are gone. Looks for them once there are twice as many hooks as
+    /// the last time.
+    fn spent(&mut self) -> Vec<Registered> {
+        if self.registered.len() < self.look_at {
+            return Vec::new();
+        }
+        let spent = self
+            .registered
+            .extract_if(.., |_, registered| registered.guard.is_gone());
+        let (ids, spent): (Vec<_>, Vec<_>) = spent.unzip();
+        ids.iter().for_each(|id| self.forget(id));
+        self.look_at = (2 * self.registered.len()).max(FEW);
+        spent
     }
 
     /// What was noted of a hook that goes.

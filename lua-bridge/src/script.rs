@@ -90,6 +90,11 @@ impl Script {
         self.0.version()
     }
 
+    /// A reload runs it, although it has not run.
+    pub(crate) fn is_to_run(&self) {
+        *lock(&self.0.args) = Some(Vec::new());
+    }
+
     /// Its name: the path that it was loaded from.
     pub fn name(&self) -> &str {
         &self.0.name
@@ -157,6 +162,9 @@ impl Script {
         self.0.is_stopped.store(false, Ordering::Release);
         let reloaded = reload(&self.0.name, &self.0, source).await;
         self.0.tell(&reloaded, None);
+        if reloaded.is_ok() && lock(&self.0.args).is_some() {
+            self.0.keeper.start(&self.0);
+        }
         reloaded
     }
 
@@ -179,6 +187,12 @@ impl Script {
     /// The ids of the hooks that it has registered, sorted.
     pub fn hooks(&self) -> Vec<String> {
         self.version().registrations.ids()
+    }
+
+    /// The methods of the objects that it can be given, as `kind:method` with the kind that `typeof` says: what stands in
+    /// [`functions`](crate::api::functions) as `receiver:method`.
+    pub fn methods(&self) -> Vec<String> {
+        self.version().methods()
     }
 
     /// Ends its subscriptions that have no function: once it has run to its end, nobody receives their events.

@@ -7,6 +7,7 @@ use mlua::chunk::ChunkMode;
 use serde_json::Value;
 
 use crate::allowance::Allowance;
+use crate::bind::Methods;
 use crate::control::Runs;
 use crate::error::{LuaError, ScriptError};
 use crate::registrations::Registrations;
@@ -40,6 +41,12 @@ impl Version {
             main,
             vm,
         }
+    }
+
+    /// The methods of the objects that there are, as `kind:method`.
+    pub(crate) fn methods(&self) -> Vec<String> {
+        let methods = self.vm.lua.app_data_ref::<Methods>();
+        methods.map(|methods| methods.0.clone()).unwrap_or_default()
     }
 
     /// Runs the script's own code to its end.

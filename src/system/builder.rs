@@ -137,6 +137,62 @@ impl HookSystem {
         &self.scripts
     }
 
+    /// Reloads the scripts, each by itself, as [`hooks_lua::Script::reload`] does: what became of each, by its name. One that fails
+    /// goes on as it is. In the scope in which the system was built; where `script.load`, `script.execute` or
+    /// `script.reload` are closed, hooks have to allow it.
+    #[cfg(feature = "lua")]
+    pub async fn reload_scripts(
+        &self,
+    ) -> Vec<(String, Result<hooks_lua::Reloaded, hooks_lua::ScriptError>)> {
+        let mut reloaded = Vec::new();
+        for script in &self.scripts {
+            reloaded.push((script.name().to_owned(), script.reload().await));
+        }
+        reloaded
+    }
+
+    /// Reloads each script when one of its files changes, until the future is dropped, and says what became of it; a
+    /// script that changes itself again and again is left out, see [`hooks_lua::Change::Loop`]. In the scope in which
+    /// the system was built.
+    ///
+    /// ```no_run
+    /// # async fn keep(system: &hookpoint::HookSystem) {
+    /// let failed = system.watch_scripts(|script, reloaded| {
+    ///     println!("{}: {reloaded:?}", script.name());
+    /// });
+    /// eprintln!("scripts are no longer watched: {}", failed.await);
+    /// # }
+    /// ```
+    ///
+    /// It ends by itself only with the error for which the files can't be watched any more.
+    #[cfg(feature = "lua")]
+    pub async fn watch_scripts(
+        &self,
+        mut said: impl FnMut(&hooks_lua::Script, Result<hooks_lua::Reloaded, hooks_lua::ScriptError>),
+    ) -> hooks_lua::ScriptError {
+        let mut watch = match hooks_lua::Watch::new(self.scripts.clone()) {
+            Ok(watch) => watch,
+            Err(error) => return error,
+        };
+        loop {
+            let changes = match watch.changed().await {
+                Ok(changes) => changes,
+                Err(error) => return error,
+            };
+            for change in changes {
+                match change {
+                    hooks_lua::Change::Reload(script) => {
+                        let reloaded = script.reload().await;
+                        said(&script, reloaded);
+                    }
+                    change => {
+                        tracing::warn!(?change, "a change of a script is left out");
+                    }
+                }
+            }
+        }
+    }
+
     /// Calls need a grant from here on: the program is going down.
     pub fn drain(&self) {
         self.registry.set_life(Life::Draining);

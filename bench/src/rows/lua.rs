@@ -41,7 +41,7 @@ end)
 "#;
 
 const RELOADED: &str =
-    r#"Hook.register("bench.lua_reloaded", function(label) end, {args = {"label"}})"#;
+    r#"Hook.register("bench.lua_rust", function(label) end, {args = {"label"}})"#;
 /// A reload takes far longer than a call, and differs less.
 const RELOAD_ROUNDS: usize = 15;
 
@@ -181,8 +181,6 @@ fn lua(plan: &Plan) -> Result<Vec<Measured>, HookError> {
         HookResult::Continue
     });
     let _rust_hook = rust_hook?;
-    let folder = tempfile::tempdir().map_err(HookError::other)?;
-    let script = saved(&runtime, &engine, folder.path())?;
     let loop_body = format!("local n = 0 {TURNS} if n == 0 then error('unreachable') end");
     let samples = measure(
         plan.rounds,
@@ -198,6 +196,8 @@ fn lua(plan: &Plan) -> Result<Vec<Measured>, HookError> {
         ],
     );
     assert!(black_box(proxy(1, 2, "label")).is_ok(), "no hook fails");
+    let folder = tempfile::tempdir().map_err(HookError::other)?;
+    let script = saved(&runtime, &engine, folder.path())?;
     let rounds = plan.rounds.min(RELOAD_ROUNDS);
     let reloaded = measure(
         rounds,

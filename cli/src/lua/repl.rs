@@ -12,17 +12,22 @@ use tokio::task::block_in_place;
 use crate::output::Done;
 
 #[derive(clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    #[command(flatten)]
+    allowed: crate::run::Allowed,
+}
 
 const NAME: &str = "repl";
 /// How long one input may be, in bytes.
 const LONGEST: usize = 1 << 20;
 
-pub(crate) async fn run(_: Args) -> Done {
+pub(crate) async fn run(args: Args) -> Done {
     crate::run::own_hooks(&HookRegistry::global())?;
     let engine = hookpoint::script::engine(".")?.events(EventBus::new());
     // The names of the session would be gone.
-    let engine = engine.rebuild(0, Duration::ZERO, Duration::ZERO);
+    let engine = engine
+        .rebuild(0, Duration::ZERO, Duration::ZERO)
+        .grant(args.allowed.rights()?);
     let script = engine.build().load_source(NAME, "")?;
     script.evaluate(NAME, include_str!("repl.lua")).await?;
     let is_terminal = io::stdin().is_terminal();

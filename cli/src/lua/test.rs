@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use hookpoint::events::{EventBus, HookEventSystem};
-use hookpoint::lua::{Script, ScriptError};
+use hookpoint::lua::{Rights, Script, ScriptError};
 use hookpoint::{HookRegistry, HookScope};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,8 @@ pub(crate) struct Args {
     /// Files, and folders with files that end in `_test.lua`.
     #[arg(required = true, value_name = "DIR")]
     paths: Vec<PathBuf>,
+    #[command(flatten)]
+    allowed: crate::run::Allowed,
     /// Print JSON; what the tests print goes to standard error.
     #[arg(long)]
     json: bool,
@@ -60,9 +62,10 @@ pub(crate) async fn run(args: Args) -> Done {
         return Err("there is no file that ends in `_test.lua`".into());
     }
     let limit = Duration::from_secs(args.timeout);
+    let rights = args.allowed.rights()?;
     let mut tested = Vec::new();
     for file in files {
-        let one = test_file(&file, limit, args.json).await?;
+        let one = test_file(&file, limit, args.json, &rights).await?;
         if !args.json {
             show(&one)?;
         }
@@ -119,6 +122,7 @@ async fn test_file(
     path: &Path,
     limit: Duration,
     json: bool,
+    rights: &Rights,
 ) -> Result<TestedFile, Box<dyn std::error::Error + Send + Sync>> {
     let registry = HookRegistry::new();
     crate::run::own_hooks(&registry)?;
@@ -129,7 +133,9 @@ async fn test_file(
     let system = system.build()?;
     let engine = hookpoint::script::engine(".")?.events(bus);
     // A file that was stopped has failed.
-    let engine = engine.rebuild(0, Duration::ZERO, Duration::ZERO);
+    let engine = engine
+        .rebuild(0, Duration::ZERO, Duration::ZERO)
+        .grant(rights.clone());
     let engine = if json {
         engine.output(io::stderr())
     } else {

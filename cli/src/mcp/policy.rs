@@ -1,11 +1,10 @@
 //! The policy of a gateway: loaded once, and in force before anything is served.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use hookpoint::lua::Watch;
+use hookpoint::lua::Script;
 use hookpoint::mcp::ElicitationApprover;
 use hookpoint::report::Report;
 use hookpoint::system::Config;
@@ -46,9 +45,9 @@ pub(super) struct InForce {
     system: HookSystem,
     report: Option<Arc<Report>>,
     has_closed_points: bool,
-    /// The scripts that are watched.
-    scripts: Mutex<Option<Watch>>,
-    /// The configuration that is watched.
+    /// Whether what changes is reloaded.
+    watches: bool,
+    /// The configuration.
     config: Option<PathBuf>,
 }
 
@@ -71,7 +70,8 @@ impl Policy {
             Some(path) => Some(Config::read(path)?),
             None => None,
         };
-        if is_gateway && !self.allow_writable_policy {
+        let checks = is_gateway && !self.allow_writable_policy;
+        if checks {
             let named = self.policies.iter().chain(&self.config);
             let scripts = config.iter().flat_map(|config| &config.scripts);
             let scripts = scripts.map(|script| PathBuf::from(&script.path));
@@ -103,20 +103,24 @@ impl Policy {
         let system = builder.build().await?;
         for script in system.scripts() {
             script.end_receiving();
+            // What it requires is policy too.
+            if checks {
+                let files = script.files();
+                files
+                    .iter()
+                    .filter(|file| file.exists())
+                    .try_for_each(|file| files::check(file))?;
+            }
         }
         if let Some(problem) = system.problems().first() {
             // What is left out of a gateway is a door that stands open.
             return Err(format!("{problem}").into());
         }
-        let scripts = match system.scripts() {
-            scripts if self.watch && !scripts.is_empty() => Some(Watch::new(scripts.to_vec())?),
-            _ => None,
-        };
         Ok(InForce {
             system,
             report,
-            scripts: Mutex::new(scripts),
-            config: self.config.clone().filter(|_| self.watch),
+            watches: self.watch,
+            config: self.config.clone(),
             has_closed_points: config.is_some_and(|config| !config.closed.is_empty()),
         })
     }
@@ -129,14 +133,17 @@ impl InForce {
 
     /// Reloads what changes, for ever.
     pub(super) async fn watch(&self) {
-        let scripts = self
-            .scripts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        if !self.watches {
+            return std::future::pending().await;
+        }
         let scripts = async {
-            if let Some(watch) = scripts {
-                reload_scripts(watch).await;
+            if !self.system.scripts().is_empty() {
+                let tell = |script: &Script, reloaded| {
+                    script.end_receiving();
+                    crate::watch::tell(script.name(), &reloaded);
+                };
+                let failed = self.system.watch_scripts(tell).await;
+                eprintln!("error: scripts are not watched any more: {failed}");
             }
             std::future::pending::<()>().await
         };
@@ -157,9 +164,18 @@ impl InForce {
             let (who, events) = (&left.subscription, left.events);
             tracing::warn!(subscription = %who, events, "events were not handled in time");
         }
+        let registry = self.system.registry().clone();
+        for hook in registry.list().into_iter().filter(|hook| !hook.required) {
+            // What it has kept for later it writes when it goes.
+            if let Err(error) = registry.unregister(&hook.id) {
+                tracing::warn!(hook = %hook.id, %error, "a hook did not go");
+            }
+        }
         if let Some(report) = &self.report {
             eprintln!("── report ──\n{}", report.text());
         }
+        // Required hooks stay to the end: their guards have nothing to do.
+        std::mem::forget(self.system);
     }
 }
 
@@ -172,23 +188,6 @@ fn nobody(request: &ApprovalRequest) -> Approval {
     request.deny(format!(
         "{asked} Nobody can be asked: the client has no elicitation, and the configuration no [approver]"
     ))
-}
-
-async fn reload_scripts(mut watch: Watch) {
-    let mut failed = BTreeSet::new();
-    loop {
-        match watch.changed().await {
-            Ok(changes) => {
-                for change in changes {
-                    crate::watch::handle(change, &mut failed).await;
-                }
-            }
-            Err(error) => {
-                eprintln!("error: scripts are not watched any more: {error}");
-                return;
-            }
-        }
-    }
 }
 
 /// Looks at the configuration once a second.

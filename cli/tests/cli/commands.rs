@@ -71,7 +71,8 @@ fn points_lists_all_53_and_every_site_with_its_place() {
         .iter()
         .find(|p| p["name"] == "tool.execute")
         .expect("the point");
-    assert_eq!(execute["sites"].as_array().map(Vec::len), Some(3));
+    // Those of the three tools, and that of the gateway.
+    assert_eq!(execute["sites"].as_array().map(Vec::len), Some(4));
     let text = stdout(&hookpoint(&["points"]));
     assert!(
         text.contains("model.stream") && text.contains("not fired by this program"),
@@ -304,4 +305,16 @@ fn conditions_of_scripts_may_be_cel() {
     );
     let wrong = Script::new("Hook.register('tool.execute', print, {when = 'component =='})");
     assert!(stderr(&hookpoint(&["run", wrong.path()])).contains("`when = \"component ==\"`"));
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    for (shell, word) in [
+        ("bash", "_hookpoint"),
+        ("zsh", "#compdef"),
+        ("fish", "complete -c"),
+    ] {
+        let script = stdout(&hookpoint(&["completions", shell]));
+        assert!(script.contains(word) && script.contains("mcp"), "{shell}");
+    }
 }

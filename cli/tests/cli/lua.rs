@@ -166,6 +166,115 @@ fn a_watched_script_is_reloaded_until_the_process_is_to_end() {
 }
 
 #[test]
+fn a_watched_script_that_failed_at_first_starts_when_it_is_mended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = file(&folder, "a.lua", "local = 1");
+    let mut child = hookpoint(&[
+        "run",
+        script.to_str().expect("UTF-8"),
+        "--watch",
+        "--no-report",
+        "--no-socket",
+    ])
+    .stdout(Stdio::null())
+    .stderr(Stdio::piped())
+    .spawn()
+    .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let mut seen = Vec::new();
+    let mut next = |wanted: &str| {
+        for line in lines.by_ref() {
+            seen.push(line.expect("text"));
+            if seen.last().is_some_and(|line| line.contains(wanted)) {
+                return seen.clone();
+            }
+        }
+        panic!("no line with {wanted}: {seen:?}")
+    };
+    assert!(next("watching")[0].contains("syntax error"));
+    file(&folder, "a.lua", "error('still wrong')");
+    let seen = next("not reloaded");
+    assert!(
+        seen.last().is_some_and(|line| line.contains("still wrong")),
+        "{seen:?}"
+    );
+    assert_eq!(seen.len(), 3, "the first mistake is told once: {seen:?}");
+    file(
+        &folder,
+        "a.lua",
+        "Hook.register('tool.execute', function() end, {name = 'mended'})",
+    );
+    next("hooks: mended");
+    let killed = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(killed.expect("kill").success());
+    assert!(
+        child.wait().expect("it ends").success(),
+        "what failed was mended"
+    );
+}
+
+#[test]
+fn every_command_that_runs_scripts_takes_what_they_may_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let guard = "Hook.register('tool.execute', function() end, {role = 'guard', name = 'g'})";
+    let script = file(&folder, "a.lua", guard);
+    let test = file(
+        &folder,
+        "a_test.lua",
+        &format!("it('guards', function() {guard} end)"),
+    );
+    let (script, test) = (
+        script.to_str().expect("UTF-8"),
+        test.to_str().expect("UTF-8"),
+    );
+    for command in [
+        &["run", script, "--no-report", "--no-socket"][..],
+        &["hooks", "--script", script],
+        &["doctor", "--script", script],
+        &["explain", "tool.execute", "--script", script],
+        &["lua", "test", test],
+    ] {
+        let with = |allow: &[&str]| {
+            let mut args = command.to_vec();
+            args.extend(allow.iter().flat_map(|allow| ["--allow", allow]));
+            let ran = output(&args);
+            (ran.status.success(), text(&ran.stdout) + &text(&ran.stderr))
+        };
+        assert!(with(&[]).0, "{command:?}");
+        assert!(with(&["agent", "hook:tool.*:guard"]).0, "{command:?}");
+        let (ok, said) = with(&["hook:tool.*:observe"]);
+        assert!(
+            !ok && said.contains("lacks the capability `hook:tool.execute:guard`"),
+            "{command:?}: {said}"
+        );
+        let (ok, said) = with(&["hok:tool.*:observe"]);
+        assert!(
+            !ok && said.contains("did you mean `hook`"),
+            "{command:?}: {said}"
+        );
+    }
+    let repl = |allow: &str| {
+        let mut child = hookpoint(&["lua", "repl", "--allow", allow])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("piped");
+        writeln!(input, "{guard} print('done')").expect("it reads");
+        drop(input);
+        let ended = child.wait_with_output().expect("it ends");
+        text(&ended.stdout) + &text(&ended.stderr)
+    };
+    assert!(repl("standard").contains("done"));
+    let said = repl("agent");
+    assert!(
+        said.contains("lacks the capability `hook:tool.execute:guard`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn tests_of_scripts_say_what_failed() {
     let folder = tempfile::tempdir().expect("a folder");
     file(&folder, "a_test.lua", "

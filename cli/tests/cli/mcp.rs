@@ -310,30 +310,37 @@ fn closed_points_need_a_grant_and_close_unknown_methods() {
 fn a_policy_is_reloaded_while_the_session_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.lua");
-    let policy = |reason: &str| {
-        let text = format!(
-            "Hook.register('tool.execute', function() return Result.cancel('{reason}') end)"
-        );
+    let policy = |body: &str| {
+        let text = format!("Hook.register('tool.execute', function(ctx) {body} end)");
         std::fs::write(&path, text).unwrap();
     };
-    policy("first");
+    policy("if ctx.component ~= 'think' then return Result.cancel('first') end");
     let file = path.display().to_string();
-    let mut session =
-        Session::with_policy(folder.path(), &["--policy", &file, "--watch"], json!({}));
+    let options = ["--policy", &file, "--watch"];
+    let mut session = Session::with_policy(folder.path(), &options, json!({"sampling": {}}));
     refused(&session.call("list_notes", json!({})), "first");
-    policy("second");
+    // A call that is under way when the policy changes ends under the one that it began under.
+    let thinking = json!({"name": "think", "arguments": {"question": "why?"}});
+    let under_way = session.begin("tools/call", thinking.clone());
+    let question = session.read();
+    assert_eq!(question["method"], "sampling/createMessage");
+    policy("return Result.cancel('second')");
     // It says when; until then, the old one decides.
     let mut errors = BufReader::new(session.child.stderr.take().expect("it was asked for"));
     let mut line = String::new();
     while !line.contains("reloaded: ") {
         line.clear();
-        assert_ne!(
-            errors.read_line(&mut line).unwrap(),
-            0,
-            "it was never reloaded"
-        );
+        let read = errors.read_line(&mut line).unwrap();
+        assert_ne!(read, 0, "it was never reloaded");
     }
     refused(&session.call("list_notes", json!({})), "second");
+    let content = json!({"type": "text", "text": "because"});
+    let said = json!({"model": "m", "role": "assistant", "content": content});
+    session.say(json!({"jsonrpc": "2.0", "id": question["id"], "result": said}));
+    let answer = session.read();
+    assert_eq!(answer["id"], under_way);
+    assert!(answer.to_string().contains("because"), "{answer}");
+    refused(&session.ask("tools/call", thinking)["result"], "second");
     session.end();
 }
 
@@ -382,6 +389,10 @@ end, { phase = "post", name = "one-tool" })
 Hook.register("tool.execute", function(ctx)
     if ctx.component == "list_notes" then while true do end end
 end, { role = "guard", name = "hangs", timeout_ms = 100 })
+Builtin.cel{
+    id = "short", points = "tool.execute",
+    rules = { { when = "size(args.params.text) > 20", ["then"] = "cancel", reason = "too long" } },
+}
 Hook.register("tool.execute", function(ctx)
     if ctx.component == "count" then return ctx.args.no_such_argument end
 end, { role = "guard", name = "errs" })
@@ -395,10 +406,12 @@ end, { role = "guard", name = "errs" })
     assert_eq!(written["content"][0]["text"], "WRITTEN");
     let read = session.call("read_note", note.clone());
     assert_eq!(read["content"][0]["text"], "QUIET");
+    let long = json!({"path": "a", "text": "x".repeat(21)});
+    refused(&session.call("write_note", long), "too long");
     let missing = session.call("read_note", json!({"path": "b", "text": ""}));
     refused(&missing, "THERE IS NO NOTE INBOX/B");
-    refused(&session.call("list_notes", note.clone()), "hangs");
-    refused(&session.call("count", note), "no_such_argument");
+    refused(&session.call("count", note.clone()), "no_such_argument");
+    refused(&session.call("list_notes", note), "hook `hangs`");
     assert!(session.end().status.success());
 }
 
@@ -419,9 +432,7 @@ fn built_in_hooks_work_in_front_of_a_server() {
         ("records", "path = 'records.jsonl'"),
     ];
     let entry = |(kind, options): &(&str, &str)| {
-        format!(
-            "[[hook]]\nkind = '{kind}'\nid = '{kind}'\nrequired = true\npoints = ['tool.execute']\n{options}\n"
-        )
+        format!("[[hook]]\nkind = '{kind}'\nid = '{kind}'\npoints = ['tool.execute']\n{options}\n")
     };
     let text: String = hooks.iter().map(entry).collect();
     std::fs::write(&config, text).unwrap();

@@ -279,3 +279,71 @@ fn a_script_entry_is_a_path_or_a_table() {
         );
     }
 }
+
+#[tokio::test]
+async fn scripts_are_reloaded_each_by_itself() {
+    let files = Files::new(&[
+        ("policy.lua", POLICY),
+        ("other.lua", "-- nothing yet"),
+        (
+            "hookpoint.toml",
+            "scripts = [\"policy.lua\", \"other.lua\"]\n",
+        ),
+    ]);
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let test = async {
+        let builder = HookSystem::builder().config(files.path("hookpoint.toml"));
+        let system = builder.expect("it is read").build().await;
+        let system = system.expect("it is put in force");
+        assert_eq!(system.scripts().len(), 2);
+        let write = |name: &str, text: &str| {
+            std::fs::write(files.path(name), text).expect("a file");
+        };
+        write("policy.lua", &POLICY.replace("/etc", "/tmp"));
+        write("other.lua", "local = 1");
+        assert!(fetch("/tmp/x".into()).is_ok(), "nobody has reloaded it");
+        let reloaded = system.reload_scripts().await;
+        let (policy, other) = (&reloaded[0], &reloaded[1]);
+        assert!(policy.0.ends_with("policy.lua"));
+        assert_eq!(policy.1.as_ref().expect("it is").hooks, ["no-etc"]);
+        let error = other.1.as_ref().expect_err("it is wrong").to_string();
+        assert!(error.contains("syntax error"), "{error}");
+        assert!(fetch("/tmp/x".into()).is_err() && fetch("/etc/x".into()).is_ok());
+        drop(system);
+        assert!(registry.list().is_empty());
+    };
+    scope.wrap(test).await;
+}
+
+#[tokio::test]
+async fn watched_scripts_are_reloaded_when_they_change() {
+    let files = Files::new(&[("policy.lua", POLICY)]);
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let test = async {
+        let builder = HookSystem::builder().script(files.path("policy.lua"));
+        let system = builder.expect("it is there").build().await;
+        let system = system.expect("it is put in force");
+        let (sender, mut said) = tokio::sync::mpsc::unbounded_channel();
+        let watching = system.watch_scripts(|script, reloaded| {
+            let sent = sender.send((script.name().to_owned(), reloaded.is_ok()));
+            sent.expect("somebody listens");
+        });
+        let changes = async {
+            let write = |text: &str| std::fs::write(files.path("policy.lua"), text);
+            write("local = 1").expect("a file");
+            let (name, ok) = said.recv().await.expect("it was seen");
+            assert!(name.ends_with("policy.lua") && !ok);
+            assert!(fetch("/etc/x".into()).is_err(), "the old one is in force");
+            write(&POLICY.replace("/etc", "/tmp")).expect("a file");
+            assert!(said.recv().await.expect("it was seen").1);
+            assert!(fetch("/tmp/x".into()).is_err() && fetch("/etc/x".into()).is_ok());
+        };
+        tokio::select! {
+            error = watching => panic!("{error}"),
+            () = changes => {}
+        }
+    };
+    scope.wrap(test).await;
+}

@@ -38,6 +38,11 @@ impl HookGuard {
         &self.entry
     }
 
+    /// Whether the hook is gone: it was there for one call, or was unregistered by its id, and no call uses it any more.
+    pub fn is_gone(&self) -> bool {
+        self.entry.strong_count() == 0
+    }
+
     /// Leaves the hook registered for as long as its registry lives.
     pub fn forget(mut self) {
         self.armed = false;

@@ -5,7 +5,7 @@
 //!
 //! 1. **Frames.** [`Receive::receive`] gives one frame at a time, in the order in which they came, as
 //!    [`parse_all`](crate::parse_all) reads them: checked messages, and for each that is none a
-//!    [`Rejected`](crate::Rejected), so that whoever waits for it is answered. A transport never drops bytes
+//!    [`Rejected`], so that whoever waits for it is answered. A transport never drops bytes
 //!    without saying so.
 //! 2. **Bounds.** It holds one frame at a time, at most
 //!    [`max_message_bytes`](crate::Limits::max_message_bytes) long. While the session does not ask for the next one,

@@ -17,57 +17,143 @@ fn names(values: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-#[test]
-fn the_table_has_every_function_of_the_globals_and_no_other() {
-    // What Luau brings begins with a small letter; of those, only these two are the program's.
-    let code = "
-        assert(type(print) == 'function' and type(require) == 'function')
-        local found = Json.array{'print', 'require'}
-        for name, value in _G do
-            if type(value) == 'table' and name:match('^%u') then
-                for key, f in value do
-                    if type(f) == 'function' then table.insert(found, name .. '.' .. key) end
-                end
+/// Every global, and every function of one, as code lists them.
+const WALK: &str = "
+    local found = {}
+    for name, value in _G do
+        if name ~= '_G' then table.insert(found, name) end
+        if type(value) == 'table' and name ~= '_G' and name ~= 'Env' then
+            for key, f in value do
+                if type(f) == 'function' then table.insert(found, name .. '.' .. key) end
             end
         end
-        return found";
-    let ran = run_with(hosted().events(EventBus::new()), code).ok();
-    let found = names(&ran.result.unwrap());
-    let listed = functions().iter().map(|function| function.name);
-    let listed: BTreeSet<_> = listed
-        .filter(|name| !name.contains(':'))
-        .map(str::to_owned)
-        .collect();
-    assert_eq!(found, listed);
+    end
+    return found";
+
+/// The names in the table: those with a colon, or those without.
+fn listed(methods: bool) -> BTreeSet<String> {
+    let names = functions().iter().map(|function| function.name);
+    let names = names.filter(|name| name.contains(':') == methods);
+    names.map(str::to_owned).collect()
 }
 
 #[test]
-fn every_method_of_the_table_is_there() {
-    for (receiver, made) in [
-        ("handle", "Hook.register('shop.buy', print)"),
-        ("subscription", "Event.subscribe('a.b')"),
-        (
-            "agent",
-            "Agent.create{name = 'a', model = {script = {'x'}}}",
-        ),
-        (
-            "wf",
-            "Workflow.sequential{name = 'w', steps = {{name = 's', run = print}}}",
-        ),
-    ] {
-        let of_receiver = functions()
-            .iter()
-            .filter_map(|function| function.name.strip_prefix(receiver)?.strip_prefix(':'));
-        let mut checked = 0;
-        for method in of_receiver {
-            let code = format!("return type(({made}).{method})");
-            let ran = run_with(hosted().events(EventBus::new()), &code).ok();
-            assert_eq!(ran.result.unwrap(), "function", "{receiver}:{method}");
-            checked += 1;
-        }
-        assert!(checked > 0, "{receiver}");
-        assert!(classes().iter().any(|class| class.receiver == receiver));
+fn the_table_has_every_function_of_the_globals_and_no_other() {
+    let luau = mlua::Lua::new();
+    let luau: BTreeSet<String> = luau
+        .load(WALK)
+        .eval::<Vec<String>>()
+        .unwrap()
+        .into_iter()
+        .collect();
+    let ran = run_with(hosted().events(EventBus::new()), WALK).ok();
+    let found = names(&ran.result.unwrap());
+    // The program's own `print` and `require` have the names of Luau's.
+    let own = |name: &String| !luau.contains(name) || name == "print" || name == "require";
+    let (own, others): (BTreeSet<_>, BTreeSet<_>) = found.into_iter().partition(own);
+    let functions = own.iter().filter_map(|name| name.split_once('.'));
+    let globals: BTreeSet<String> = functions.map(|(global, _)| global.to_owned()).collect();
+    let (tables, own): (BTreeSet<_>, BTreeSet<_>) =
+        own.into_iter().partition(|name| globals.contains(name));
+    assert_eq!(tables.len(), globals.len(), "{tables:?} {globals:?}");
+    // The one table that has no functions.
+    let mut expected = listed(false);
+    expected.insert("Env".to_owned());
+    assert_eq!(own, expected);
+    assert!(
+        others.contains("string.find") && others.contains("pcall"),
+        "{others:?}"
+    );
+}
+
+/// What `typeof` says of an object, its receiver in the table, and code that makes one.
+const OBJECTS: &[(&str, &str, &str)] = &[
+    ("hook handle", "handle", "Hook.register('shop.buy', print)"),
+    (
+        "event subscription",
+        "subscription",
+        "Event.subscribe('a.b')",
+    ),
+    (
+        "agent",
+        "agent",
+        "Agent.create{name = 'a', model = {script = {'x'}}}",
+    ),
+    (
+        "workflow",
+        "wf",
+        "Workflow.sequential{name = 'w', steps = {{name = 's', run = print}}}",
+    ),
+];
+
+#[test]
+fn the_table_has_every_method_of_the_objects_and_no_other() {
+    let ran = run_with(hosted().events(EventBus::new()), "").ok();
+    let methods = ran.script.methods().into_iter().map(|method| {
+        let (kind, method) = method.split_once(':').unwrap();
+        let known = OBJECTS.iter().find(|(known, _, _)| *known == kind);
+        let (_, receiver, _) = known.unwrap_or_else(|| panic!("say here how to make a `{kind}`"));
+        format!("{receiver}:{method}")
+    });
+    // Of `ctx`, the fields that are functions.
+    let fields = fields("HookContext");
+    let fields: Vec<_> = fields.iter().map(|name| format!("'{name}'")).collect();
+    let code = format!(
+        "Hook.register('shop.buy', function(ctx)
+            local found = Json.array()
+            for _, name in {{{}, 'deadline'}} do
+                if type(ctx[name]) == 'function' then table.insert(found, 'ctx:' .. name) end
+            end
+            return Result.replace(found)
+        end)",
+        fields.join(", ")
+    );
+    let of_ctx = names(&run(&code).ok().buy(order("tea")).unwrap());
+    let found: BTreeSet<String> = methods.chain(of_ctx).collect();
+    assert_eq!(found, listed(true));
+    for (kind, receiver, made) in OBJECTS {
+        assert!(classes().iter().any(|class| class.receiver == *receiver));
+        let of_receiver = listed(true).into_iter().filter_map(|name| {
+            let method = name.strip_prefix(receiver)?.strip_prefix(':')?;
+            Some(format!("'{method}'"))
+        });
+        let of_receiver: Vec<_> = of_receiver.collect();
+        let code = format!(
+            "local made = {made}
+            assert(typeof(made) == '{kind}', typeof(made))
+            for _, method in {{{}}} do assert(type(made[method]) == 'function', method) end",
+            of_receiver.join(", ")
+        );
+        run_with(hosted().events(EventBus::new()), &code).ok();
     }
+}
+
+/// So that the test above sees every type of object.
+#[test]
+fn objects_have_their_methods_from_one_place() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![src];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for word in [
+                "register_userdata_type",
+                "impl UserData",
+                "impl mlua::UserData",
+            ] {
+                let count = text.matches(word).count();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                found.extend(std::iter::repeat_n((name, word), count));
+            }
+        }
+    }
+    assert_eq!(found, [("bind.rs".to_owned(), "register_userdata_type")]);
 }
 
 /// What a message lists after `there are:`.

@@ -354,6 +354,33 @@ async fn its_own_script_answers_the_event_that_it_requests() {
 }
 
 #[tokio::test]
+async fn its_state_is_that_of_the_call_after_each_wait_and_after_the_body() {
+    let shop = shop(
+        "Hook.register('shop.ship', function(ctx)
+            if ctx.phase == 'pre' then ctx.state.item = ctx.args.order.item end
+            local said = Tool.invoke('desk', {item = ctx.state.item})
+            assert(said == ctx.state.item)
+            if ctx.phase == 'post' then ctx.result.state = ctx.state.item end
+        end, {async = true, phase = {'pre', 'post'}})",
+    )
+    .await;
+    let items = ["tea", "milk", "bread"];
+    let calls = items.map(|item| shop.ship(order(item)));
+    for _ in ["pre", "post"] {
+        let mut requests = Vec::new();
+        while requests.len() < items.len() {
+            requests.push(shop.request().await);
+        }
+        for Request { params, answer } in requests.into_iter().rev() {
+            answer.send(params["item"].clone()).unwrap();
+        }
+    }
+    for (item, call) in items.into_iter().zip(calls) {
+        assert_eq!(call.await.unwrap().unwrap()["state"], item);
+    }
+}
+
+#[tokio::test]
 async fn in_shadow_mode_it_waits_and_changes_nothing() {
     let shop = shop(&notes("mode = 'shadow'")).await;
     let call = shop.ship(order("tea"));
