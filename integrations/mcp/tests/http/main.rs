@@ -1,5 +1,7 @@
 //! Streamable HTTP at either side of the gateway, on real sockets.
 
+#[cfg(unix)]
+mod both;
 mod kit;
 mod listen;
 mod load;
