@@ -28,8 +28,8 @@ use crate::subscriptions::Subscriptions;
 use crate::version::Version;
 use crate::vm::Vm;
 use crate::{
-    agent_api, answer, builtin_api, convert, event_api, hook_api, json_api, log_api, require,
-    sandbox, script_api, time_api, tool_api, unload, workflow_api,
+    agent_api, answer, approval_api, builtin_api, convert, event_api, hook_api, json_api, log_api,
+    require, sandbox, script_api, time_api, tool_api, unload, workflow_api,
 };
 
 /// Loads scripts. Cheap to clone; scripts don't need it once they are loaded.
@@ -404,6 +404,7 @@ impl LuaEngine {
             workflow_api::install(&lua, &bind, workflows, settings.hook_time_limit)?;
         }
         time_api::install(&lua, &bind)?;
+        approval_api::install(&lua, &bind, script, stem)?;
         self.install_info(&lua, &bind, script, registrations)?;
         unload::install(&lua, &bind)?;
         script_api::install(&lua, &bind)?;

@@ -67,6 +67,7 @@ mod agent_api;
 mod allowance;
 mod answer;
 pub mod api;
+mod approval_api;
 mod bind;
 mod bounded;
 mod builtin_api;

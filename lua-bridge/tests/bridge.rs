@@ -4,6 +4,8 @@
 mod answers;
 #[path = "bridge/api.rs"]
 mod api;
+#[path = "bridge/approval.rs"]
+mod approval;
 #[path = "bridge/call_state.rs"]
 mod call_state;
 #[path = "bridge/calls.rs"]

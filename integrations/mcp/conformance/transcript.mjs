@@ -64,7 +64,8 @@ async function everything() {
       onprogress: (step) => progress.push(step),
     }),
   );
-  show("steps", progress);
+  // Without the last: where it comes together with the result, the client itself may drop it.
+  show("steps", progress.slice(0, 3));
   const given_up = new AbortController();
   const abandoned = attempt("given up", () =>
     client.callTool({ name: "trigger-long-running-operation", arguments: { duration: 60, steps: 60 } }, undefined, {

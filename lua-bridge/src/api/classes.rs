@@ -141,6 +141,11 @@ pub(super) const CLASSES: &[Class] = &[
         ("sample?", "integer", "when more do, one of so many is kept"),
     ]),
     class("EventSubscription", "subscription", "A subscription of this script.", &[]),
+    class("ApprovalAnswer", "", "What came back from `Approval.request`.", &[
+        ("approved", "boolean", "whether somebody approved"),
+        ("details?", "any", "the details, as whoever approved has left them"),
+        ("reason?", "string", "why it was not approved"),
+    ]),
     class("AgentConfig", "", "The argument of `Agent.create`.", &[
         ("name", "string", "its name"),
         ("model", "table", "what answers it: `{ script = { … } }`, one turn for each request"),

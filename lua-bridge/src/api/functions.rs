@@ -79,6 +79,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Workflow.sequential"("config": "WorkflowConfig") -> "Workflow", "Steps that run one after another. Needs `workflow`, and `tool:<name>` for each tool in it.";
     "wf:name"() -> "string", "Its name.";
     "wf:run"("input?": "any") -> "table", "Runs it; the output has at least `value`, `steps` and `state`. Waits.";
+    "Approval.request"("request": "{ question: string, details: any? }") -> "ApprovalAnswer", "Asks whoever approves for the program, at the point `approval.request`. Nobody there, no answer in time: not approved. Needs `approval`. Waits.";
     "Log.debug"("message": "any", "fields?": "table"), "What helps to find mistakes.";
     "Log.info"("message": "any", "fields?": "table"), "What happened.";
     "Log.warn"("message": "any", "fields?": "table"), "What somebody should look at.";

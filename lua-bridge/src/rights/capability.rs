@@ -22,6 +22,7 @@ use hooks_runtime::point::suggest;
 /// | `fs:read:<path>`, `fs:write:<path>` | built-in hooks that read or write that file, or beneath that folder; `*`: any |
 /// | `tool:<name>` | calls of that tool, also from agents and workflows of the script; `*`: of every tool |
 /// | `agent`, `workflow` | agents and workflows of its own |
+/// | `approval` | questions to whoever approves, with `Approval.request` |
 ///
 /// ```
 /// use hooks_lua::Capability;
@@ -46,6 +47,7 @@ enum Kind {
     Tool(Box<str>),
     Agent,
     Workflow,
+    Approval,
 }
 
 /// What is done with a file.
@@ -72,9 +74,9 @@ impl CapabilityError {
     }
 }
 
-const FORMS: &str = "hook:<point>:<role>, grant:<point>, event:publish:<topic>, event:subscribe:<topic>, call:<point>, fs:read:<path>, fs:write:<path>, tool:<name>, agent, workflow";
+const FORMS: &str = "hook:<point>:<role>, grant:<point>, event:publish:<topic>, event:subscribe:<topic>, call:<point>, fs:read:<path>, fs:write:<path>, tool:<name>, agent, workflow, approval";
 const WORDS: &[&str] = &[
-    "hook", "grant", "event", "call", "fs", "tool", "agent", "workflow",
+    "hook", "grant", "event", "call", "fs", "tool", "agent", "workflow", "approval",
 ];
 const ROLES: &[(&str, Option<Role>)] = &[
     ("intercept", Some(Role::Intercept)),
@@ -114,7 +116,7 @@ impl Capability {
     }
 
     /// Each at its widest, without Allow and files.
-    pub(super) fn standard() -> [Self; 7] {
+    pub(super) fn standard() -> [Self; 8] {
         [
             Capability(Kind::Hook(">".into(), None)),
             Capability::publish(">"),
@@ -123,11 +125,13 @@ impl Capability {
             Capability::tool("*"),
             Capability::AGENT,
             Capability::WORKFLOW,
+            Capability::APPROVAL,
         ]
     }
 
     pub(crate) const AGENT: Capability = Capability(Kind::Agent);
     pub(crate) const WORKFLOW: Capability = Capability(Kind::Workflow);
+    pub(crate) const APPROVAL: Capability = Capability(Kind::Approval);
 
     /// Whether it allows all that the other one allows.
     pub fn covers(&self, other: &Capability) -> bool {
@@ -146,7 +150,9 @@ impl Capability {
                 access == wanted && paths::covers(wide, narrow)
             }
             (Kind::Tool(wide), Kind::Tool(narrow)) => **wide == *"*" || wide == narrow,
-            (Kind::Agent, Kind::Agent) | (Kind::Workflow, Kind::Workflow) => true,
+            (Kind::Agent, Kind::Agent)
+            | (Kind::Workflow, Kind::Workflow)
+            | (Kind::Approval, Kind::Approval) => true,
             _ => false,
         }
     }
@@ -211,6 +217,7 @@ impl FromStr for Capability {
             ["tool", name] if !name.is_empty() => Kind::Tool((*name).into()),
             ["agent"] => Kind::Agent,
             ["workflow"] => Kind::Workflow,
+            ["approval"] => Kind::Approval,
             [word, ..] => {
                 let near = suggest(word, WORDS.iter().copied()).filter(|near| near != word);
                 let hint = near.map(|near| format!("; did you mean `{near}`?"));
@@ -239,6 +246,7 @@ impl fmt::Display for Capability {
             Kind::Tool(name) => write!(f, "tool:{name}"),
             Kind::Agent => f.write_str("agent"),
             Kind::Workflow => f.write_str("workflow"),
+            Kind::Approval => f.write_str("approval"),
         }
     }
 }
@@ -263,6 +271,7 @@ mod tests {
             "tool:*",
             "agent",
             "workflow",
+            "approval",
         ] {
             let read: Capability = text.parse().unwrap();
             assert_eq!(read.to_string(), text);

@@ -84,6 +84,23 @@ fn another_hook_and_a_call_inside_have_their_own() {
 }
 
 #[test]
+fn it_stays_when_another_hook_answers_meanwhile() {
+    let ran = run("
+        Hook.register('shop.buy', function(ctx)
+            if ctx.phase == 'pre' then ctx.state.note = 'kept' return end
+            assert(ctx.state.note == 'kept', 'it was lost')
+        end, {phase = {'pre', 'post'}, priority = 'highest'})
+        -- Asked before it after the body.
+        Hook.register('shop.buy', function() return Result.replace('answered') end, {phase = 'post', priority = 'lowest'})")
+    .ok();
+    // A call that nobody records has no more than it needs until a hook answers.
+    ran.registry.stop_recording();
+    for _ in 0..2 {
+        assert_eq!(ran.buy(order("tea")).unwrap(), "answered");
+    }
+}
+
+#[test]
 fn its_fields_are_set_and_it_is_not() {
     let ran = run("Hook.register('shop.buy', function(ctx) ctx.state = {} end)").ok();
     let refusal = ran.refusal();

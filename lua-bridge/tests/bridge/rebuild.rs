@@ -183,10 +183,11 @@ async fn it_is_not_built_anew_if_nobody_wants_it() {
         Some("the host stopped it")
     );
     // Behind its limit, before it is built anew.
-    let late = shop(5, GUARD).await;
+    let mut late = shop(5, GUARD).await;
     late.trap();
     late.script.stopper().stop();
-    tokio::time::sleep(CALM).await;
+    let told = tokio::time::timeout(CALM, late.told()).await;
+    assert!(told.is_err(), "{told:?}");
     assert!(late.script.stopped().is_some());
     // There are to be none.
     let never = shop(0, GUARD).await;
@@ -255,5 +256,33 @@ async fn an_exhausted_memory_is_a_limit_too() {
             "{event}"
         );
         tokio::time::sleep(Duration::from_secs(120)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_dropped_while_it_is_built_anew_leaves_nothing() {
+    let Shop {
+        registry,
+        engine,
+        script,
+        mut told,
+    } = shop(5, GUARD).await;
+    let owned = Arc::new(std::sync::Mutex::new(Some(script)));
+    let owner = owned.clone();
+    let drops = move |_: &mut hooks_runtime::HookContext<'_>| drop(owner.lock().unwrap().take());
+    let _drops = registry
+        .intercept("drops", "script.execute", drops)
+        .unwrap();
+    {
+        let _entered = registry.enter();
+        buy("corner", order("trap")).unwrap_err();
+    }
+    tokio::time::sleep(CALM).await;
+    assert!(owned.lock().unwrap().is_none(), "it was built anew");
+    assert_eq!((engine.states(), registry.list().len()), (0, 1));
+    // Nobody is told of a script that is gone, or that it failed.
+    let event = tokio::time::timeout(CALM, told.recv()).await;
+    if let Ok(Some(Delivery::Event(event))) = event {
+        assert_eq!(event.json().unwrap()["ok"], false);
     }
 }

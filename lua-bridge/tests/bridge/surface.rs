@@ -190,7 +190,7 @@ fn a_script_says_what_it_requires() {
         ("Script.requires('State')", "this program has no `State`"),
         (
             "Script.requires('State')",
-            "(it has: Env, Hook, Json, Log, Result, Script, Time)",
+            "(it has: Approval, Env, Hook, Json, Log, Result, Script, Time)",
         ),
         (
             "Script.requires{'Hook', 'Event.replay'}",
