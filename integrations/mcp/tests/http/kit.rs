@@ -240,6 +240,13 @@ impl Client {
         answer
     }
 
+    /// Opens the stream of what the server begins.
+    pub(crate) async fn listen(&self) -> Answer {
+        let answer = self.send("GET", "accept: text/event-stream\r\n", b"").await;
+        assert_eq!(answer.status, 200, "{}", answer.head);
+        answer
+    }
+
     pub(crate) async fn post(&self, message: &Value) -> Answer {
         self.send(
             "POST",
@@ -359,6 +366,17 @@ fn answers(asked: &Value) -> Vec<Value> {
             json!({"jsonrpc": "2.0", "method": "notifications/message", "params": params}),
             result(params.clone()),
         ],
+        // With `token`, under that one.
+        Some("steps") => {
+            let token = params
+                .pointer("/_meta/progressToken")
+                .or(params.get("token"));
+            let step = |n| {
+                json!({"jsonrpc": "2.0", "method": "notifications/progress",
+                "params": {"progressToken": token, "progress": n}})
+            };
+            vec![step(1), step(2), result(params.clone())]
+        }
         Some("roots") => {
             vec![json!({"jsonrpc": "2.0", "id": "of the server", "method": "roots/list"})]
         }

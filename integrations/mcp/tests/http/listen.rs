@@ -179,13 +179,68 @@ async fn whoever_takes_only_json_gets_one_body_and_batches_are_split() {
 }
 
 #[tokio::test]
+async fn the_messages_of_a_batch_are_decided_one_by_one() {
+    let (listening, _) = start(HttpListenerOptions::default(), Limits::default()).await;
+    let client = begun(&listening, "2025-03-26").await;
+    let silent = client.post(&request("taken", "silent", json!({}))).await;
+    // A key that stands twice, no message at all, an id that is another's, and one that is of two: no others suffer.
+    let batch = r#"[{"jsonrpc":"2.0","id":1,"method":"a","params":{"n":1}},
+        {"jsonrpc":"2.0","id":2,"method":"a","params":{"n":1,"n":2}}, 7,
+        {"jsonrpc":"2.0","id":"taken","method":"a"}, {"jsonrpc":"2.0","id":1,"method":"a"},
+        {"jsonrpc":"2.0","id":3,"method":"forbidden"}, {"jsonrpc":"2.0","id":4,"method":"a"}]"#;
+    let json_only = format!("{IS_JSON}accept: application/json\r\n");
+    let answer = client.send("POST", &json_only, batch.as_bytes()).await;
+    assert_eq!(answer.status, 200);
+    let answers = answer.json().await;
+    let mut told: Vec<_> = answers.as_array().unwrap().iter().collect();
+    told.sort_by_key(|answer| answer["id"].as_i64());
+    let told: Vec<_> = told
+        .iter()
+        .map(|answer| (answer["id"].as_i64(), answer["error"]["code"].as_i64()))
+        .collect();
+    let invalid = Some(hooks_mcp::INVALID_REQUEST);
+    assert_eq!(
+        told,
+        [
+            (None, invalid),
+            (None, invalid),
+            (None, invalid),
+            (Some(1), None),
+            (Some(2), Some(hooks_mcp::PARSE_ERROR)),
+            (Some(3), Some(hooks_mcp::REFUSED)),
+            (Some(4), None),
+        ],
+        "{answers}"
+    );
+    // As events too.
+    let headers = format!("{BOTH}{IS_JSON}");
+    let mut answer = client.send("POST", &headers, batch.as_bytes()).await;
+    let mut events = 0;
+    while answer.event().await.is_some() {
+        events += 1;
+    }
+    assert_eq!(events, 7);
+    // What is no answer stands for one: the server that waits for it is told.
+    let mut own = client.listen().await;
+    let roots = client.post(&request(5, "roots", json!({}))).await;
+    assert_eq!(own.event().await.unwrap().1["method"], "roots/list");
+    let batch = r#"[{"jsonrpc":"2.0","id":"of the server","result":{},"error":{}},{"jsonrpc":"2.0","id":6,"method":"a"}]"#;
+    let answer = client.send("POST", &json_only, batch.as_bytes()).await;
+    assert_eq!(answer.json().await.as_array().unwrap().len(), 2);
+    let told = own.event().await.unwrap().1["params"]["data"].clone();
+    assert_eq!(
+        (&told["id"], &told["error"]["code"]),
+        (&json!("of the server"), &json!(hooks_mcp::BAD_ANSWER))
+    );
+    drop((silent, roots));
+    listening.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_server_asks_comes_on_the_own_stream_and_its_answer_goes_back() {
     let (listening, _) = start(HttpListenerOptions::default(), Limits::default()).await;
     let client = begun(&listening, "2025-11-25").await;
-    let mut own = client
-        .send("GET", "accept: text/event-stream\r\n", b"")
-        .await;
-    assert_eq!(own.status, 200);
+    let mut own = client.listen().await;
     let roots = client.post(&request(1, "roots", json!({}))).await;
     let (id, asked) = own.event().await.unwrap();
     assert_eq!(
@@ -232,9 +287,7 @@ async fn a_client_that_vanishes_takes_its_server_with_it() {
     options.max_sessions = 1;
     let (listening, echo) = start(options, Limits::default()).await;
     let client = begun(&listening, "2025-06-18").await;
-    let own = client
-        .send("GET", "accept: text/event-stream\r\n", b"")
-        .await;
+    let own = client.listen().await;
     // As long as it listens it stays, and there is no room for another one.
     let second = json!({"protocolVersion": "2025-06-18"});
     let refused = listening

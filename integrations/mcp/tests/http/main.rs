@@ -5,4 +5,5 @@ mod both;
 mod kit;
 mod listen;
 mod load;
+mod related;
 mod remote;

@@ -4,6 +4,7 @@ mod answer;
 mod endpoint;
 mod guard;
 mod post;
+mod posted;
 mod session;
 mod streams;
 

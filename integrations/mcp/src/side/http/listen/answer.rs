@@ -82,8 +82,14 @@ pub(super) fn refusal(status: StatusCode, code: i64, reason: &str, id: Option<Id
     json(status, message.to_line())
 }
 
+/// What is told about a message that is none: under its id, if it was a request.
+pub(super) fn error(rejected: &Rejected, answer: Answer) -> Message {
+    let id = rejected.id.clone().filter(|_| !rejected.is_response);
+    Message::response(id, answer)
+}
+
 /// A message that is none.
 pub(super) fn rejection(status: StatusCode, rejected: &Rejected) -> HttpAnswer {
-    let id = rejected.id.clone().filter(|_| !rejected.is_response);
-    refusal(status, rejected.code, &rejected.reason, id)
+    let answer = Answer::error(rejected.code, &rejected.reason, None);
+    json(status, error(rejected, answer).to_line())
 }

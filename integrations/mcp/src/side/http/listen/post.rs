@@ -8,10 +8,10 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{HttpAnswer, empty, json, refusal, rejection};
 use super::endpoint::{Endpoint, NoSession, accepts};
+use super::posted::Posted;
 use super::session::{Busy, ClientSession};
 use super::streams::Reader;
-use crate::message::{INTERNAL_ERROR, INVALID_REQUEST, Id, Message, Rejected};
-use crate::methods::{CANCELLED, INITIALIZE};
+use crate::message::{INTERNAL_ERROR, INVALID_REQUEST, Id};
 use crate::refused::{BUSY, GONE};
 use crate::side::http::gather::{Broken, Gather};
 use crate::side::http::{JSON, SESSION, VERSIONS, WITH_BATCHES, is_type};
@@ -19,44 +19,7 @@ use crate::side::http::{JSON, SESSION, VERSIONS, WITH_BATCHES, is_type};
 /// The revision since which a stream begins with an event to come back to.
 const WITH_FIRST_EVENT: &str = VERSIONS[2];
 
-/// What a client has sent.
-struct Posted {
-    messages: Vec<Message>,
-    is_batch: bool,
-}
-
-impl Posted {
-    /// The requests: their answers are waited for.
-    fn requests(&self) -> Vec<Id> {
-        let id = |message: &Message| match message {
-            Message::Request { id, .. } => Some(id.clone()),
-            _ => None,
-        };
-        self.messages.iter().filter_map(id).collect()
-    }
-
-    /// The id of `initialize`, if that is it.
-    fn initialize(&self) -> Option<&Id> {
-        match self.messages.as_slice() {
-            [Message::Request { id, call }] if call.method == INITIALIZE && !self.is_batch => {
-                Some(id)
-            }
-            _ => None,
-        }
-    }
-
-    /// The requests that the client does not wait for any more.
-    fn cancelled(&self) -> Vec<Id> {
-        let id = |message: &Message| match message {
-            Message::Notification(call) if call.method == CANCELLED => {
-                let params = call.params.as_ref()?.value();
-                params.get("requestId").and_then(Id::read)
-            }
-            _ => None,
-        };
-        self.messages.iter().filter_map(id).collect()
-    }
-}
+pub(super) const TAKEN: &str = "a request with this id is under way";
 
 impl Endpoint {
     pub(super) async fn post(self: &Arc<Self>, request: Request<Incoming>) -> HttpAnswer {
@@ -95,7 +58,8 @@ impl Endpoint {
         hand_over(&session, posted, busy, takes_events, self).await
     }
 
-    /// The messages of a body. If one of them is none, nothing goes on, but whoever waits for an answer is told.
+    /// The messages of a body. Those of a batch are decided one by one; a body that has none is refused, and whoever
+    /// waits for an answer is told.
     async fn read(
         &self,
         headers: &HeaderMap,
@@ -123,18 +87,16 @@ impl Endpoint {
             true => StatusCode::PAYLOAD_TOO_LARGE,
             false => StatusCode::BAD_REQUEST,
         };
-        let (messages, rejected): (Vec<_>, Vec<_>) =
-            gather.messages().into_iter().partition(Result::is_ok);
-        let mut rejected: Vec<Rejected> = rejected.into_iter().filter_map(Result::err).collect();
-        if rejected.is_empty() {
-            let messages = messages.into_iter().flatten().collect();
-            return Ok(Posted { messages, is_batch });
-        }
-        let answer = rejection(status, &rejected[0]);
-        rejected.retain(|rejected| rejected.is_response && rejected.id.is_some());
-        if let Some(session) = session.filter(|_| !rejected.is_empty()) {
-            let told = rejected.into_iter().map(Err).collect();
-            session.receive(told).await.map_err(|_| over(None))?;
+        let messages = gather.messages();
+        let rejected = match messages.as_slice() {
+            [Err(rejected)] => rejected.clone(),
+            _ => return Ok(Posted { messages, is_batch }),
+        };
+        let answer = rejection(status, &rejected);
+        let told = rejected.is_response && rejected.id.is_some();
+        if let Some(session) = session.filter(|_| told) {
+            let told = session.receive(vec![Err(rejected)]).await;
+            told.map_err(|_| over(None))?;
         }
         Err(answer)
     }
@@ -143,21 +105,27 @@ impl Endpoint {
 /// Hands the messages to the session, and answers with what comes.
 async fn hand_over(
     session: &Arc<ClientSession>,
-    posted: Posted,
+    mut posted: Posted,
     busy: Busy,
     takes_events: bool,
     endpoint: &Endpoint,
 ) -> Result<HttpAnswer, HttpAnswer> {
-    let (requests, cancelled, is_batch) = (posted.requests(), posted.cancelled(), posted.is_batch);
-    let reader = match requests.is_empty() {
+    let is_batch = posted.is_batch;
+    if is_batch {
+        posted.refuse_taken(|id| session.streams.is_waiting(id));
+    }
+    let (requests, cancelled, errors) = (posted.requests(), posted.cancelled(), posted.errors());
+    let reader = match requests.is_empty() && errors.is_empty() {
         true => None,
-        false => Some(session.streams.open(&requests, takes_events).map_err(|_| {
-            let why = "a request with this id is under way";
-            refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, None)
-        })?),
+        false => {
+            let opened = session.streams.open(&requests, errors, takes_events);
+            Some(
+                opened
+                    .map_err(|_| refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, TAKEN, None))?,
+            )
+        }
     };
-    let messages = posted.messages.into_iter().map(Ok).collect();
-    if session.receive(messages).await.is_err() {
+    if session.receive(posted.for_session()).await.is_err() {
         requests.iter().for_each(|id| session.streams.cancel(id));
         return Err(over(requests.first()));
     }

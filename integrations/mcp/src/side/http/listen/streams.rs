@@ -1,6 +1,7 @@
 //! What goes to one client, on the streams that it has opened, and what it may come back for.
 
 mod log;
+mod reader;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::message::{Id, Message};
 use log::Log;
+pub(super) use reader::Reader;
 
 /// The stream of what the server begins.
 pub(super) const OWN: u64 = 0;
@@ -63,8 +65,19 @@ impl Streams {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stream for the answers to these requests. `takes_more`: it may have other messages as well.
-    pub(super) fn open(self: &Arc<Self>, ids: &[Id], takes_more: bool) -> Result<Reader, Twice> {
+    /// Whether a request with that id waits for its answer.
+    pub(super) fn is_waiting(&self, id: &Id) -> bool {
+        self.state().of_request.contains_key(id)
+    }
+
+    /// A stream for the answers to these requests, behind what is said at once. `takes_more`: it may have other
+    /// messages as well.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        ids: &[Id],
+        at_once: Vec<String>,
+        takes_more: bool,
+    ) -> Result<Reader, Twice> {
         let mut state = self.state();
         let mut waiting = std::collections::HashSet::new();
         for id in ids {
@@ -78,8 +91,11 @@ impl Streams {
             state.of_request.insert(id.clone(), key);
         }
         state.logs.insert(key, Log::new(waiting, takes_more));
-        state.forget_ended();
+        for line in at_once {
+            state.append(key, line, None);
+        }
         let reader = state.attach(key, 0).expect("it is there");
+        state.forget_ended();
         drop(state);
         Ok(Reader::new(self, key, reader))
     }
@@ -247,76 +263,5 @@ impl State {
             }
             !forgotten
         });
-    }
-}
-
-/// Reads one stream.
-#[derive(Debug)]
-pub(super) struct Reader {
-    streams: Arc<Streams>,
-    key: u64,
-    /// Which reader of the stream it is: the last one counts.
-    reader: u64,
-    at: u64,
-    changed: Arc<Notify>,
-}
-
-impl Reader {
-    fn new(
-        streams: &Arc<Streams>,
-        key: u64,
-        (reader, at, changed): (u64, u64, Arc<Notify>),
-    ) -> Self {
-        Reader {
-            streams: Arc::clone(streams),
-            key,
-            reader,
-            at,
-            changed,
-        }
-    }
-
-    /// The id of the last event, to come back with.
-    pub(super) fn event_id(&self) -> String {
-        format!("{}-{}", self.key, self.at)
-    }
-
-    /// The next message; `None` when there are no more, or somebody else reads them. Dropped while it waits, it has
-    /// read nothing.
-    pub(super) async fn next(&mut self) -> Option<Arc<str>> {
-        loop {
-            let mut changed = std::pin::pin!(self.changed.notified());
-            changed.as_mut().enable();
-            {
-                let mut state = self.streams.state();
-                let closed = state.closed;
-                let log = state.logs.get_mut(&self.key)?;
-                if !log.is_read_by(self.reader) {
-                    return None;
-                }
-                if let Some((at, line)) = log.after(self.at) {
-                    self.at = at;
-                    log.read_up_to(at);
-                    drop(state);
-                    self.streams.room.notify_waiters();
-                    return Some(line);
-                }
-                if closed || log.is_ended() {
-                    return None;
-                }
-            }
-            changed.await;
-        }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let mut state = self.streams.state();
-        if let Some(log) = state.logs.get_mut(&self.key) {
-            log.detach(self.reader);
-        }
-        drop(state);
-        self.streams.room.notify_waiters();
     }
 }
