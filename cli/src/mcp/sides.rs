@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use hookpoint::mcp::side::http::{Headers, HttpListenerOptions, HttpServer, HttpServerOptions};
@@ -32,6 +33,10 @@ pub(super) struct Sides {
         help_heading = "HTTP"
     )]
     header_env: Vec<String>,
+    /// Trust the authorities whose certificates (PEM) are in this file to vouch for the server at --http, instead
+    /// of the system's.
+    #[arg(long, value_name = "FILE", requires = "http", help_heading = "HTTP")]
+    ca: Option<PathBuf>,
     /// Accept clients over HTTP on this address, instead of the one that has started the command; port 0 is any
     /// that is free. Each client has a session, and a server, of its own.
     #[arg(long, value_name = "ADDRESS", help_heading = "HTTP")]
@@ -96,6 +101,7 @@ impl Sides {
         };
         let mut options = HttpServerOptions::default();
         options.headers = self.headers()?;
+        options.authorities.clone_from(&self.ca);
         let server = HttpServer::new(url, options, limits);
         let server = server.map_err(|error| format!("--http: {error}"))?;
         Ok(Server::Http(Box::new(server)))

@@ -170,6 +170,11 @@ fn what_is_wrong_with_a_side_over_http_is_said_before_anything_starts() {
             1,
             "is not set",
         ),
+        (
+            &["--http", "https://h/", "--ca", "none.pem"],
+            1,
+            "none.pem must hold the authorities' certificates",
+        ),
         (&["--listen", "0.0.0.0:0", "--", "true"], 1, "--allow-host"),
         (
             &["--http", "http://h/", "--", "true"],

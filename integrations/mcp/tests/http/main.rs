@@ -7,3 +7,4 @@ mod listen;
 mod load;
 mod related;
 mod remote;
+mod tls;

@@ -3,16 +3,17 @@
 mod link;
 mod request;
 mod streams;
+mod tls;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Uri;
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 
 use super::headers::Headers;
 use crate::limits::Limits;
@@ -26,6 +27,9 @@ use request::SentBody;
 pub struct HttpServerOptions {
     /// Headers of every request. Default: none.
     pub headers: Headers,
+    /// A file with the certificates (PEM) of the authorities that vouch for an `https://` server, instead of the
+    /// system's. Default: the system's.
+    pub authorities: Option<PathBuf>,
     /// How long it may take to connect. Default: ten seconds.
     pub connect_timeout: Duration,
     /// How long the server may take to accept what it need not answer: notifications and answers. Default: 30 seconds.
@@ -46,6 +50,7 @@ impl Default for HttpServerOptions {
     fn default() -> Self {
         HttpServerOptions {
             headers: Headers::default(),
+            authorities: None,
             connect_timeout: Duration::from_secs(10),
             accept_timeout: Duration::from_secs(30),
             max_requests: 1_024,
@@ -65,7 +70,7 @@ pub enum BadUrl {
         "the server's URL must be `http://host[:port]/path` or `https://…`, without user and password"
     )]
     Form,
-    /// The certificates of the system, or the algorithms of TLS, cannot be had.
+    /// The certificates of authorities, or the algorithms of TLS, cannot be had.
     #[error("TLS cannot be used: {0}")]
     Tls(String),
 }
@@ -98,8 +103,12 @@ impl HttpServer {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(options.connect_timeout));
+        let tls = match url.scheme_str() {
+            Some("https") => tls::config(options.authorities.as_deref())?,
+            _ => tls::unused()?,
+        };
         let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls(url.scheme_str() == Some("https"))?)
+            .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
@@ -125,21 +134,6 @@ impl HttpServer {
         let (link, receive) = Link::new(self.clone());
         Side::new(receive, link)
     }
-}
-
-/// The provider is named: whichever the program has installed, this one is in the tree.
-fn tls(with_roots: bool) -> Result<ClientConfig, BadUrl> {
-    let failed = |error: &dyn std::fmt::Display| BadUrl::Tls(error.to_string());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(&error))?;
-    let config = if with_roots {
-        config.with_native_roots().map_err(|error| failed(&error))?
-    } else {
-        config.with_root_certificates(RootCertStore::empty())
-    };
-    Ok(config.with_no_client_auth())
 }
 
 #[cfg(test)]
