@@ -9,12 +9,12 @@ use hyper::{Request, StatusCode};
 use super::answer::{HttpAnswer, empty, json, refusal, rejection};
 use super::endpoint::{Endpoint, NoSession, accepts};
 use super::posted::Posted;
-use super::session::{Busy, ClientSession};
+use super::session::ClientSession;
 use super::streams::Reader;
 use crate::message::{INTERNAL_ERROR, INVALID_REQUEST, Id};
 use crate::refused::{BUSY, GONE};
 use crate::side::http::gather::{Broken, Gather};
-use crate::side::http::{JSON, SESSION, VERSIONS, WITH_BATCHES, is_type};
+use crate::side::http::{JSON, SESSION, VERSION, VERSIONS, WITH_BATCHES, is_type};
 
 /// The revision since which a stream begins with an event to come back to.
 const WITH_FIRST_EVENT: &str = VERSIONS[2];
@@ -54,8 +54,20 @@ impl Endpoint {
             let why = "this revision of the protocol has no batches: send one message at a time";
             return Err(refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, why, None));
         }
-        let busy = session.busy();
-        hand_over(&session, posted, busy, takes_events, self).await
+        let (is_batch, busy) = (posted.is_batch, session.busy());
+        let reader = hand_over(&session, posted, takes_events).await?;
+        let mut answer = match reader {
+            None => empty(StatusCode::ACCEPTED),
+            Some(reader) if takes_events => {
+                let first = takes_first_event(&head.headers, &session)
+                    .then(|| format!("id: {}\ndata: \n\n", reader.event_id()));
+                self.stream(reader, busy, first)
+            }
+            Some(reader) => one_body(reader, is_batch).await,
+        };
+        let id = HeaderValue::from_str(&session.id).expect("it is made of hexadecimal digits");
+        answer.headers_mut().insert(SESSION, id);
+        Ok(answer)
     }
 
     /// The messages of a body. Those of a batch are decided one by one; a body that has none is refused, and whoever
@@ -102,16 +114,13 @@ impl Endpoint {
     }
 }
 
-/// Hands the messages to the session, and answers with what comes.
+/// Hands the messages to the session; the stream of what it is to be answered with, if it is.
 async fn hand_over(
-    session: &Arc<ClientSession>,
+    session: &ClientSession,
     mut posted: Posted,
-    busy: Busy,
     takes_events: bool,
-    endpoint: &Endpoint,
-) -> Result<HttpAnswer, HttpAnswer> {
-    let is_batch = posted.is_batch;
-    if is_batch {
+) -> Result<Option<Reader>, HttpAnswer> {
+    if posted.is_batch {
         posted.refuse_taken(|id| session.streams.is_waiting(id));
     }
     let (requests, cancelled, errors) = (posted.requests(), posted.cancelled(), posted.errors());
@@ -119,10 +128,8 @@ async fn hand_over(
         true => None,
         false => {
             let opened = session.streams.open(&requests, errors, takes_events);
-            Some(
-                opened
-                    .map_err(|_| refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, TAKEN, None))?,
-            )
+            let taken = |_| refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, TAKEN, None);
+            Some(opened.map_err(taken)?)
         }
     };
     if session.receive(posted.for_session()).await.is_err() {
@@ -130,18 +137,13 @@ async fn hand_over(
         return Err(over(requests.first()));
     }
     cancelled.iter().for_each(|id| session.streams.cancel(id));
-    let mut answer = match reader {
-        None => empty(StatusCode::ACCEPTED),
-        Some(reader) if takes_events => {
-            let first = (session.version() == Some(WITH_FIRST_EVENT))
-                .then(|| format!("id: {}\ndata: \n\n", reader.event_id()));
-            endpoint.stream(reader, busy, first)
-        }
-        Some(reader) => one_body(reader, is_batch).await,
-    };
-    let id = HeaderValue::from_str(&session.id).expect("it is made of hexadecimal digits");
-    answer.headers_mut().insert(SESSION, id);
-    Ok(answer)
+    Ok(reader)
+}
+
+/// Whether a stream begins with an event to come back to. A client that says which revision it reads means it.
+fn takes_first_event(headers: &HeaderMap, session: &ClientSession) -> bool {
+    let says = headers.get(VERSION).and_then(|says| says.to_str().ok());
+    says.or(session.version()) == Some(WITH_FIRST_EVENT)
 }
 
 /// The answers as one body, when all are there.
