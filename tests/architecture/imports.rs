@@ -53,6 +53,8 @@ const PICTURE: &[(&str, &[&str])] = &[
         &["hookpoint", "hookpoint-regress", "hooks-events"],
     ),
     ("hookpoint-regress", &["hookpoint"]),
+    // The compiler's messages: nothing but a test.
+    ("hookpoint-ui", &[]),
 ];
 
 /// Crates of ours that nobody depends on: they may bring what they like for themselves.
