@@ -5,6 +5,7 @@ mod exchange;
 mod flights;
 mod outbox;
 mod points;
+mod related;
 mod requests;
 mod tools;
 mod turn;
@@ -156,7 +157,7 @@ impl Session {
     async fn read(self: Arc<Self>, from: Party, mut receive: Box<dyn Receive>) {
         while let Some(received) = receive.receive().await {
             for message in received.messages {
-                let related = received.related.clone();
+                let related = self.related(from, received.related.as_ref(), &message);
                 match message {
                     Ok(Message::Request { id, call }) => {
                         self.take_request(from, id, call, related).await;
@@ -284,15 +285,13 @@ impl Session {
             _ => None,
         };
         let to = self.peer(from.other());
-        let (known_as, params) = match &cancelled {
-            None => (None, params),
-            Some(id) => match self.peer(from).flights.passed_as(id) {
-                None => (Some(id.clone()), params),
-                Some(other) => (Some(other.clone()), renamed(params, &other)),
-            },
-        };
+        let known_as = cancelled.as_ref().map(|id| to.asked.known_as(id));
         // What hooks still decide about was never passed on, and needs not be cancelled there.
-        if known_as.is_none_or(|id| to.asked.is_waiting(&id)) {
+        if known_as != Some(None) {
+            let params = match known_as.flatten() {
+                Some(id) if Some(&id) != cancelled.as_ref() => renamed(params, &id),
+                _ => params,
+            };
             let method = method.to_owned();
             let message = Message::Notification(Call {
                 method,
@@ -347,7 +346,8 @@ impl Session {
     ) -> Result<Value, CallError> {
         let gone = || CallError::Gone(Party::Client);
         let id = self.own_id();
-        let mut waiting = self.client.asked.begin(&id).map_err(|_| gone())?;
+        let begun = self.client.asked.begin(&id, None);
+        let mut waiting = begun.map_err(|_| gone())?;
         let call = Call::new(method, params);
         let (message, related) = (
             Message::Request {

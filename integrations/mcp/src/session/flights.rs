@@ -16,16 +16,9 @@ pub(super) enum End {
     Gone,
 }
 
-#[derive(Debug)]
-struct Entry {
-    end: watch::Sender<Option<End>>,
-    /// The id under which the other side knows it, if that is another one.
-    passed_as: Option<Id>,
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct Flights {
-    all: Arc<Mutex<HashMap<Id, Entry>>>,
+    all: Arc<Mutex<HashMap<Id, watch::Sender<Option<End>>>>>,
     /// How many there are, until their answers are on the way.
     open: Arc<watch::Sender<usize>>,
     max: usize,
@@ -59,7 +52,7 @@ impl Flights {
         }
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Id, Entry>> {
+    fn all(&self) -> MutexGuard<'_, HashMap<Id, watch::Sender<Option<End>>>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,11 +65,7 @@ impl Flights {
             return Err(NotTaken::Full);
         }
         let (sender, end) = watch::channel(None);
-        let entry = Entry {
-            end: sender,
-            passed_as: None,
-        };
-        all.insert(id.clone(), entry);
+        all.insert(id.clone(), sender);
         self.open.send_modify(|open| *open += 1);
         Ok(Flight {
             flights: self.clone(),
@@ -92,29 +81,17 @@ impl Flights {
         self.all().contains_key(id)
     }
 
-    /// Notes under which other id a request was passed on.
-    pub(super) fn pass_as(&self, id: &Id, other: Id) {
-        if let Some(flight) = self.all().get_mut(id) {
-            flight.passed_as = Some(other);
-        }
-    }
-
-    /// The other id under which a request was passed on, if it was.
-    pub(super) fn passed_as(&self, id: &Id) -> Option<Id> {
-        self.all().get(id)?.passed_as.clone()
-    }
-
     /// Ends the request with that id, if it is under way.
     pub(super) fn cancel(&self, id: &Id) {
         if let Some(flight) = self.all().get(id) {
-            flight.end.send_replace(Some(End::Cancelled));
+            flight.send_replace(Some(End::Cancelled));
         }
     }
 
     /// Ends all that are under way.
     pub(super) fn end_all(&self) {
         for flight in self.all().values() {
-            flight.end.send_replace(Some(End::Gone));
+            flight.send_replace(Some(End::Gone));
         }
     }
 
