@@ -69,6 +69,10 @@ const DOORS: &[(&str, &str)] = &[
     // Tools check their parameters; a built-in hook checks what a program's own schemas say.
     ("jsonschema", "hooks-builtin"),
     ("rmcp", "hooks-mcp"),
+    ("hyper", "hooks-mcp"),
+    ("hyper-rustls", "hooks-mcp"),
+    ("hyper-util", "hooks-mcp"),
+    ("rustls", "hooks-mcp"),
     ("cap-std", "hooks-tools"),
     ("exmex", "hooks-tools"),
     ("ignore", "hooks-tools"),

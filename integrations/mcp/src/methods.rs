@@ -10,6 +10,8 @@ pub(crate) const LIST_TOOLS: &str = "tools/list";
 pub(crate) const INITIALIZE: &str = "initialize";
 /// The notification that an answer is not wanted any more.
 pub(crate) const CANCELLED: &str = "notifications/cancelled";
+/// How far a request is.
+pub(crate) const PROGRESS: &str = "notifications/progress";
 
 /// One of the two parties of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@ mod exchange;
 mod flights;
 mod outbox;
 mod points;
+mod related;
 mod requests;
 mod tools;
 mod turn;
@@ -155,7 +156,7 @@ impl Session {
     async fn read(self: Arc<Self>, from: Party, mut receive: Box<dyn Receive>) {
         while let Some(received) = receive.receive().await {
             for message in received.messages {
-                let related = received.related.clone();
+                let related = self.related(from, received.related.as_ref(), &message);
                 match message {
                     Ok(Message::Request { id, call }) => {
                         self.take_request(from, id, call, related).await;
@@ -333,7 +334,8 @@ impl Session {
     ) -> Result<Value, CallError> {
         let gone = || CallError::Gone(Party::Client);
         let id = self.own_id();
-        let mut waiting = self.client.asked.begin(&id).map_err(|_| gone())?;
+        let begun = self.client.asked.begin(&id, None);
+        let mut waiting = begun.map_err(|_| gone())?;
         let call = Call::new(method, params);
         let (message, related) = (
             Message::Request {

@@ -9,7 +9,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::Session;
-use super::asked::{NotAsked, Waiting};
+use super::asked::{Asker, NotAsked, Waiting};
+use super::related::progress_token;
 use super::turn::TurnPlace;
 use crate::json::JsonText;
 use crate::message::{Answer, Call, Extra, Id, Message};
@@ -173,7 +174,7 @@ impl Exchange {
         if method == INITIALIZE && self.from == Party::Client {
             self.session.note_client(params.as_ref());
         }
-        let (id, mut waiting) = self.ask(party)?;
+        let (id, mut waiting) = self.ask(party, params.as_ref())?;
         let call = Call {
             method: method.to_owned(),
             params,
@@ -227,14 +228,18 @@ impl Exchange {
     }
 
     /// Under the id that it came with, if that is possible: some messages name it.
-    fn ask(&self, party: Party) -> Result<(Id, Waiting), CallError> {
+    fn ask(&self, party: Party, params: Option<&JsonText>) -> Result<(Id, Waiting), CallError> {
         let asked = &self.session.peer(party).asked;
+        let asker = Asker {
+            id: self.id.clone(),
+            token: params.and_then(progress_token),
+        };
         let mut id = match self.tried.swap(true, Ordering::Relaxed) {
             false => self.id.clone(),
             true => self.session.own_id(),
         };
         loop {
-            match asked.begin(&id) {
+            match asked.begin(&id, Some(asker.clone())) {
                 Ok(waiting) => return Ok((id, waiting)),
                 Err(NotAsked::Gone) => return Err(CallError::Gone(party)),
                 Err(NotAsked::Taken) => id = self.session.own_id(),
