@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use hookpoint_bench::report::{self, Claim, Row};
-use hookpoint_bench::rows::{GROUPS, Plan};
+use hookpoint_bench::rows::{GROUPS, Plan, part};
 use hookpoint_regress::allocations::CountingAllocator;
 
 #[global_allocator]
@@ -48,7 +48,13 @@ impl Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    // Some rows measure processes, and those are this program again.
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match part(&arguments) {
+        Some(done) => done.map_err(|error| -> Box<dyn std::error::Error> { error }),
+        None => run(&Options::parse()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("hookpoint-bench: {error}");
@@ -84,6 +90,7 @@ fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     }
     let plan = Plan {
         rounds: options.rounds as usize,
+        program: std::env::current_exe()?,
     };
     let mut rows: Vec<Row> = Vec::new();
     for group in wanted() {

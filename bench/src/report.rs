@@ -23,6 +23,9 @@ pub enum Unit {
     /// Nanoseconds.
     #[serde(rename = "ns")]
     Ns,
+    /// Microseconds.
+    #[serde(rename = "us")]
+    Micros,
     /// Percent more than without.
     #[serde(rename = "%")]
     Percent,
@@ -42,6 +45,7 @@ impl Unit {
         match self {
             Unit::Ratio => "×",
             Unit::Ns => " ns",
+            Unit::Micros => " µs",
             Unit::Percent => " %",
             Unit::PerSecond => "/s",
             Unit::Bytes => " B",

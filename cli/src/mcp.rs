@@ -2,21 +2,22 @@
 
 mod files;
 mod policy;
+mod sides;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hookpoint::hooks;
-use hookpoint::mcp::side::{Grace, ServerProcess};
+use hookpoint::mcp::side::http::HttpListener;
 use hookpoint::mcp::{Ended, Gateway, GatewayOptions, Pins, Side, serve::ToolServer};
 use hookpoint::script::Tools;
 use tracing::Level;
 
 use crate::output::Done;
 use policy::Policy;
+use sides::{Server, Sides};
 
 /// Exit status: the server could not be started.
 const NOT_STARTED: u8 = 3;
@@ -39,6 +40,8 @@ A policy is a script or a configuration. In front of this one, tools only read:
 The policy is loaded once, before the server is started. Files that the server could write
 are refused, since it would decide about itself: let them belong to another user, or write
 --allow-writable-policy.
+
+Over HTTP: --listen 127.0.0.1:8080 accepts clients, --http https://host/mcp is the server.
 
 Standard output is the protocol's; everything else is on standard error.
 Exit codes: 0 the client left or the command was told to end, 1 the policy is not in force,
@@ -71,9 +74,8 @@ pub(crate) struct Args {
     /// The longest message, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_message: u64,
-    /// The server: a program and its arguments, after `--`.
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    server: Vec<OsString>,
+    #[command(flatten)]
+    sides: Sides,
 }
 
 #[derive(clap::Subcommand)]
@@ -115,7 +117,7 @@ async fn run_gateway(args: Args) -> Done {
     args.policy.log()?;
     let in_force = args.policy.enforce(true).await?;
     let mut options = GatewayOptions::default();
-    options.server = args.name.clone().unwrap_or_else(|| name_of(&args.server));
+    options.server = args.name.clone().unwrap_or_else(|| args.sides.name());
     options.strict = args.strict || in_force.has_closed_points();
     options.limits.max_message_bytes = usize::try_from(args.max_message << 20)?;
     options.limits.timeout = args.timeout.map(Duration::from_secs);
@@ -130,14 +132,18 @@ async fn run_gateway(args: Args) -> Done {
     }
     let gateway = Gateway::new(options);
     let limits = &gateway.options().limits;
-    let server = match ServerProcess::start(&args.server, limits, Grace::default()) {
+    let server = args.sides.server(limits)?;
+    if let Some(address) = args.sides.listen {
+        let listener = HttpListener::bind(address, args.sides.listener());
+        let listener = listener
+            .await
+            .map_err(|error| format!("--listen {address}: {error}"))?;
+        return listen(listener, gateway, server, in_force).await;
+    }
+    let server = match server.side() {
         Ok(server) => server,
         Err(error) => {
-            let program = args
-                .server
-                .first()
-                .map(|p| p.to_string_lossy().into_owned());
-            let program = program.unwrap_or_default();
+            let program = args.sides.shown();
             eprintln!("error: the server `{program}` cannot be started: {error}");
             in_force.end().await;
             return Ok(ExitCode::from(NOT_STARTED));
@@ -161,17 +167,21 @@ async fn run_gateway(args: Args) -> Done {
     std::process::exit(code.into())
 }
 
-/// The name of the program, or of the package that a runner of packages runs.
-fn name_of(command: &[OsString]) -> String {
-    let words = command.iter().map(|word| word.to_string_lossy());
-    let words: Vec<_> = words.filter(|word| !word.starts_with('-')).collect();
-    let last = |word: &str| word.rsplit('/').next().unwrap_or(word).to_owned();
-    let runners = ["npx", "uvx", "node", "python", "python3", "deno", "bunx"];
-    match words.as_slice() {
-        [] => "server".to_owned(),
-        [runner, package, ..] if runners.contains(&last(runner).as_str()) => last(package),
-        [program, ..] => last(program),
+/// Serves clients until the command is told to end.
+async fn listen(
+    listener: HttpListener,
+    gateway: Gateway,
+    server: Server,
+    in_force: policy::InForce,
+) -> Done {
+    eprintln!("listening on {}", listener.url()?);
+    let stop = crate::watch::stop()?;
+    tokio::select! {
+        () = listener.serve(gateway, move || server.side(), stop) => {}
+        () = in_force.watch() => unreachable!("it watches as long as the command runs"),
     }
+    in_force.end().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The level that a word means.
@@ -180,30 +190,5 @@ fn level(word: &str) -> Result<Level, String> {
     match word {
         "error" | "warn" | "info" | "debug" => word.parse().map_err(|_| known.to_owned()),
         _ => Err(known.to_owned()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn servers_are_called_what_people_call_them() {
-        for (command, name) in [
-            (
-                vec![
-                    "npx",
-                    "-y",
-                    "@modelcontextprotocol/server-filesystem",
-                    "/srv",
-                ],
-                "server-filesystem",
-            ),
-            (vec!["/usr/local/bin/acme-mcp", "--verbose"], "acme-mcp"),
-            (vec!["python3", "servers/weather.py"], "weather.py"),
-        ] {
-            let command: Vec<OsString> = command.into_iter().map(OsString::from).collect();
-            assert_eq!(name_of(&command), name);
-        }
     }
 }

@@ -53,6 +53,8 @@ const PICTURE: &[(&str, &[&str])] = &[
         &["hookpoint", "hookpoint-regress", "hooks-events"],
     ),
     ("hookpoint-regress", &["hookpoint"]),
+    // The compiler's messages: nothing but a test.
+    ("hookpoint-ui", &[]),
 ];
 
 /// Crates of ours that nobody depends on: they may bring what they like for themselves.
@@ -69,6 +71,10 @@ const DOORS: &[(&str, &str)] = &[
     // Tools check their parameters; a built-in hook checks what a program's own schemas say.
     ("jsonschema", "hooks-builtin"),
     ("rmcp", "hooks-mcp"),
+    ("hyper", "hooks-mcp"),
+    ("hyper-rustls", "hooks-mcp"),
+    ("hyper-util", "hooks-mcp"),
+    ("rustls", "hooks-mcp"),
     ("cap-std", "hooks-tools"),
     ("exmex", "hooks-tools"),
     ("ignore", "hooks-tools"),

@@ -23,4 +23,3 @@ mod stacking;
 mod streams;
 mod surroundings;
 mod typed;
-mod ui;

@@ -1,5 +1,7 @@
 //! `hookpoint mcp`, in front of real servers, over real pipes.
 
+mod http;
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};

@@ -119,6 +119,9 @@ impl Connection {
             let words: Vec<&str> = line.split_whitespace().collect();
             match *words.as_slice() {
                 ["PONG"] => break,
+                // It asks whether we live, a while after we came; the answer goes with the next flush, and it
+                // asks twice before it gives up.
+                ["PING"] => self.send("PONG\r\n".into()),
                 ["MSG", _subject, id, _bytes] => {
                     let id = id.parse().expect("an id");
                     delivered.push((self.line().trim_end().parse().expect("a number"), id));

@@ -24,6 +24,8 @@
 //!
 //! One session is one client and one server. What accepts many clients makes a session, and a server side, for each.
 
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 #[cfg(unix)]
 mod process;

@@ -21,9 +21,25 @@ pub(super) struct Came {
     pub(super) room: OwnedSemaphorePermit,
 }
 
+/// Who asked for what is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Asker {
+    /// The asking party's own id of the request: another attempt has another one on its way.
+    pub(super) id: Id,
+    /// What progress of the request is told under.
+    pub(super) token: Option<Id>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    answer: oneshot::Sender<Came>,
+    /// `None` for what the gateway asks itself.
+    asker: Option<Asker>,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    waiting: HashMap<Id, oneshot::Sender<Came>>,
+    waiting: HashMap<Id, Entry>,
     gone: bool,
 }
 
@@ -53,7 +69,7 @@ impl Asked {
     }
 
     /// From here on the answer to `id` is waited for.
-    pub(super) fn begin(&self, id: &Id) -> Result<Waiting, NotAsked> {
+    pub(super) fn begin(&self, id: &Id, asker: Option<Asker>) -> Result<Waiting, NotAsked> {
         let mut state = self.state();
         if state.gone {
             return Err(NotAsked::Gone);
@@ -62,7 +78,11 @@ impl Asked {
             return Err(NotAsked::Taken);
         }
         let (sender, answer) = oneshot::channel();
-        state.waiting.insert(id.clone(), sender);
+        let entry = Entry {
+            answer: sender,
+            asker,
+        };
+        state.waiting.insert(id.clone(), entry);
         Ok(Waiting {
             asked: self.clone(),
             id: id.clone(),
@@ -77,7 +97,34 @@ impl Asked {
 
     /// Hands the answer to whoever waits for it; `None` if nobody does.
     pub(super) fn take(&self, id: &Id) -> Option<oneshot::Sender<Came>> {
-        self.state().waiting.remove(id)
+        self.state().waiting.remove(id).map(|entry| entry.answer)
+    }
+
+    /// The asking party's own id of the request that is under way as `id`.
+    pub(super) fn asker(&self, id: &Id) -> Option<Id> {
+        let state = self.state();
+        let asker = state.waiting.get(id)?.asker.as_ref();
+        asker.map(|asker| asker.id.clone())
+    }
+
+    /// The id under which a request of the asking party is under way.
+    pub(super) fn known_as(&self, asker: &Id) -> Option<Id> {
+        let state = self.state();
+        let is_asker = |entry: &Entry| entry.asker.as_ref().is_some_and(|of| of.id == *asker);
+        let mut waiting = state.waiting.iter();
+        let found = waiting.find(|(_, entry)| is_asker(entry));
+        found.map(|(id, _)| id.clone())
+    }
+
+    /// The asking party's own id of the request whose progress is told under `token`.
+    pub(super) fn asker_by_token(&self, token: &Id) -> Option<Id> {
+        let state = self.state();
+        let mut askers = state
+            .waiting
+            .values()
+            .filter_map(|entry| entry.asker.as_ref());
+        let asker = askers.find(|asker| asker.token.as_ref() == Some(token));
+        asker.map(|asker| asker.id.clone())
     }
 
     /// The side is gone: nobody waits any more, now and later.
@@ -105,7 +152,7 @@ impl Drop for Waiting {
         if state
             .waiting
             .get(&self.id)
-            .is_some_and(oneshot::Sender::is_closed)
+            .is_some_and(|entry| entry.answer.is_closed())
         {
             state.waiting.remove(&self.id);
         }

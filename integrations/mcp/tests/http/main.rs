@@ -1,0 +1,10 @@
+//! Streamable HTTP at either side of the gateway, on real sockets.
+
+#[cfg(unix)]
+mod both;
+mod kit;
+mod listen;
+mod load;
+mod related;
+mod remote;
+mod tls;
