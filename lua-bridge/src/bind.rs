@@ -174,7 +174,7 @@ impl Binder {
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let begun = may_wait(lua, name)
                 .and_then(|()| {
-                    A::from_lua_multi(args, lua).map_err(|error| ApiError::of(&name, error))
+                    A::from_lua_multi(args, lua).map_err(|error| ApiError::of(name, error))
                 })
                 .and_then(|args| f(lua, args));
             let begun = begun.and_then(|future| {
@@ -197,7 +197,7 @@ impl Binder {
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let can_wait = may_wait(lua, name).is_ok();
             let answer = A::from_lua_multi(args, lua)
-                .map_err(|error| ApiError::of(&name, error))
+                .map_err(|error| ApiError::of(name, error))
                 .and_then(|args| f(lua, args, can_wait))
                 .and_then(|answer| match answer {
                     Answer::Now(value) => Ok((false, value)),
