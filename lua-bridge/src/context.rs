@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 
 use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
-use crate::convert;
+use crate::convert::{self, SHORT};
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
 
@@ -91,7 +91,7 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// Where one is not, its JSON form isn't either, which is said where it is converted.
     fn is_within(&self, plain: &Plain<'_>) -> bool {
         match plain {
-            Plain::Text(text) => text.len() <= self.vm.string_bytes,
+            Plain::Text(text) => text.len() <= SHORT || text.len() <= self.vm.string_bytes,
             Plain::Flag(_) | Plain::Number(_) => true,
         }
     }
@@ -212,16 +212,32 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok(())
     }
 
-    /// What the script changed, once it is settled.
-    pub(crate) fn changes(self) -> Changes {
-        Changes {
+    /// What the script changed, once it is settled; nothing: it has seen and assigned plain values at most, and assigned
+    /// none.
+    pub(crate) fn changes(self) -> Option<Changes> {
+        if self.is_empty() {
+            return None;
+        }
+        Some(Changes {
             args: self.args.take(),
             result: self.result.take(),
-        }
+        })
+    }
+
+    #[inline]
+    fn is_empty(&self) -> bool {
+        self.args.borrow().is_empty() && self.result.borrow().is_none()
     }
 
     /// Drops what is left of the state's values: the last thing in its gate, when the hook has answered or failed.
+    #[inline]
     pub(crate) fn forget(&self) {
+        if !self.is_empty() {
+            self.forget_all();
+        }
+    }
+
+    fn forget_all(&self) {
         let (mut args, mut result) = (self.args.borrow_mut(), self.result.borrow_mut());
         let args = args.iter_mut().map(|(_, held)| held);
         args.chain(result.iter_mut()).for_each(Held::forget);

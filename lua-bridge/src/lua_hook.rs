@@ -114,9 +114,9 @@ impl LuaHook {
         &self,
         cx: &mut HookContext<'_>,
         asked: Asked,
-        changes: Changes,
+        changes: Option<Changes>,
     ) -> Result<HookResult, HookError> {
-        if !changes.is_empty() {
+        if let Some(changes) = changes {
             changes.write(cx).map_err(|e| self.at(&e))?;
         }
         match asked.map(|answer| *answer) {

@@ -90,10 +90,6 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.args.is_empty() && self.result.is_none()
-    }
-
     /// Gives the call what the script changed.
     pub(crate) fn write(self, cx: &mut HookContext<'_>) -> Result<(), ArgError> {
         for (at, held) in self.args {

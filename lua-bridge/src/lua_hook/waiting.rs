@@ -117,7 +117,7 @@ impl LuaHook {
     ) -> BoxFuture<'a, Result<HookResult, HookError>> {
         Box::pin(async move {
             let (asked, changes) = self.ask_waiting(cx, Role::Intercept).await?;
-            self.write_back(cx, asked, changes)
+            self.write_back(cx, asked, Some(changes))
         })
     }
 
