@@ -67,7 +67,7 @@ pub use hooks_tools as tools;
 pub use hooks_workflows as workflows;
 
 #[cfg(feature = "system")]
-pub use system::{HookSystem, TerminalApprover};
+pub use system::HookSystem;
 
 /// The Rust blocks of the book and of the README compile and run as tests.
 #[cfg(all(doctest, feature = "full", feature = "test"))]

@@ -9,7 +9,9 @@ pub use crate::{
 // From where it comes: `crate::hook` would bring the module of that name, too; so would `point`.
 pub use hooks_macros::{hook, point};
 
+#[cfg(feature = "system")]
+pub use crate::HookSystem;
+#[cfg(feature = "builtin")]
+pub use crate::builtin::TerminalApprover;
 #[cfg(feature = "events")]
 pub use crate::events::{Event, EventBus, HookEventSystem};
-#[cfg(feature = "system")]
-pub use crate::{HookSystem, TerminalApprover};

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::executor::Scope;
+use crate::point::Phase;
 use crate::registry::{HookRegistry, HookSet, Snapshot, SnapshotCell, Stale};
 
 mod linked;
@@ -160,6 +162,20 @@ impl HookSite {
     #[inline(always)]
     pub fn is_idle(&self) -> bool {
         self.state.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// Whether a hook would be asked in that phase about a call of this site that is made here, in this scope, and
+    /// now. Conditions are not looked at, since there is no call. For code that has another way for what no hook
+    /// would hear of.
+    pub fn asks(&'static self, phase: Phase) -> bool {
+        if self.is_idle() {
+            return false;
+        }
+        let set = match Scope::of(self).own {
+            Some(set) => set,
+            None => self.load_shared(),
+        };
+        set.all().any(|(asked, _)| asked == phase)
     }
 
     /// What is known of the site.

@@ -83,9 +83,17 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.vm
     }
 
-    /// The argument at that position, if it is a plain value.
+    /// The argument at that position, if it is a plain value that scripts may have.
     pub(crate) fn plain(&self, at: usize) -> Option<Plain<'_>> {
-        scalar::read(self.call, at)
+        scalar::read(self.call, at).filter(|plain| self.is_within(plain))
+    }
+
+    /// Where one is not, its JSON form isn't either, which is said where it is converted.
+    fn is_within(&self, plain: &Plain<'_>) -> bool {
+        match plain {
+            Plain::Text(text) => text.len() <= self.vm.string_bytes,
+            Plain::Flag(_) | Plain::Number(_) => true,
+        }
     }
 
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
@@ -207,9 +215,32 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// What the script changed, once it is settled.
     pub(crate) fn changes(self) -> Changes {
         Changes {
-            args: self.args.into_inner(),
-            result: self.result.into_inner(),
+            args: self.args.take(),
+            result: self.result.take(),
         }
+    }
+
+    /// Drops what is left of the state's values: the last thing in its gate, when the hook has answered or failed.
+    pub(crate) fn forget(&self) {
+        let (mut args, mut result) = (self.args.borrow_mut(), self.result.borrow_mut());
+        let args = args.iter_mut().map(|(_, held)| held);
+        args.chain(result.iter_mut()).for_each(Held::forget);
+    }
+
+    fn has_lua(&self) -> bool {
+        let (args, result) = (self.args.borrow(), self.result.borrow());
+        let args = args.iter().map(|(_, held)| held);
+        args.chain(result.iter()).any(Held::is_lua)
+    }
+}
+
+/// Dropping an mlua value waits for whoever is in the state: it is done in the state's gate.
+impl Drop for Seen<'_, '_> {
+    fn drop(&mut self) {
+        debug_assert!(
+            std::thread::panicking() || !self.has_lua(),
+            "values of a state are dropped outside of its gate"
+        );
     }
 }
 
@@ -261,7 +292,7 @@ impl Call for Seen<'_, '_> {
         if self.role == Role::Guard || self.call.phase() != Phase::Pre {
             return false;
         }
-        let Some(at) = self.find(name) else {
+        let Some(at) = self.find(name).filter(|_| self.is_within(&value)) else {
             return false;
         };
         self.assign(

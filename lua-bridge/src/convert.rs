@@ -36,7 +36,7 @@ impl Default for JsonLimits {
 
 impl JsonLimits {
     /// Those of a state.
-    fn of(lua: &Lua) -> Self {
+    pub(crate) fn of(lua: &Lua) -> Self {
         let limits = lua.app_data_ref::<JsonLimits>();
         limits.map_or_else(JsonLimits::default, |limits| *limits)
     }

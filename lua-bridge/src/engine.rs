@@ -26,7 +26,7 @@ use crate::source::Sources;
 use crate::states::States;
 use crate::subscriptions::Subscriptions;
 use crate::version::Version;
-use crate::vm::Vm;
+use crate::vm::{Slot, Vm};
 use crate::{
     agent_api, answer, approval_api, builtin_api, convert, event_api, hook_api, json_api, log_api,
     require, sandbox, script_api, time_api, tool_api, unload, workflow_api,
@@ -284,6 +284,13 @@ impl LuaEngine {
 
     pub(crate) fn rebuilds(&self) -> Rebuilds {
         self.settings.rebuilds
+    }
+
+    /// Has a version do what it does last, and logs what went wrong.
+    pub(crate) fn unload(&self, version: &Version, functions: &[Slot]) {
+        for wrong in version.finish(functions, self.hook_time_limit()) {
+            self.warn(&version.vm.name, wrong);
+        }
     }
 
     /// Logs what went wrong in a script that nobody waits for.

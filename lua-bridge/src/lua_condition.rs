@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hooks_runtime::{Condition, GuardContext, HookError, Role};
-use mlua::{Lua, Value};
+use mlua::{Lua, Table, Value};
 
 use crate::bind::{ApiError, ApiResult};
 use crate::context::Seen;
@@ -60,16 +60,20 @@ impl Condition for LuaCondition {
         let seen = Seen::new(&self.vm, cx, Role::Guard, None);
         let asked = self.vm.call(self.limit, Runs::Condition, |_| {
             let function = self.function.function()?;
-            self.vm
-                .proxy
-                .about(&seen, |ctx| function.call::<Value>(ctx))
+            let about = |ctx: &Table| function.call::<Value>(ctx);
+            let returned = self.vm.proxy.about(&seen, about);
+            // All that is of the state goes in its gate.
+            seen.forget();
+            Ok(match returned? {
+                Value::Boolean(holds) => Ok(holds),
+                other => Err(other.type_name()),
+            })
         });
         match asked {
-            Ok(Value::Boolean(holds)) => Ok(holds),
-            Ok(other) => Err(HookError::other(LuaError::new(format!(
-                "{}: `when` has to return true or false, and gave a {}",
+            Ok(Ok(holds)) => Ok(holds),
+            Ok(Err(kind)) => Err(HookError::other(LuaError::new(format!(
+                "{}: `when` has to return true or false, and gave a {kind}",
                 self.place,
-                other.type_name()
             )))),
             Err(error) => Err(HookError::other(error)),
         }

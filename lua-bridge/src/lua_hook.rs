@@ -51,7 +51,9 @@ impl LuaHook {
     fn ask(&self, seen: &Seen<'_, '_>) -> Result<Asked, HookError> {
         let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
             let returned = self.run(seen);
-            said(returned.and_then(|value| self.read(lua, value, seen)))
+            let asked = said(returned.and_then(|value| self.read(lua, value, seen)));
+            seen.forget();
+            asked
         });
         self.told(asked)
     }

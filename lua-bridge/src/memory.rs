@@ -1,15 +1,14 @@
 //! The memory limit of a state, which a script can't get past by catching the error.
 //!
 //! Luau raises an error that is the text `not enough memory`, to `pcall`, `xpcall`, `coroutine.resume` and
-//! `coroutine.wrap` as any other. Here they look at it first: it ends the use of the state.
+//! `coroutine.wrap` as any other. Here they look at it first: it ends the use of the state. Only Luau itself can raise
+//! that text and nothing else: `error` and `assert`, which pass on what they are given, say whose words it is. Functions
+//! from Rust raise objects.
 
 use mlua::{Lua, Value};
 
 use crate::bind::CHUNK;
 use crate::vm::Vm;
-
-/// What Luau raises; nothing in front of it and nothing behind.
-const NOT_ENOUGH: &str = "not enough memory";
 
 /// Why a state is not used any more.
 pub(crate) const SPENT: &str =
@@ -17,12 +16,18 @@ pub(crate) const SPENT: &str =
 
 const CATCHING: &str = r#"
 local spent = ...
-local pcall, xpcall, error, type = pcall, xpcall, error, type
+local pcall, xpcall, error = pcall, xpcall, error
+local type, typeof, select, tostring = type, typeof, select, tostring
 local create, resume = coroutine.create, coroutine.resume
 
--- Errors of functions from Rust are objects.
+-- Nothing in front of it and nothing behind.
+local NOT_ENOUGH = "not enough memory"
+
 local function look(failure)
-    if failure == "not enough memory" or type(failure) == "userdata" then spent(failure) end
+    if failure == NOT_ENOUGH or type(failure) == "userdata" then spent(failure) end
+end
+local function own(message)
+    return if message == NOT_ENOUGH then NOT_ENOUGH .. " (says the script)" else message
 end
 local function looked(ok, ...)
     if not ok then look((...)) end
@@ -33,14 +38,38 @@ local function unwrapped(ok, ...)
     look((...))
     error((...), 3)
 end
+-- Of an error in a handler, Luau says only that there was one.
+local function handled(ok, ...)
+    if ok then return ... end
+    look((...))
+    error((...), 0)
+end
 
 function _G.pcall(...) return looked(pcall(...)) end
 function _G.xpcall(f, handle, ...)
     if type(handle) ~= "function" then return xpcall(f, handle, ...) end
     return looked(xpcall(f, function(failure)
         look(failure)
-        return handle(failure)
+        return handled(pcall(handle, failure))
     end, ...))
+end
+function _G.error(message, level)
+    if level == nil then level = 1 end
+    -- One more is between it and its caller here.
+    if type(level) == "number" and level >= 1 then level += 1 end
+    error(own(message), level)
+end
+function _G.assert(...)
+    if (...) then return ... end
+    local _, message = ...
+    if select('#', ...) == 0 then
+        message = "missing argument #1"
+    elseif message == nil then
+        message = "assertion failed!"
+    elseif type(message) ~= "string" and type(message) ~= "number" then
+        message = `invalid argument #2 to 'assert' (string expected, got {typeof(message)})`
+    end
+    error(own(tostring(message)), 2)
 end
 function coroutine.resume(...) return looked(resume(...)) end
 function coroutine.wrap(f)
@@ -72,7 +101,6 @@ pub(crate) fn is_spent(error: &mlua::Error) -> bool {
     match error {
         mlua::Error::MemoryError(_) => true,
         mlua::Error::CallbackError { cause, .. } => is_spent(cause),
-        mlua::Error::RuntimeError(text) => text.lines().next() == Some(NOT_ENOUGH),
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use crate::control::Control;
 use crate::script::{Loaded, reload};
 
 /// How often, and when.
@@ -106,46 +107,56 @@ async fn keep(script: Weak<Loaded>) {
             continue;
         }
         match control.hit_limit() {
-            Some(limit) => rebuild(&script, &mut row, limit).await,
+            Some(limit) => rebuild(&script, &mut row, &control, limit).await,
             // The host stopped it, and may reload it.
-            None => exchanged.notified().await,
+            None => replaced(&script, &control).await,
         }
     }
 }
 
+/// Waits until another version than the one that has ended is in force: that one was exchanged may have been told of
+/// the one before it.
+async fn replaced(script: &Weak<Loaded>, ended: &Arc<Control>) {
+    while let Some(script) = script.upgrade() {
+        if !Arc::ptr_eq(&script.version().vm.control, ended) {
+            return;
+        }
+        let exchanged = Arc::clone(&script.exchanged);
+        // Its owner alone keeps it.
+        drop(script);
+        exchanged.notified().await;
+    }
+}
+
 /// Tries until another version is in force, or there were enough tries.
-async fn rebuild(script: &Weak<Loaded>, row: &mut Row, limit: &str) {
+async fn rebuild(script: &Weak<Loaded>, row: &mut Row, ended: &Arc<Control>, limit: &str) {
     loop {
-        let Some((rebuilds, exchanged)) = script
-            .upgrade()
-            .map(|script| (script.engine.rebuilds(), Arc::clone(&script.exchanged)))
-        else {
+        let Some(rebuilds) = script.upgrade().map(|script| script.engine.rebuilds()) else {
             return;
         };
         let wait = row.next(rebuilds);
         if let Some(wait) = wait {
             sleep(wait).await;
         }
-        let Some(script) = script.upgrade() else {
+        let Some(kept) = script.upgrade() else {
             return;
         };
-        if script.is_stopped.load(Ordering::Acquire) {
-            drop(script);
-            exchanged.notified().await;
-            return;
+        if kept.is_stopped.load(Ordering::Acquire) {
+            drop(kept);
+            return replaced(script, ended).await;
         }
         if wait.is_none() {
             let times = rebuilds.times;
-            script.engine.tell(
+            kept.engine.tell(
                 "script.reload",
-                json!({"script": script.name, "ok": false, "reason": limit, "error": format!("it was built anew {times} times in a row: it stays stopped until it is reloaded")}),
+                json!({"script": kept.name, "ok": false, "reason": limit, "error": format!("it was built anew {times} times in a row: it stays stopped until it is reloaded")}),
             );
-            drop(script);
-            exchanged.notified().await;
+            drop(kept);
+            replaced(script, ended).await;
             *row = Row::default();
             return;
         }
-        let tried = again(&script, limit).await;
+        let tried = again(&kept, limit).await;
         row.last = Some(Instant::now());
         if tried {
             return;
@@ -156,6 +167,10 @@ async fn rebuild(script: &Weak<Loaded>, row: &mut Row, limit: &str) {
 /// Builds it anew of the same source; `false`: it failed, and the old one stays.
 async fn again(script: &Arc<Loaded>, limit: &str) -> bool {
     let _one_at_a_time = script.reloading.lock().await;
+    if script.wanted().is_err() {
+        // What looks after it sees why.
+        return true;
+    }
     if script.version().vm.control.ended().is_none() {
         // Somebody reloaded it meanwhile.
         return true;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use hooks_runtime::hooked;
+use hooks_runtime::{hooked, inherit};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use crate::control::Control;
 use crate::engine::LuaEngine;
 use crate::error::ScriptError;
 use crate::rebuild::Keeper;
@@ -22,6 +24,7 @@ use crate::vm::Slot;
 pub struct Script(Arc<Loaded>);
 
 const STOPPED: &str = "the host stopped it";
+const DROPPED: &str = "it was dropped meanwhile";
 
 /// What a script is, for its owner and for who builds it anew.
 pub(crate) struct Loaded {
@@ -33,6 +36,8 @@ pub(crate) struct Loaded {
     current: Mutex<Arc<Version>>,
     /// Told when another one is.
     pub(crate) exchanged: Arc<Notify>,
+    /// The version that is to take over, while it runs.
+    staged: Mutex<Weak<Control>>,
     /// What it was made of.
     source: Mutex<Arc<str>>,
     /// What it was run with last; nothing: it never was.
@@ -76,6 +81,7 @@ impl Script {
             path,
             current: Mutex::new(Arc::new(version)),
             exchanged: Arc::default(),
+            staged: Mutex::default(),
             source: Mutex::new(source.into()),
             args: Mutex::default(),
             failed: Mutex::default(),
@@ -218,12 +224,12 @@ impl Script {
 impl Drop for Script {
     fn drop(&mut self) {
         let current = lock(&self.0.current);
-        self.0.is_gone.store(true, Ordering::Relaxed);
+        self.0.is_gone.store(true, Ordering::Release);
         let version = current.clone();
         drop(current);
         self.0.keeper.end();
-        let wrong = version.unload_now(self.0.engine.hook_time_limit());
-        self.0.complain(wrong);
+        self.0.stop_staged(DROPPED);
+        self.0.engine.unload(&version, &version.end());
     }
 }
 
@@ -248,10 +254,25 @@ impl Loaded {
         self.engine.tell("script.reload", told);
     }
 
-    /// Logs what went wrong when a version was unloaded.
-    fn complain(&self, wrong: Vec<String>) {
-        for what in wrong {
-            self.engine.warn(&self.name, what);
+    /// Unloads a version, also if nobody waits for it. Its state goes when its last call is done, which is here if there
+    /// is none.
+    async fn unload(&self, old: Arc<Version>) {
+        let (functions, engine) = (old.end(), self.engine.clone());
+        if functions.is_empty() {
+            return;
+        }
+        let unloads = move || engine.unload(&old, &functions);
+        let Ok(runtime) = Handle::try_current() else {
+            return unloads();
+        };
+        // Its state may be in use: that keeps a thread for the limit, which must not be one that drives futures.
+        let unloads = inherit(async move { unloads() });
+        let unloaded = runtime
+            .clone()
+            .spawn_blocking(move || runtime.block_on(unloads));
+        if let Err(error) = unloaded.await {
+            self.engine
+                .warn(&self.name, format!("Script.on_unload: {error}"));
         }
     }
 
@@ -283,6 +304,7 @@ impl Loaded {
         };
         let kept: Arc<str> = source.as_str().into();
         let new = self.engine.staged(&self.name, source, sources)?;
+        self.stage(&new)?;
         let args = lock(&self.args).clone();
         let result = match args {
             Some(args) => run(&self.name, args, &new).await?,
@@ -292,11 +314,42 @@ impl Loaded {
         let old = self.exchange(new)?;
         *lock(&self.source) = kept;
         let hooks = hooks_of_new.ids();
-        let wrong = old.unload(self.engine.hook_time_limit()).await;
-        self.complain(wrong);
-        // The state goes when its last call is done, which is here if there is none.
-        drop(old);
+        self.unload(old).await;
         Ok(Reloaded { hooks, result })
+    }
+
+    /// From now on the version is stopped with the script.
+    ///
+    /// # Errors
+    /// Nobody wants it any more.
+    fn stage(&self, new: &Version) -> Result<(), ScriptError> {
+        *lock(&self.staged) = Arc::downgrade(&new.vm.control);
+        // Who says so from here on finds it.
+        self.wanted()
+    }
+
+    /// Stops the version that is to take over, if there is one.
+    fn stop_staged(&self, why: &str) {
+        let staged = lock(&self.staged).upgrade();
+        if let Some(staged) = staged {
+            staged.stop(why);
+        }
+    }
+
+    /// # Errors
+    /// Its owner dropped or stopped it meanwhile.
+    pub(crate) fn wanted(&self) -> Result<(), ScriptError> {
+        let why = if self.is_gone.load(Ordering::Acquire) {
+            DROPPED
+        } else if self.is_stopped.load(Ordering::Acquire) {
+            "it was stopped meanwhile"
+        } else {
+            return Ok(());
+        };
+        Err(ScriptError::NotReloaded {
+            script: self.name.to_string(),
+            why: why.into(),
+        })
     }
 
     /// Puts a version in force; the one before.
@@ -305,7 +358,7 @@ impl Loaded {
         if self.is_gone.load(Ordering::Relaxed) {
             return Err(ScriptError::NotReloaded {
                 script: self.name.to_string(),
-                why: "it was dropped meanwhile".into(),
+                why: DROPPED.into(),
             });
         }
         new.take_over(&current)?;
@@ -367,11 +420,12 @@ pub struct ScriptStopper {
 }
 
 impl ScriptStopper {
-    /// Stops the script for good: the code under way fails at its next step, and its hooks fail from then on, until
-    /// it is reloaded.
+    /// Stops the script for good: the code under way fails at its next step, that of a reload too, and its hooks fail
+    /// from then on, until it is reloaded.
     pub fn stop(&self) {
         if let Some(script) = self.script.upgrade() {
             script.is_stopped.store(true, Ordering::Release);
+            script.stop_staged(STOPPED);
             script.version().vm.control.stop(STOPPED);
         }
     }

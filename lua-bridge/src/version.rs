@@ -77,41 +77,23 @@ impl Version {
         result.map_err(|error| self.vm.script_error(error))
     }
 
-    /// Ends its hooks and subscriptions, then has it do what it does last; what went wrong. Waits for its state without
-    /// blocking the thread.
-    pub(crate) async fn unload(&self, limit: Duration) -> Vec<String> {
-        let functions = self.end();
-        if functions.is_empty() {
-            return Vec::new();
-        }
-        let name = &*self.vm.name;
-        let run = || {
-            self.vm
-                .call(limit, Runs::Unload, |_| unload::run(name, &functions))
-        };
-        // Once the state is free, it is entered without a wait.
-        let ran = self.vm.step(None, |_| Ok(run()));
-        said(ran.await.and_then(|ran| ran))
+    /// Ends its hooks and subscriptions; what it still has to do.
+    pub(crate) fn end(&self) -> Vec<Slot> {
+        self.registrations.end();
+        self.subscriptions.end();
+        self.vm.unload.take()
     }
 
-    /// The same, on a thread that may be blocked, for no longer than the limit.
-    pub(crate) fn unload_now(&self, limit: Duration) -> Vec<String> {
-        let functions = self.end();
+    /// Has it do what it does last; what went wrong. Blocks the thread for its state, for no longer than the limit.
+    pub(crate) fn finish(&self, functions: &[Slot], limit: Duration) -> Vec<String> {
         if functions.is_empty() {
             return Vec::new();
         }
         let name = &*self.vm.name;
         let ran = self
             .vm
-            .call(limit, Runs::Unload, |_| unload::run(name, &functions));
+            .call(limit, Runs::Unload, |_| unload::run(name, functions));
         said(ran)
-    }
-
-    /// Ends its hooks and subscriptions; what it still has to do.
-    fn end(&self) -> Vec<Slot> {
-        self.registrations.end();
-        self.subscriptions.end();
-        self.vm.unload.take()
     }
 
     /// Takes the place of another version, which has no hooks and subscriptions after that.

@@ -10,6 +10,7 @@ use mlua::{Function, Lua, LuaString, Value};
 
 use crate::bind::Binder;
 use crate::control::{Control, Runs};
+use crate::convert::JsonLimits;
 use crate::error::{LuaError, ScriptError};
 use crate::gate::{Gate, Held};
 use crate::memory;
@@ -28,6 +29,8 @@ pub(crate) struct Vm {
     /// Makes its functions.
     pub(crate) bind: Binder,
     pub(crate) proxy: Proxy,
+    /// The longest string that goes from calls to the state or back, in bytes.
+    pub(crate) string_bytes: usize,
     interned: Mutex<Interned>,
     gate: Gate,
     /// How many coroutines of hooks there are, and may be.
@@ -89,6 +92,7 @@ impl Vm {
         watchdog::watch(&control).map_err(mlua::Error::external)?;
         let vm = Arc::new(Vm {
             proxy: Proxy::new(&lua, &bind)?,
+            string_bytes: JsonLimits::of(&lua).string_bytes,
             interned: Mutex::default(),
             _interrupt: interrupt,
             lua,

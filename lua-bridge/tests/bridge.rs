@@ -36,6 +36,8 @@ mod reload;
 mod rights;
 #[path = "bridge/round_trips.rs"]
 mod round_trips;
+#[path = "bridge/stopping.rs"]
+mod stopping;
 #[path = "bridge/surface.rs"]
 mod surface;
 #[path = "bridge/threads.rs"]

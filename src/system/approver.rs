@@ -1,23 +1,16 @@
 //! `[approver]` of a configuration: who answers `Ask`.
 
 use std::path::Path;
-use std::time::Duration;
 
-use hooks_runtime::{Approver as _, HookError, HookRegistry};
-use serde::Deserialize;
+use hooks_runtime::{HookError, HookRegistry};
 use toml::{Table, Value};
-
-use super::terminal::TerminalApprover;
-
-/// The longest patience, in seconds: a day.
-const MAX_PATIENCE_S: u64 = 24 * 60 * 60;
 
 /// Who answers `Ask`.
 ///
 /// ```toml
 /// [approver]
 /// kind = "terminal"         # at the terminal that the program was started from
-/// patience_s = 60           # how long to wait for an answer, in seconds up to a day; absent: five minutes
+/// patience_s = 60           # how long to wait for an answer, and the other options of `TerminalApprover`
 /// ```
 ///
 /// ```toml
@@ -31,12 +24,6 @@ pub struct ApproverEntry {
     /// `file:line:column`.
     pub(super) at: String,
     pub(super) table: Table,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Terminal {
-    patience_s: Option<u64>,
 }
 
 impl ApproverEntry {
@@ -57,43 +44,36 @@ impl ApproverEntry {
     }
 
     /// Makes it the approver of a registry.
+    #[cfg(feature = "builtin")]
     pub(super) fn install(&self, registry: &HookRegistry) -> Result<(), HookError> {
+        use hooks_builtin::{TerminalApprover, TokenApprover};
         let mut options = self.table.clone();
         let kind = options.remove("kind");
         match kind.as_ref().and_then(Value::as_str) {
             Some("terminal") => {
-                let approver: Terminal = self.read(options)?;
-                match approver.patience_s {
-                    None => registry.set_approver(TerminalApprover),
-                    Some(seconds @ 1..=MAX_PATIENCE_S) => {
-                        let patience = Duration::from_secs(seconds);
-                        registry.set_approver(TerminalApprover.with_patience(patience));
-                    }
-                    Some(_) => {
-                        let why = format!("`patience_s` must be 1 to {MAX_PATIENCE_S}");
-                        return Err(self.wrong(why));
-                    }
-                }
-                Ok(())
+                let approver: TerminalApprover = self.read(options)?;
+                registry.set_approver(approver.open().map_err(|error| self.failed(&error))?);
             }
-            Some("token") => self.install_token(options, registry),
-            _ => Err(self.wrong("write `kind = \"terminal\"` or `kind = \"token\"`")),
+            Some("token") => {
+                let approver: TokenApprover = self.read(options)?;
+                registry.set_approver(approver.open().map_err(|error| self.failed(&error))?);
+            }
+            _ => return Err(self.wrong("write `kind = \"terminal\"` or `kind = \"token\"`")),
         }
-    }
-
-    #[cfg(feature = "builtin")]
-    fn install_token(&self, options: Table, registry: &HookRegistry) -> Result<(), HookError> {
-        let approver: hooks_builtin::TokenApprover = self.read(options)?;
-        let approver = approver.open();
-        registry.set_approver(approver.map_err(|error| self.wrong(error.to_string()))?);
         Ok(())
     }
 
     #[cfg(not(feature = "builtin"))]
-    fn install_token(&self, _: Table, _: &HookRegistry) -> Result<(), HookError> {
-        Err(self.wrong("tokens need the feature `builtin` of the crate `hookpoint`"))
+    pub(super) fn install(&self, _: &HookRegistry) -> Result<(), HookError> {
+        Err(self.wrong("approvers need the feature `builtin` of the crate `hookpoint`"))
     }
 
+    #[cfg(feature = "builtin")]
+    fn failed(&self, error: &hooks_builtin::ApprovalError) -> HookError {
+        self.wrong(error.to_string())
+    }
+
+    #[cfg(feature = "builtin")]
     fn read<T: serde::de::DeserializeOwned>(&self, options: Table) -> Result<T, HookError> {
         let read = Value::Table(options).try_into();
         read.map_err(|error: toml::de::Error| self.wrong(error.message().replace('\n', " ")))

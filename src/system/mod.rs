@@ -7,7 +7,6 @@ mod config;
 #[cfg(feature = "builtin")]
 mod entries;
 mod scripts;
-mod terminal;
 
 pub use approver::ApproverEntry;
 pub use builder::{HookSystem, HookSystemBuilder};
@@ -17,4 +16,3 @@ pub use entries::{HookEntry, Problem};
 pub use scripts::ScriptEntry;
 #[cfg(feature = "lua")]
 pub(crate) use scripts::with_builtins;
-pub use terminal::TerminalApprover;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hookpoint::test::registry;
-use hookpoint::{HookRefusal, HookRegistry, HookResult, HookScope, Reach, Vote, hooked};
+use hookpoint::{HookRefusal, HookRegistry, HookResult, HookScope, Phase, Reach, Vote, hooked};
 
 #[hooked(point = "scopes.site")]
 fn site(n: u32) -> Result<u32, HookRefusal> {
@@ -60,6 +60,25 @@ fn isolated_registries_do_not_see_each_other_on_parallel_threads() {
         assert_eq!(thread.join().unwrap(), calls as usize);
     }
     assert!(site(0).is_ok(), "outside of all of them nobody listens");
+}
+
+#[test]
+fn a_site_says_in_which_phases_hooks_of_this_scope_would_be_asked() {
+    let kit = registry();
+    let _entered = kit.enter();
+    let mine = |site: &&&hookpoint::HookSite| site.info().point == "scopes.site";
+    let site = hookpoint::sites().iter().copied().find(|site| mine(&site));
+    let site = site.expect("it is in the catalogue");
+    assert!(!site.asks(Phase::Pre) && !site.asks(Phase::Post));
+    let layer = HookScope::layer();
+    let post = layer.registry().on("post").point("scopes.site").post();
+    let _g = post.guard(|_| Ok(Vote::Pass)).unwrap();
+    assert!(
+        !site.asks(Phase::Post),
+        "the layer's hooks are not asked here"
+    );
+    let _inside = layer.enter();
+    assert!(site.asks(Phase::Post) && !site.asks(Phase::Pre));
 }
 
 #[test]

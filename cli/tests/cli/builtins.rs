@@ -290,6 +290,12 @@ async fn a_script_needs_the_rights_of_what_it_places() {
     );
     let schema = format!("Builtin.schema{{ points = 'builtins.*', result_file = '{at}/s.json' }}");
     std::fs::write(folder.path().join("s.json"), "{}").expect("a file");
+    let records = |keep: u32| {
+        format!("Builtin.records{{ points = 'builtins.*', path = '{at}/r.jsonl', keep = {keep} }}")
+    };
+    let (one, rotating) = (records(0), records(2));
+    let file = |end: &str| format!("fs:write:{at}/r.jsonl{end}");
+    let (record, aside, older) = (file(""), file(".1"), file(".2"));
     let written = format!("fs:write:{at}/a.log");
     let (dumped, read, beneath) = (
         format!("fs:write:{at}/d"),
@@ -324,6 +330,11 @@ async fn a_script_needs_the_rights_of_what_it_places() {
             &audit,
             Some("hook:builtins.*:guard"),
         ),
+        (&["standard", &record], &one, None),
+        (&["standard", &record], &rotating, Some(&aside)),
+        (&["standard", &record, &aside], &rotating, Some(&older)),
+        (&["standard", &record, &aside, &older], &rotating, None),
+        (&["standard", &beneath], &rotating, None),
         (&["standard"], &dumps, Some(&dumped)),
         (&["standard", "fs:write:*"], &dumps, None),
         (&["standard", "fs:write:*"], &schema, Some(&read)),

@@ -4,7 +4,10 @@ mod channel;
 mod error;
 mod folder;
 mod kept;
+mod patience;
+mod redacted;
 mod template;
+mod terminal;
 mod time;
 mod token;
 
@@ -22,6 +25,7 @@ pub use error::ApprovalError;
 pub use folder::ApprovalFolder;
 pub use kept::{ApprovalState, KeptRequest};
 use template::Template;
+pub use terminal::TerminalApprover;
 pub use token::TokenApprover;
 
 /// Asks before calls go on: each is refused unless the approver of the registry allows it

@@ -133,7 +133,8 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         // Links are not followed, and whoever puts a pipe there keeps nobody waiting.
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = flags.bits().cast_signed();
         options.mode(0o600).custom_flags(flags);
     }
     options

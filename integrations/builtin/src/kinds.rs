@@ -218,7 +218,15 @@ mod tests {
             ),
             (
                 "records",
-                json!({"path": "r.jsonl"}),
+                json!({"path": "r.jsonl", "keep": 2}),
+                Needs::nothing()
+                    .write("r.jsonl")
+                    .write("r.jsonl.1")
+                    .write("r.jsonl.2"),
+            ),
+            (
+                "records",
+                json!({"path": "r.jsonl", "keep": 0}),
                 Needs::nothing().write("r.jsonl"),
             ),
             ("debugging", json!({}), Needs::nothing()),

@@ -50,7 +50,7 @@ mod waiting;
 pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
 pub use approval::{
     ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
-    Question, Questions, TokenApprover,
+    Question, Questions, TerminalApprover, TokenApprover,
 };
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;

@@ -63,6 +63,9 @@ impl Default for RecordsHook {
     }
 }
 
+/// How many files may be put aside.
+const MOST_KEPT: u32 = 1000;
+
 impl RecordsHook {
     /// Records in that file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
@@ -120,7 +123,7 @@ impl RecordsHook {
                 "max_file_bytes",
                 "must be at least 4096",
             ),
-            (self.keep > 1000, "keep", "must be at most 1000"),
+            (self.keep > MOST_KEPT, "keep", "must be at most 1000"),
             (self.max_age_ms == 0, "max_age_ms", "must be at least 1"),
             (self.capacity == 0, "capacity", "must be at least 1"),
         ];
@@ -144,7 +147,8 @@ impl BuiltinHook for RecordsHook {
     const REPLAY: Replay = Replay::Watches;
 
     fn needs(&self) -> Needs {
-        Needs::nothing().write(&self.path)
+        let aside = (1..=self.keep.min(MOST_KEPT)).map(|number| files::aside(&self.path, number));
+        aside.fold(Needs::nothing().write(&self.path), Needs::write)
     }
 
     fn prepare(self, at: &Placement) -> Result<Vec<PreparedHook>, BuiltinError> {

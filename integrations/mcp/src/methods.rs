@@ -6,6 +6,10 @@ use std::fmt;
 pub(crate) const CALL_TOOL: &str = "tools/call";
 /// The method whose answer is the list of tools.
 pub(crate) const LIST_TOOLS: &str = "tools/list";
+/// The method that tells how a task stands.
+pub(crate) const TASK: &str = "tasks/get";
+/// The method whose answer is the result of a task.
+pub(crate) const TASK_RESULT: &str = "tasks/result";
 /// The first request of a session.
 pub(crate) const INITIALIZE: &str = "initialize";
 /// The notification that an answer is not wanted any more.

@@ -9,6 +9,7 @@ mod related;
 mod requests;
 mod tools;
 mod turn;
+mod within;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -220,6 +221,8 @@ impl Session {
         if rejected.is_response && from == Party::Server {
             return;
         }
+        // The answer to the one that is under way must stay the only one under its id.
+        let id = id.filter(|id| !self.peer(from).flights.is_under_way(id));
         self.answer(from, id, Answer::from(rejected), Extra::new(), None)
             .await;
     }
@@ -282,8 +285,13 @@ impl Session {
             _ => None,
         };
         let to = self.peer(from.other());
+        let known_as = cancelled.as_ref().map(|id| to.asked.known_as(id));
         // What hooks still decide about was never passed on, and needs not be cancelled there.
-        if cancelled.as_ref().is_none_or(|id| to.asked.is_waiting(id)) {
+        if known_as != Some(None) {
+            let params = match known_as.flatten() {
+                Some(id) if Some(&id) != cancelled.as_ref() => renamed(params, &id),
+                _ => params,
+            };
             let method = method.to_owned();
             let message = Message::Notification(Call {
                 method,
@@ -316,7 +324,11 @@ impl Session {
 
     fn note_client(&self, params: Option<&JsonText>) {
         let value = params.map(JsonText::value);
-        let can = |value: &Value| value.pointer("/capabilities/elicitation").is_some();
+        // Forms are what every client shows that does not say that it only opens addresses.
+        let can = |value: &Value| match value.pointer("/capabilities/elicitation") {
+            Some(Value::Object(kinds)) => kinds.contains_key("form") || !kinds.contains_key("url"),
+            _ => false,
+        };
         self.elicits
             .store(value.as_ref().is_some_and(can), Ordering::Relaxed);
     }
@@ -408,6 +420,14 @@ impl Peer {
         };
         (peer, writer)
     }
+}
+
+/// The parameters of a cancellation, with the id under which the request was passed on.
+fn renamed(params: Option<JsonText>, id: &Id) -> Option<JsonText> {
+    let params = params?;
+    let mut value = params.value();
+    value["requestId"] = id.to_value();
+    Some(params.changed_to(&value))
 }
 
 /// Waits until whoever has the turn gives it up: that is when the other end is dropped.

@@ -38,7 +38,7 @@ pub(super) const FUNCTIONS: &[Function] = functions! {
     "Builtin.logging"("options": "BuiltinOptions") -> "HookHandle", "One line of the log of the program for each call. The options of the kind `logging`. Needs `hook:<point>:<role>`.";
     "Builtin.metrics"("options": "BuiltinOptions") -> "HookHandle", "Counts and times calls. The options of the kind `metrics`. Needs `hook:<point>:<role>`.";
     "Builtin.rate_limit"("options": "BuiltinOptions") -> "HookHandle", "Lets so many calls pass in a time; others are refused, or wait. The options of the kind `rate_limit`. Needs `hook:<point>:<role>`.";
-    "Builtin.records"("options": "BuiltinOptions") -> "HookHandle", "Writes the record of each call to a file. The options of the kind `records`. Needs `hook:<point>:<role>`. Needs `fs:write:<path>`.";
+    "Builtin.records"("options": "BuiltinOptions") -> "HookHandle", "Writes the record of each call to a file. The options of the kind `records`. Needs `hook:<point>:<role>`. Needs `fs:write:<path>`, and that for each `<path>.<number>` that is kept.";
     "Builtin.redaction"("options": "BuiltinOptions") -> "HookHandle", "Replaces secrets and personal data in arguments, results and streams. The options of the kind `redaction`. Needs `hook:<point>:<role>`.";
     "Builtin.retry"("options": "BuiltinOptions") -> "HookHandle", "Runs what failed again. The options of the kind `retry`. Needs `hook:<point>:<role>`.";
     "Builtin.schema"("options": "BuiltinOptions") -> "HookHandle", "Refuses arguments and results that are not what a JSON Schema says. The options of the kind `schema`. Needs `hook:<point>:<role>`. Needs `fs:read:<path>` for each file that is named.";

@@ -63,6 +63,18 @@ impl Held {
         Ok(true)
     }
 
+    /// Whether it is a value of the state.
+    pub(super) fn is_lua(&self) -> bool {
+        matches!(self.now, Now::Lua(_))
+    }
+
+    /// Drops the value of the state, if it is one.
+    pub(super) fn forget(&mut self) {
+        if self.is_lua() {
+            self.now = Now::Same;
+        }
+    }
+
     fn changed(self) -> Option<Json> {
         match self.now {
             Now::Changed(json) => Some(json),

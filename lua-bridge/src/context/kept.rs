@@ -71,18 +71,17 @@ impl<'c, 'g> Seen<'c, 'g> {
         kept: Kept,
     ) -> Self {
         let held = kept.held();
-        Seen {
-            args: RefCell::new(held.args),
-            result: RefCell::new(held.result),
-            ..Seen::new(vm, call, role, Some(deadline))
-        }
+        let mut seen = Seen::new(vm, call, role, Some(deadline));
+        seen.args = RefCell::new(held.args);
+        seen.result = RefCell::new(held.result);
+        seen
     }
 
     /// Up to [`Seen::again`].
     pub(crate) fn keep(self, vm: &Arc<Vm>) -> Kept {
-        let args = self.args.into_inner().into_iter();
+        let args = self.args.take().into_iter();
         let args = args.map(|(at, held)| (at, KeptValue::of(vm, held)));
-        let result = self.result.into_inner();
+        let result = self.result.take();
         Kept {
             args: args.collect(),
             result: result.map(|held| KeptValue::of(vm, held)),

@@ -24,6 +24,9 @@ use hooks_runtime::point::suggest;
 /// | `agent`, `workflow` | agents and workflows of its own |
 /// | `approval` | questions to whoever approves, with `Approval.request` |
 ///
+/// A path is looked at when a hook is registered: grant folders that only the program itself can write to, where nobody
+/// can make a link afterwards.
+///
 /// ```
 /// use hooks_lua::Capability;
 /// let guards: Capability = "hook:tool.*:guard".parse().unwrap();

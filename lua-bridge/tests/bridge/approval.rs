@@ -2,7 +2,7 @@
 
 use hooks_lua::{Rights, ScriptError};
 use hooks_runtime::test::{Scripted, TestRegistry, registry};
-use hooks_runtime::{HookResult, Vote};
+use hooks_runtime::{HookMetadata, HookResult, Phase, PreparedHook, Vote};
 use serde_json::{Value, json};
 
 use crate::kit::{block_on, engine};
@@ -86,16 +86,71 @@ fn hooks_see_the_question_and_may_refuse_it() {
 fn a_question_that_was_not_asked_is_no_approval() {
     let registry = registry();
     registry.script_approvals([Scripted::Allow]);
-    // It takes the question away from the guard that asks it.
     let _intercept = registry
         .intercept("swaps", "approval.request", |cx| {
-            *cx.arg_mut::<u64>("number")? += 1_000_000;
+            *cx.arg_mut::<String>("question")? = "Have a coffee?".to_owned();
             Ok(HookResult::Continue)
         })
         .unwrap();
-    let error = ran(&registry, Rights::standard(), ASKS).unwrap_err();
-    assert!(error.to_string().contains("nobody was asked"), "{error}");
+    let refused = answer(&registry, ASKS);
+    assert_eq!(refused["approved"], false, "{refused}");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("the question was changed"), "{reason}");
     assert!(registry.approval_requests().is_empty());
+}
+
+#[test]
+fn an_edit_of_the_question_is_no_approval() {
+    let registry = registry();
+    let edited = ("question".to_owned(), json!("Have a coffee?"));
+    registry.script_approvals([Scripted::Edit(vec![edited]), Scripted::Allow]);
+    let refused = answer(&registry, ASKS);
+    assert_eq!(refused["approved"], false, "{refused}");
+    assert_eq!(registry.approval_requests().len(), 1);
+}
+
+/// Hooks can't make one question stand for another: which one a guard asks is no argument.
+#[test]
+fn a_number_in_the_arguments_leads_nowhere() {
+    let registry = registry();
+    registry.script_approvals([Scripted::Allow]);
+    let _intercept = registry
+        .intercept("counts", "approval.request", |cx| {
+            cx.set_arg_json("number", json!(1))?;
+            Ok(HookResult::Continue)
+        })
+        .unwrap();
+    let refused = answer(&registry, ASKS);
+    assert_eq!(refused["approved"], false, "{refused}");
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.contains("no argument `number`"), "{reason}");
+}
+
+#[test]
+fn what_comes_back_is_what_whoever_approved_was_shown() {
+    let registry = registry();
+    registry.script_approvals([Scripted::Allow]);
+    let _before = registry
+        .intercept("adds", "approval.request", |cx| {
+            cx.set_arg_json("details", json!({"version": "1.4", "by": "hook"}))?;
+            Ok(HookResult::Continue)
+        })
+        .unwrap();
+    let after = HookMetadata::new("swaps").point("approval.request");
+    let _after = registry
+        .replace(
+            &[],
+            vec![PreparedHook::intercept(after.phase(Phase::Post), |cx| {
+                cx.set_result_json(json!({"version": "6.6"}))?;
+                Ok(HookResult::Continue)
+            })],
+        )
+        .unwrap();
+    let details = json!({"version": "1.4", "by": "hook"});
+    let approved = answer(&registry, ASKS);
+    assert_eq!(approved, json!({"approved": true, "details": details}));
+    let asked = registry.approval_requests();
+    assert!(asked[0].args.contains(&("details", details)));
 }
 
 #[test]

@@ -199,3 +199,72 @@ fn what_a_script_makes_of_its_globals_is_its_own_affair() {
     .ok();
     assert!(ran.refusal().ends_with("done"), "{}", ran.refusal());
 }
+
+/// What a hook has seen of a call goes in the gate of its state, however the hook ends: a build with debug assertions
+/// panics if it does not, which is another failure than the one that is expected here.
+#[test]
+fn what_was_seen_of_a_call_goes_with_the_hook() {
+    for (options, body, expected) in [
+        (
+            "role = 'guard'",
+            "local _ = ctx.args.order error('boom')",
+            "boom",
+        ),
+        (
+            "role = 'guard'",
+            "ctx.args.order.count = 3",
+            "can't be changed by a guard",
+        ),
+        (
+            "role = 'guard'",
+            "local _ = ctx.args.order return 5",
+            "which is no answer",
+        ),
+        (
+            "role = 'intercept'",
+            "local _ = ctx.args.order return 'x'",
+            "which is no answer",
+        ),
+        (
+            "role = 'intercept'",
+            "ctx.args.order.note = print",
+            "has no JSON form",
+        ),
+        (
+            "role = 'intercept'",
+            "ctx.args.order = {} error('boom')",
+            "boom",
+        ),
+        (
+            "phase = 'post'",
+            "local _ = ctx.result error('boom')",
+            "boom",
+        ),
+        (
+            "phase = 'post'",
+            "ctx.result = {1, x = 2}",
+            "both positions",
+        ),
+        ("args = {'order'}", "error(ctx.item)", "tea"),
+        ("args = {'order'}", "ctx.count = print", "has no JSON form"),
+        (
+            "when = function(ctx) error(ctx.args.order.item) end",
+            "",
+            "tea",
+        ),
+        (
+            "when = function(ctx) return ctx.args.order end",
+            "",
+            "has to return true or false, and gave a table",
+        ),
+        (
+            "when = function(ctx) return ctx.args.order.item == 'tea' end",
+            "return Result.cancel('no tea')",
+            "no tea",
+        ),
+    ] {
+        let code = format!("Hook.register('shop.buy', function(ctx) {body} end, {{{options}}})");
+        let refusal = run(&code).ok().refusal();
+        assert!(refusal.contains(expected), "{options}: {body}: {refusal}");
+    }
+}

@@ -90,9 +90,41 @@ const GREEDY: &[(&str, State)] = &[
         "pcall(pcall, coroutine.wrap(function() local t = {} for i = 1, 1e9 do t[i] = {i} end end))",
         Ended,
     ),
+    // Where a failure is looked at.
+    (
+        "xpcall(error, function() local t = {} for i = 1, 1e9 do t[i] = {i} end end)",
+        Ended,
+    ),
+    (
+        "coroutine.wrap(xpcall)(error, function() return string.rep('x', 1000000000) end)",
+        Ended,
+    ),
+    (
+        "xpcall(xpcall, function() end, error, function() return table.create(60000000, 1) end)",
+        Ended,
+    ),
     // Only words.
     (
         "local _, said = pcall(error, 'a tool: not enough memory') error(said)",
+        Stays,
+    ),
+    ("error('not enough memory', 0)", Stays),
+    ("error('not enough memory', 100)", Stays),
+    (
+        "local _, said = pcall(error, 'not enough memory', 0) error(said, 0)",
+        Stays,
+    ),
+    (
+        "local _, said = pcall(assert, false, 'not enough memory') assert(not said, said)",
+        Stays,
+    ),
+    (
+        "local _, said = pcall(coroutine.wrap(assert), false, 'not enough memory') error(said)",
+        Stays,
+    ),
+    ("coroutine.wrap(error)('not enough memory')", Stays),
+    (
+        "xpcall(error, function(said) error(said, 0) end, 'not enough memory', 0) error('x')",
         Stays,
     ),
     (
@@ -407,6 +439,32 @@ fn the_bounded_functions_of_the_library_do_the_same() {
         let error = run_with(hostile_engine(), code).error();
         assert!(error.starts_with(said), "{error}");
     }
+}
+
+#[test]
+fn what_a_script_raises_is_said_as_ever() {
+    let code = "
+        local function said(...) return select(2, pcall(...)) end
+        local function raise(...) error(...) end
+        assert(said(raise, 'x') == 'shop.lua:3: x', said(raise, 'x'))
+        assert(said(function() raise('x', 2) end) == 'shop.lua:5: x')
+        assert(said(function()
+            raise('x', 3)
+        end) == 'x')
+        assert(said(raise, 'x', 0) == 'x' and said(raise) == nil and said(error) == nil)
+        local object = {}
+        assert(said(raise, object) == object and said(raise, object, 2) == object)
+        assert(said(function() assert(false) end) == 'shop.lua:12: assertion failed!')
+        assert(said(function() assert(nil, 'no') end) == 'shop.lua:13: no')
+        assert(said(function() assert(nil, 7) end) == 'shop.lua:14: 7')
+        assert(said(assert, false, 'no') == 'no')
+        assert(said(assert) == \"missing argument #1\", said(assert))
+        assert(said(assert, false, {}):find(\"string expected, got table\"))
+        assert(select('#', assert(1, nil, 3)) == 3 and select(3, assert(1, 2, 3)) == 3)
+        local ok, why = pcall(raise, 'not enough memory', 0)
+        assert(why == 'not enough memory (says the script)', why)
+        assert(said(raise, 'not enough memory') == 'shop.lua:3: not enough memory (says the script)')";
+    run_with(hostile_engine(), code).ok();
 }
 
 #[test]

@@ -178,3 +178,27 @@ fn threads_that_share_a_script_get_their_own_values() {
         }
     });
 }
+
+#[test]
+fn a_text_has_the_length_that_any_string_may_have() {
+    let bought = |body: &str, text: &str| {
+        let engine = engine().json_string_bytes(2_000);
+        let code = format!("Hook.register('shop.label', {body})");
+        labelled(&run_with(engine, &code).ok(), text)
+    };
+    let assigns =
+        |bytes: usize| format!("function(ctx) ctx.args.text = string.rep('x', {bytes}) end");
+    let reads = "function(ctx) assert(#ctx.args.text == 2000) end";
+    let takes = "function(text) assert(#text == 2000) end, {args = {'text'}}";
+    let (fits, longer) = ("y".repeat(2_000), "y".repeat(2_001));
+    assert_eq!(bought(&assigns(2_000), "").unwrap()[0], "x".repeat(2_000));
+    for body in [reads, takes] {
+        bought(body, &fits).unwrap();
+    }
+    for (body, text) in [(&*assigns(2_001), ""), (reads, &longer), (takes, &longer)] {
+        let refused = bought(body, text).unwrap_err().to_string();
+        let why = "a string of 2001 bytes is over the limit of 2000";
+        assert!(refused.contains(why), "{body}: {refused}");
+        assert!(refused.contains("shop.lua:1"), "{body}: {refused}");
+    }
+}

@@ -286,3 +286,38 @@ async fn one_that_is_dropped_while_it_is_built_anew_leaves_nothing() {
         assert_eq!(event.json().unwrap()["ok"], false);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_is_hit_at_once_counts_in_the_row() {
+    let bus = EventBus::new();
+    let mut told = bus.subscribe("script.reload").stream().unwrap();
+    // Of the old state, which can't do what it does last, it is told when the new one is there, and nobody has seen
+    // that yet.
+    let trapped = Arc::new(AtomicU32::new(0));
+    let counted = trapped.clone();
+    let traps = move |line: &hooks_lua::LogLine| {
+        let is_refused = || buy("corner", order("trap")).is_err();
+        if line.message.contains("Script.on_unload") && is_refused() {
+            counted.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let engine = limited(&bus).log(traps).rebuild(1, BACKOFF, CALM).build();
+    let registry = registry();
+    let code = format!("{GUARD} Script.on_unload(function() end)");
+    let script = engine.load_source("shop.lua", &code).unwrap();
+    let ran = registry.wrap(script.execute_with(vec![json!("no ")])).await;
+    ran.unwrap();
+    {
+        let _entered = registry.enter();
+        buy("corner", order("trap")).unwrap_err();
+    }
+    for ok in [true, false] {
+        let event = told.recv().await.unwrap();
+        let event = event.event().unwrap().json().unwrap().clone();
+        assert_eq!(event["ok"], ok, "{event}");
+    }
+    assert_eq!(trapped.load(Ordering::SeqCst), 1);
+    let more = tokio::time::timeout(CALM / 2, told.recv()).await;
+    assert!(more.is_err(), "{more:?}");
+    assert!(script.stopped().is_some(), "it stays stopped");
+}

@@ -1,11 +1,13 @@
 //! `Script.on_unload`: what a script does last.
 
+use std::io::Write;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hooks_events::EventBus;
 use hooks_lua::{LuaEngineBuilder, Script};
-use hooks_runtime::test::TestRegistry;
+use hooks_runtime::test::{TestRegistry, registry};
 
 use crate::kit::{Printed, Ran, block_on, engine, order, run, run_with};
 
@@ -140,4 +142,122 @@ fn what_it_takes_is_a_function_and_not_too_many() {
         error.ends_with("100 functions are the most; call several in one"),
         "{error}"
     );
+}
+
+/// Tells of each line, and writes a line `stays` only when it may go on: a script that prints it stays in its state.
+struct Holds {
+    tells: Sender<String>,
+    goes_on: Receiver<()>,
+}
+
+impl Write for Holds {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let line = String::from_utf8_lossy(bytes).trim().to_owned();
+        let stays = line == "stays";
+        self.tells.send(line).map_err(std::io::Error::other)?;
+        if stays {
+            self.goes_on.recv().map_err(std::io::Error::other)?;
+        }
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A script with something to do last, whose state is in use until `goes_on` is told so.
+struct InUse {
+    runtime: tokio::runtime::Runtime,
+    registry: Arc<TestRegistry>,
+    script: Arc<Script>,
+    said: Receiver<String>,
+    goes_on: Sender<()>,
+    log: Log,
+}
+
+/// Longer than anything here takes, if it ends at all.
+const LONG: Duration = Duration::from_secs(30);
+
+fn in_use(limit: Duration) -> InUse {
+    let (tells, said) = channel();
+    let (goes_on, waits) = channel();
+    let log = Log::default();
+    let to = log.clone();
+    let engine = engine().hook_time_limit(limit).output(Holds {
+        tells,
+        goes_on: waits,
+    });
+    let engine = engine.log(move |line| to.lock().unwrap().push(line.message.clone()));
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).enable_all().build().unwrap();
+    let registry = Arc::new(registry());
+    let code = "Script.on_unload(function() print('goes') end)";
+    let script = Arc::new(engine.build().load_source("shop.lua", code).unwrap());
+    runtime.block_on(registry.wrap(script.execute())).unwrap();
+    let user = script.clone();
+    runtime.spawn(async move { user.evaluate("shop.lua", "print('stays')").await });
+    assert_eq!(said.recv_timeout(LONG).as_deref(), Ok("stays"));
+    InUse {
+        runtime,
+        registry,
+        script,
+        said,
+        goes_on,
+        log,
+    }
+}
+
+const NEW: &str = "Hook.register('shop.buy', function() end, {name = 'new'})";
+
+#[test]
+fn a_reload_waits_for_the_old_state_for_the_time_of_a_hook() {
+    let InUse {
+        runtime,
+        registry,
+        script,
+        goes_on,
+        log,
+        said,
+    } = in_use(Duration::from_millis(50));
+    let (ended, end) = channel();
+    runtime.spawn(async move {
+        let reloaded = registry.wrap(script.reload_source(NEW)).await;
+        ended.send(reloaded).unwrap();
+    });
+    let reloaded = end.recv_timeout(LONG);
+    goes_on.send(()).unwrap();
+    let reloaded = reloaded.expect("it does not wait for ever").unwrap();
+    assert_eq!(reloaded.hooks, ["new"]);
+    let log = log.lock().unwrap();
+    assert!(
+        log.len() == 1 && log[0].contains("in use by another call for 50ms"),
+        "{log:?}"
+    );
+    assert!(said.try_recv().is_err());
+}
+
+#[test]
+fn it_runs_also_if_nobody_waits_for_the_reload() {
+    let InUse {
+        runtime,
+        registry,
+        script,
+        goes_on,
+        log,
+        said,
+    } = in_use(LONG);
+    let (reloaded, within) = (script.clone(), registry.clone());
+    let reload = async move { within.wrap(reloaded.reload_source(NEW)).await.map(|_| ()) };
+    let reload = runtime.spawn(reload);
+    let begun = Instant::now();
+    while registry.list().is_empty() {
+        assert!(begun.elapsed() < LONG, "the new version took over");
+        std::thread::yield_now();
+    }
+    reload.abort();
+    assert!(runtime.block_on(reload).unwrap_err().is_cancelled());
+    goes_on.send(()).unwrap();
+    assert_eq!(said.recv_timeout(LONG).as_deref(), Ok("goes"));
+    drop(runtime);
+    assert!(log.lock().unwrap().is_empty());
 }

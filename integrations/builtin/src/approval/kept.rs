@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::redacted::Redacted;
 use crate::keys::{canonical, maybe, text};
 use crate::redaction::WrittenForm;
 
@@ -89,10 +90,14 @@ impl KeptRequest {
         (token, digest): (String, String),
         (asked_at, expires_at): (Timestamp, Timestamp),
     ) -> Self {
-        let name = |name: &Option<Box<str>>| name.as_deref().map(|name| written.text(name));
-        let question =
-            |(hook, question): &(Box<str>, Box<str>)| (written.text(hook), written.text(question));
-        let args = (request.args.iter()).map(|(name, value)| ((*name).to_owned(), value.clone()));
+        let Redacted {
+            component,
+            principal,
+            plan,
+            planned,
+            args,
+            questions,
+        } = Redacted::new(request, written);
         KeptRequest {
             version: VERSION,
             token,
@@ -102,16 +107,12 @@ impl KeptRequest {
             decided_at: None,
             point: request.point.to_owned(),
             site: request.site.to_owned(),
-            component: name(&request.component),
-            principal: name(&request.principal),
-            // The key of a cache may be made of arguments; the digest covers it.
-            plan: match request.plan.split_once(' ') {
-                Some(("cache", _key)) => "cache".to_owned(),
-                _ => written.text(&request.plan),
-            },
-            planned: request.planned.clone().map(|value| written.value(value)),
-            args: written.fields(args),
-            questions: request.questions.iter().map(question).collect(),
+            component,
+            principal,
+            plan,
+            planned,
+            args,
+            questions,
             digest,
         }
     }

@@ -14,13 +14,11 @@ use serde::Deserialize;
 use super::error::ApprovalError;
 use super::folder::ApprovalFolder;
 use super::kept::{ApprovalState, KeptRequest, digest};
+use super::redacted::{KIND, written_form};
 use super::time::Time;
 use crate::error::BuiltinError;
 use crate::files;
-use crate::redaction::{Rules, SECRET_KEYS, Wanted, WrittenForm, redaction_words};
-
-/// What this is called in errors.
-const KIND: &str = "approver";
+use crate::redaction::{SECRET_KEYS, WrittenForm, redaction_words};
 
 /// Keeps questions in a folder until a person decides, also when this program has ended.
 ///
@@ -239,16 +237,14 @@ impl Options {
         if !(1..=10_000).contains(&self.max_pending) {
             bad("max_pending", "must be 1 to 10000")?;
         }
-        let rules = Rules::new(&Wanted {
-            kind: KIND,
-            patterns: &self.patterns,
-            regexes: &self.regexes,
-            keys: &self.keys,
-            replacement: "[redacted:{name}]",
-        })?;
         Ok(Opened {
             folder: ApprovalFolder::open_with(&self.folder, time, true)?,
-            written: WrittenForm::new(rules, self.max_value_bytes),
+            written: written_form(
+                &self.patterns,
+                &self.regexes,
+                &self.keys,
+                self.max_value_bytes,
+            )?,
         })
     }
 }

@@ -97,13 +97,18 @@ impl Files {
     }
 
     fn number(&self, number: u32) -> PathBuf {
-        if number == 0 {
-            return self.path.clone();
+        match number {
+            0 => self.path.clone(),
+            number => aside(&self.path, number),
         }
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
     }
+}
+
+/// Where a file that was put aside is; the youngest is 1.
+pub(super) fn aside(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    name.into()
 }
 
 impl Drop for Files {

@@ -3,6 +3,8 @@
 mod channel;
 mod durable;
 mod hostile;
+#[cfg(unix)]
+mod terminal;
 mod together;
 
 use std::path::Path;

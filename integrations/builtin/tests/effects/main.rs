@@ -9,6 +9,8 @@ mod debugging;
 mod kit;
 mod logging;
 mod metrics;
+#[cfg(unix)]
+mod pty;
 mod rate_limit;
 mod records;
 mod redaction;

@@ -107,6 +107,15 @@ impl Asked {
         asker.map(|asker| asker.id.clone())
     }
 
+    /// The id under which a request of the asking party is under way.
+    pub(super) fn known_as(&self, asker: &Id) -> Option<Id> {
+        let state = self.state();
+        let is_asker = |entry: &Entry| entry.asker.as_ref().is_some_and(|of| of.id == *asker);
+        let mut waiting = state.waiting.iter();
+        let found = waiting.find(|(_, entry)| is_asker(entry));
+        found.map(|(id, _)| id.clone())
+    }
+
     /// The asking party's own id of the request whose progress is told under `token`.
     pub(super) fn asker_by_token(&self, token: &Id) -> Option<Id> {
         let state = self.state();

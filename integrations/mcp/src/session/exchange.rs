@@ -12,6 +12,7 @@ use super::Session;
 use super::asked::{Asker, NotAsked, Waiting};
 use super::related::progress_token;
 use super::turn::TurnPlace;
+use super::within::{AS_A_TASK, bad, has_result_of_task, is_task};
 use crate::json::JsonText;
 use crate::message::{Answer, Call, Extra, Id, Message};
 use crate::methods::{CALL_TOOL, CANCELLED, INITIALIZE, LIST_TOOLS, Party};
@@ -69,14 +70,22 @@ impl Exchange {
         server: &str,
         params: Value,
     ) -> Result<Reply, CallError> {
-        match (method, self.from) {
-            (CALL_TOOL, Party::Client) => self.call_tool(params).await,
-            (LIST_TOOLS, Party::Client) => {
-                let reply = self.pass_value(method, params).await?;
-                self.discovered(reply).await
-            }
-            _ => self.pass_value(method, params).await,
+        if self.from == Party::Server {
+            return self.pass_value(method, params).await;
         }
+        let mut reply = match method {
+            CALL_TOOL => self.call_tool(params).await?,
+            LIST_TOOLS => {
+                let reply = self.pass_value(method, params).await?;
+                self.discovered(reply).await?
+            }
+            _ => self.pass_value(method, params).await?,
+        };
+        if has_result_of_task(method, &reply.value) && self.session.points.ask_about_results() {
+            return Err(bad(AS_A_TASK));
+        }
+        self.session.decide_inputs(&mut reply.value).await?;
+        Ok(reply)
     }
 
     /// A call of a tool, as the request has it after `mcp.request`.
@@ -100,6 +109,9 @@ impl Exchange {
                 return Err(CallError::BadParams(why));
             }
         };
+        if rest.contains_key("task") && self.session.points.ask_about_results() {
+            return Err(CallError::BadParams(AS_A_TASK));
+        }
         let definition = self.session.tools.definition(&tool);
         let server = &*self.session.options.server;
         self.session
@@ -129,13 +141,19 @@ impl Exchange {
         if !(had_none && params.as_object().is_some_and(Map::is_empty)) {
             whole.insert("arguments".to_owned(), params);
         }
-        self.pass_value(CALL_TOOL, Value::Object(whole)).await
+        let reply = self.pass_value(CALL_TOOL, Value::Object(whole)).await?;
+        if is_task(&reply.value) && self.session.points.ask_about_results() {
+            return Err(bad(AS_A_TASK));
+        }
+        Ok(reply)
     }
 
     /// Asks about each tool of a list: those that hooks refuse are not in it.
     async fn discovered(&self, mut reply: Reply) -> Result<Reply, CallError> {
-        let Some(Value::Array(tools)) = reply.value.get_mut("tools") else {
-            return Ok(reply);
+        let tools = match reply.value.get_mut("tools") {
+            None => return Ok(reply),
+            Some(Value::Array(tools)) => tools,
+            Some(_) => return Err(bad("`tools` must be a list")),
         };
         let server = &*self.session.options.server;
         let mut kept = Vec::with_capacity(tools.len());

@@ -76,6 +76,11 @@ impl Flights {
         })
     }
 
+    /// Whether a request with that id is not answered yet.
+    pub(super) fn is_under_way(&self, id: &Id) -> bool {
+        self.all().contains_key(id)
+    }
+
     /// Ends the request with that id, if it is under way.
     pub(super) fn cancel(&self, id: &Id) {
         if let Some(flight) = self.all().get(id) {

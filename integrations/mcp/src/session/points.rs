@@ -1,8 +1,8 @@
 //! Whether somebody listens: what nobody looks at is passed on without being read as a value.
 
-use hooks_runtime::{HookSite, sites};
+use hooks_runtime::{HookSite, Phase, sites};
 
-use crate::methods::{CALL_TOOL, LIST_TOOLS};
+use crate::methods::{CALL_TOOL, LIST_TOOLS, TASK, TASK_RESULT};
 
 /// The sites of this crate.
 pub(super) struct Points {
@@ -34,10 +34,17 @@ impl Points {
     pub(super) fn are_idle(&self, method: &str) -> bool {
         idle(&self.request)
             && match method {
+                TASK_RESULT | TASK => idle(&self.call),
                 CALL_TOOL => idle(&self.call) && idle(&self.discover),
                 LIST_TOOLS => idle(&self.discover),
                 _ => true,
             }
+    }
+
+    /// Whether hooks would be asked about what a tool returns. A site that is not found counts as one where they
+    /// would.
+    pub(super) fn ask_about_results(&self) -> bool {
+        self.call.is_empty() || self.call.iter().any(|site| site.asks(Phase::Post))
     }
 
     pub(super) fn notifications_are_idle(&self) -> bool {

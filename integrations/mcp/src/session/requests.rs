@@ -13,10 +13,11 @@ use tokio::task::unconstrained;
 use super::exchange::Exchange;
 use super::flights::{End, Flight, NotTaken};
 use super::turn::{Before, Passing, TurnPlace};
+use super::within::{AS_A_TASK, bad, has_result_of_task};
 use super::{CURRENT, Session};
 use crate::json::JsonText;
 use crate::message::{Answer, Call, Extra, Id};
-use crate::methods::Party;
+use crate::methods::{Party, TASK};
 use crate::refused::CallError;
 
 impl Session {
@@ -150,6 +151,13 @@ impl Session {
         if !self.passes(from, &method, from.notifications()) {
             return;
         }
+        let params = match self.decide_task(from, &method, params).await {
+            Ok(params) => params,
+            Err(error) => {
+                tracing::warn!(%from, method, %error, "a notification is not passed on");
+                return;
+            }
+        };
         let decided = if self.points.notifications_are_idle() {
             self.pass_notification(from, &method, params, extra, related)
                 .await
@@ -165,8 +173,30 @@ impl Session {
         }
     }
 
+    /// What a notification about a task has in it is decided where it would be if it were asked for.
+    async fn decide_task(
+        &self,
+        from: Party,
+        method: &str,
+        params: Option<JsonText>,
+    ) -> Result<Option<JsonText>, CallError> {
+        let Some(text) = params.as_ref().filter(|_| {
+            from == Party::Server
+                && method.starts_with("notifications/tasks")
+                && !self.points.are_idle(TASK)
+        }) else {
+            return Ok(params);
+        };
+        let mut value = text.value();
+        if has_result_of_task(method, &value) && self.points.ask_about_results() {
+            return Err(bad(AS_A_TASK));
+        }
+        self.decide_inputs(&mut value).await?;
+        Ok(Some(text.changed_to(&value)))
+    }
+
     /// Whether the method is known, or others pass too.
-    fn passes(&self, from: Party, method: &str, known: &[&str]) -> bool {
+    pub(super) fn passes(&self, from: Party, method: &str, known: &[&str]) -> bool {
         if known.contains(&method) {
             return true;
         }

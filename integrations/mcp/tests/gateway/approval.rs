@@ -80,12 +80,14 @@ async fn the_user_of_the_client_decides() {
 
 #[tokio::test]
 async fn a_client_that_cannot_ask_leaves_it_to_the_fallback() {
-    let mut rig = Rig::new(ask_before_writes);
-    initialize(&mut rig, json!({"sampling": {}})).await;
-    let answer = rig.refused_call(1, "write", json!({})).await;
-    let text = answer["result"]["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("nobody is there"), "{text}");
-    rig.leave().await;
+    for capabilities in [json!({"sampling": {}}), json!({"elicitation": {"url": {}}})] {
+        let mut rig = Rig::new(ask_before_writes);
+        initialize(&mut rig, capabilities).await;
+        let answer = rig.refused_call(1, "write", json!({})).await;
+        let text = answer["result"]["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("nobody is there"), "{text}");
+        rig.leave().await;
+    }
 }
 
 #[tokio::test]

@@ -204,6 +204,23 @@ async fn a_retry_is_another_request() {
         rig.client.read().await,
         json!({"jsonrpc": "2.0", "id": 1, "result": {"content": []}})
     );
+    // The server is told under the id that it knows.
+    rig.client
+        .ask(2, "tools/call", json!({"name": "flaky"}))
+        .await;
+    let first = rig.server.read().await;
+    rig.server
+        .say(json!({"jsonrpc": "2.0", "id": first["id"], "error": {"code": -1, "message": "busy"}}))
+        .await;
+    let second = rig.server.read().await;
+    rig.client
+        .tell(
+            "notifications/cancelled",
+            json!({"requestId": 2, "reason": "enough"}),
+        )
+        .await;
+    let cancelled = json!({"requestId": second["id"], "reason": "enough"});
+    assert_eq!(rig.server.read().await["params"], cancelled);
     rig.leave().await;
 }
 

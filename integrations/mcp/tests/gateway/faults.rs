@@ -107,6 +107,10 @@ async fn what_is_no_message_is_not_passed_on_and_whoever_waits_is_told() {
     rig.client.ask(9, "ping", json!({})).await;
     assert_eq!(rig.server.read().await["id"], 9);
     assert_eq!(rig.client.read().await["id"], Value::Null);
+    rig.client
+        .line(r#"{"jsonrpc":"2.0","id":9,"method":"ping","params":{"a":1,"a":2}}"#)
+        .await;
+    assert_eq!(rig.client.read().await["id"], Value::Null);
     rig.server.answer(9, json!({})).await;
     rig.server.answer(9, json!({})).await;
     assert_eq!(rig.client.read().await["id"], 9);

@@ -7,3 +7,4 @@ mod kit;
 mod order;
 mod protocol;
 mod transparent;
+mod within;

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{asking, reason};
 use crate::kit::{echo, isolated, with_fake_clock};
 
-async fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+pub(super) async fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
     std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
