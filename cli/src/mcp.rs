@@ -1,5 +1,6 @@
 //! `hookpoint mcp`
 
+mod asked;
 mod files;
 mod policy;
 mod sides;
@@ -102,7 +103,7 @@ pub(crate) async fn run(args: Args) -> Done {
 
 async fn run_server(args: Serve) -> Done {
     args.policy.log()?;
-    let in_force = args.policy.enforce(false).await?;
+    let in_force = args.policy.enforce(false, true).await?;
     let tools = Tools::confined_to(&args.root)?;
     let done = tokio::select! {
         done = ToolServer::new(tools.0).serve_stdio() => done,
@@ -115,7 +116,8 @@ async fn run_server(args: Serve) -> Done {
 
 async fn run_gateway(args: Args) -> Done {
     args.policy.log()?;
-    let in_force = args.policy.enforce(true).await?;
+    let on_stdio = args.sides.listen.is_none();
+    let in_force = args.policy.enforce(true, on_stdio).await?;
     let mut options = GatewayOptions::default();
     options.server = args.name.clone().unwrap_or_else(|| args.sides.name());
     options.strict = args.strict || in_force.has_closed_points();

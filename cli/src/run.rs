@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookpoint::builtin::TerminalApprover;
 use hookpoint::events::store::Retention;
 use hookpoint::events::{Event, EventBus, HookEventSystem};
 use hookpoint::lua::{CapabilityError, LuaEngine, Rights, Script, ScriptError};
@@ -36,12 +37,24 @@ pub(crate) struct Args {
     /// Print no report.
     #[arg(long, conflicts_with = "json")]
     no_report: bool,
+    /// Who is asked by hooks that ask: a person at the terminal, if there is one, or nobody.
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = Who::Terminal)]
+    approve: Who,
     /// Go on after the last script, and reload scripts when one of their files changes, until Ctrl-C or SIGTERM.
     #[arg(long)]
     watch: bool,
     /// One value of the table `Env` of the scripts; may be repeated.
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     env: Vec<(String, String)>,
+}
+
+/// Who may be asked.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Who {
+    /// Whoever sits at the terminal.
+    Terminal,
+    /// Nobody: what would be asked is refused.
+    None,
 }
 
 /// What scripts may do.
@@ -111,6 +124,11 @@ pub(crate) async fn run(args: Args) -> Done {
     let rights = args.allowed.rights()?;
     let registry = HookRegistry::global();
     own_hooks(&registry)?;
+    let terminal = TerminalApprover::new();
+    // Without one the question itself is why a call is refused.
+    if matches!(args.approve, Who::Terminal) && terminal.available().is_ok() {
+        registry.set_approver(terminal);
+    }
     let report = Arc::new(Report::default());
     registry.add_sink(report.clone());
     let bus = EventBus::builder().keep(Retention::default()).build();

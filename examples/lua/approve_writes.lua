@@ -1,4 +1,4 @@
--- Some calls need a person. Nobody is there to be asked in this run, and a question that nobody answers is a refusal.
+-- Some calls need a person. Without a terminal nobody can be asked, and a question that nobody answers is a refusal.
 --
 --     hookpoint run examples/lua/approve_writes.lua
 

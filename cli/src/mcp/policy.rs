@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hookpoint::HookSystem;
 use hookpoint::lua::Script;
-use hookpoint::mcp::ElicitationApprover;
 use hookpoint::report::Report;
 use hookpoint::system::Config;
-use hookpoint::{Approval, ApprovalRequest, HookSystem};
 use tracing::Level;
 
+use super::asked::{self, Who};
 use super::{files, level};
 
 #[derive(clap::Args)]
@@ -28,6 +28,10 @@ pub(super) struct Policy {
     /// Use policies that the server could write.
     #[arg(long)]
     allow_writable_policy: bool,
+    /// Who is asked where the configuration has no [approver]: the user of the client, else a person at the terminal.
+    /// Whoever is not listed is not asked.
+    #[arg(long, value_enum, value_name = "WHO", value_delimiter = ',')]
+    approve: Vec<Who>,
     /// Reload scripts when their files change, and built-in hooks when the configuration does. What cannot be
     /// loaded leaves the old one in force.
     #[arg(long)]
@@ -65,11 +69,20 @@ impl Policy {
     ///
     /// # Errors
     /// Something that was asked for is not there, wrong, or could be written by the server.
-    pub(super) async fn enforce(&self, is_gateway: bool) -> Result<InForce, Failure> {
+    pub(super) async fn enforce(
+        &self,
+        is_gateway: bool,
+        on_stdio: bool,
+    ) -> Result<InForce, Failure> {
         let config = match &self.config {
             Some(path) => Some(Config::read(path)?),
             None => None,
         };
+        if !self.approve.is_empty() && config.as_ref().is_some_and(|it| it.approver.is_some()) {
+            return Err(
+                "--approve: the configuration has an [approver]; leave one of them out".into(),
+            );
+        }
         let checks = is_gateway && !self.allow_writable_policy;
         if checks {
             let named = self.policies.iter().chain(&self.config);
@@ -94,7 +107,7 @@ impl Policy {
                 allowed => builder.script_allowed(policy, allowed)?,
             };
         }
-        let builder = builder.default_approver(ElicitationApprover::or(nobody));
+        let builder = asked::install(builder, &self.approve, on_stdio);
         let report = self.report.then(|| {
             let report = Arc::new(Report::default());
             builder.registry().add_sink(report.clone());
@@ -177,17 +190,6 @@ impl InForce {
         // Required hooks stay to the end: their guards have nothing to do.
         std::mem::forget(self.system);
     }
-}
-
-fn nobody(request: &ApprovalRequest) -> Approval {
-    let asked = request
-        .questions
-        .first()
-        .map(|(_, question)| question.as_ref());
-    let asked = asked.unwrap_or_default();
-    request.deny(format!(
-        "{asked} Nobody can be asked: the client has no elicitation, and the configuration no [approver]"
-    ))
 }
 
 /// Looks at the configuration once a second.

@@ -1,12 +1,16 @@
 //! `hookpoint mcp`, in front of real servers, over real pipes.
 
 mod http;
+mod terminal;
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
 
 use serde_json::{Value, json};
+
+use crate::built_example;
 
 const COMMAND: &str = env!("CARGO_BIN_EXE_hookpoint");
 
@@ -18,16 +22,7 @@ fn example(name: &str) -> PathBuf {
 
 /// The example `notes` of the crate `hooks-mcp`: a server on `rmcp`.
 fn notes() -> PathBuf {
-    let mut path = std::env::current_exe().expect("a test has a program");
-    path.pop();
-    path.pop();
-    path.push("examples/notes");
-    assert!(
-        path.is_file(),
-        "there is no {}: cargo build --workspace --examples",
-        path.display()
-    );
-    path
+    built_example("notes")
 }
 
 /// The command, started by a client.
@@ -40,7 +35,14 @@ struct Session {
 
 impl Session {
     fn start(folder: &Path, options: &[&str], server: &[&str]) -> Session {
-        let mut child = Command::new(COMMAND)
+        let mut command = Command::new(COMMAND);
+        // Tests that are run at a terminal are not asked there.
+        command.process_group(0);
+        Session::of(command, folder, options, server)
+    }
+
+    fn of(mut command: Command, folder: &Path, options: &[&str], server: &[&str]) -> Session {
+        let mut child = command
             .arg("mcp")
             .args(options)
             .arg("--")
@@ -65,13 +67,17 @@ impl Session {
     fn with_policy(folder: &Path, options: &[&str], capabilities: Value) -> Session {
         let options = [options, &["--allow-writable-policy"]].concat();
         let server = notes().display().to_string();
-        let mut session = Session::start(folder, &options, &[&server]);
+        Session::start(folder, &options, &[&server]).initialized(capabilities)
+    }
+
+    /// The same, when both sides have said who they are.
+    fn initialized(mut self, capabilities: Value) -> Session {
         let info = json!({"name": "test", "version": "1"});
         let begin = json!({"protocolVersion": "2025-06-18", "capabilities": capabilities, "clientInfo": info});
-        let begun = session.ask("initialize", begin);
+        let begun = self.ask("initialize", begin);
         assert!(begun["result"]["serverInfo"].is_object(), "{begun}");
-        session.say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
-        session
+        self.say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        self
     }
 
     fn say(&mut self, message: Value) {

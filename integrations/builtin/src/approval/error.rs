@@ -37,6 +37,12 @@ pub enum ApprovalError {
         /// How many there may be.
         max: usize,
     },
+    /// Nobody can be asked at the terminal.
+    #[error("{why}")]
+    Terminal {
+        /// Why not.
+        why: Box<str>,
+    },
     /// An option has a value that it cannot have.
     #[error(transparent)]
     Option(#[from] BuiltinError),

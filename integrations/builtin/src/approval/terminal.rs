@@ -139,12 +139,18 @@ impl TerminalApprover {
         Ok(self)
     }
 
-    /// Whether somebody could be asked now: there is a terminal, and no other program has it.
-    pub fn is_present(&self) -> bool {
+    /// Whether somebody could be asked now.
+    ///
+    /// # Errors
+    /// [`ApprovalError::Terminal`]: there is no terminal, or another program has it.
+    pub fn available(&self) -> Result<(), ApprovalError> {
         #[cfg(unix)]
-        return device::Device::open(&self.options.device).is_ok();
+        let found = device::Device::open(&self.options.device).map(drop);
         #[cfg(not(unix))]
-        false
+        let found = Err(Unanswered::NoTerminal);
+        found.map_err(|why| ApprovalError::Terminal {
+            why: why.to_string().into(),
+        })
     }
 
     fn opened(&self) -> Result<&Opened, BuiltinError> {

@@ -101,6 +101,12 @@ async fn no_answer_is_a_no_that_says_why() {
     }
     let mut pty = Pty::new();
     let (_registry, scope, _asks) = asked_at(&pty);
+    assert!(
+        TerminalApprover::new()
+            .device(&pty.path)
+            .available()
+            .is_ok()
+    );
     let said = call(&scope, "tea");
     pty.until(PROMPT);
     let line = pty.hang_up();
@@ -123,7 +129,8 @@ async fn where_nobody_can_answer_the_call_is_refused_at_once() {
         let (registry, scope) = isolated();
         let _asks = asking(&registry, "Say it?");
         let approver = TerminalApprover::new().device(&path);
-        assert!(!approver.is_present());
+        let error = approver.available().unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
         registry.set_approver(approver);
         let said = reason(scope.wrap(echo("tea".into())).await);
         assert!(said.contains(why), "{}: {said}", path.display());
