@@ -52,6 +52,8 @@ pub use approval::{
     ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
     Question, Questions, TerminalApprover, TokenApprover,
 };
+#[cfg(feature = "webhook")]
+pub use approval::WebhookApprover;
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use cost::{
