@@ -68,6 +68,6 @@ pub use registry::{
     PreparedHook, RecordedArg, RecordedCall, RecordedRefusal, Rehearsal, Replayed, SiteReport,
     Target, Verification, hooks,
 };
-pub use scope::{Halted, HookScope, inherit, spawn};
+pub use scope::{Halted, HookScope, InSameScope, SameScope, inherit, spawn};
 pub use sink::{Signal, Sink, Wants};
 pub use site::{HookSite, SiteInfo};

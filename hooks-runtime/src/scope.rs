@@ -421,6 +421,68 @@ pub fn inherit<F: Future>(future: F) -> Inherited<F> {
     }
 }
 
+/// The scope that is entered where this is made, with its run, for what is done there later and elsewhere: handlers of
+/// events, timers.
+///
+/// Unlike [`inherit`] it is not about the current call, which may be over by then: calls in the scope are made from where
+/// they are made.
+///
+/// ```
+/// use hooks_runtime::{HookScope, HookRegistry, SameScope, hooks};
+///
+/// # #[cfg(feature = "test")] {
+/// let registry = HookRegistry::new();
+/// let scope = HookScope::isolated(&registry);
+/// let same = {
+///     let _entered = scope.enter();
+///     SameScope::here()
+/// };
+/// let later = same.wrap(async { hooks() });
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// assert!(runtime.block_on(later) == registry);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct SameScope(Option<Arc<Link>>);
+
+impl SameScope {
+    /// The scope of the place where it is called; outside of scopes, that is none.
+    pub fn here() -> Self {
+        SameScope(ambient::link())
+    }
+
+    /// Runs a future in the scope instead of the one that polls it, on whatever threads that is.
+    pub fn wrap<F: Future>(&self, future: F) -> InSameScope<F> {
+        InSameScope {
+            link: self.0.clone(),
+            future: Some(Box::pin(future)),
+        }
+    }
+}
+
+/// See [`SameScope::wrap`].
+pub struct InSameScope<F> {
+    link: Option<Arc<Link>>,
+    /// Taken out to be dropped in the scope: what it drops may make hooked calls.
+    future: Option<Pin<Box<F>>>,
+}
+
+impl<F: Future> Future for InSameScope<F> {
+    type Output = F::Output;
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let _entered = ambient::enter_link(self.link.clone());
+        let future = self.future.as_mut().expect("taken only on drop");
+        future.as_mut().poll(cx)
+    }
+}
+
+impl<F> Drop for InSameScope<F> {
+    fn drop(&mut self) {
+        let _entered = ambient::enter_link(self.link.clone());
+        drop(self.future.take());
+    }
+}
+
 /// `tokio::spawn` of [`inherit`]: halting a run reaches spawned work too.
 ///
 /// # Panics

@@ -155,8 +155,7 @@ fn ask(lua: &Lua, given: Value) -> ApiResult<Table> {
     const WHAT: &str = "Result.ask";
     let question = match given {
         Value::Table(table) => Options::new(WHAT, &table, &["question"])?.name("question")?,
-        given => String::from_lua(given, lua)
-            .map_err(|error| ApiError::Said(format!("{WHAT}: {error}")))?,
+        given => String::from_lua(given, lua).map_err(|error| ApiError::of(WHAT, error))?,
     };
     if question.trim().is_empty() {
         return Err(format!("{WHAT}: the question is empty; somebody reads it").into());

@@ -9,6 +9,7 @@ use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 
 use crate::control::Runs;
 use crate::host::HostError;
+use crate::memory;
 use crate::run::Waiting;
 use crate::vm::Vm;
 
@@ -47,9 +48,21 @@ pub(crate) enum ApiError {
     Lua(mlua::Error),
 }
 
+impl ApiError {
+    /// What is wrong with what `what` was given.
+    pub(crate) fn of(what: &str, error: mlua::Error) -> Self {
+        match memory::is_spent(&error) {
+            true => ApiError::Lua(error),
+            false => ApiError::Said(format!("{what}: {error}")),
+        }
+    }
+}
+
 impl From<mlua::Error> for ApiError {
     fn from(error: mlua::Error) -> Self {
         match error {
+            // Not words, which a script could pass over.
+            spent if memory::is_spent(&spent) => ApiError::Lua(spent),
             mlua::Error::BadArgument { .. } | mlua::Error::FromLuaConversionError { .. } => {
                 ApiError::Said(error.to_string())
             }
@@ -145,7 +158,7 @@ impl Binder {
         let name = name.into();
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let result = A::from_lua_multi(args, lua)
-                .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                .map_err(|error| ApiError::of(&name, error))
                 .and_then(|args| f(lua, args));
             outcome(lua, result)
         })?;
@@ -161,8 +174,7 @@ impl Binder {
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let begun = may_wait(lua, name)
                 .and_then(|()| {
-                    A::from_lua_multi(args, lua)
-                        .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                    A::from_lua_multi(args, lua).map_err(|error| ApiError::of(name, error))
                 })
                 .and_then(|args| f(lua, args));
             let begun = begun.and_then(|future| {
@@ -185,7 +197,7 @@ impl Binder {
         let function = self.lua.create_function(move |lua, args: MultiValue| {
             let can_wait = may_wait(lua, name).is_ok();
             let answer = A::from_lua_multi(args, lua)
-                .map_err(|error| ApiError::Said(format!("{name}: {error}")))
+                .map_err(|error| ApiError::of(name, error))
                 .and_then(|args| f(lua, args, can_wait))
                 .and_then(|answer| match answer {
                     Answer::Now(value) => Ok((false, value)),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use hooks_events::{Delivery, Event, EventBus, EventHandler, HandlerError};
-use hooks_runtime::async_trait;
+use hooks_runtime::{SameScope, async_trait};
 use mlua::{Function, Value};
 use serde_json::{Map, Value as Json, json};
 
@@ -19,6 +19,8 @@ pub(crate) struct LuaHandler {
     function: Slot,
     limit: Duration,
     place: String,
+    /// Where the script subscribed: there are its hooks, and those of its calls.
+    scope: SameScope,
 }
 
 impl LuaHandler {
@@ -35,17 +37,15 @@ impl LuaHandler {
             function: vm.keep(Value::Function(function)),
             limit,
             place,
+            scope: SameScope::here(),
         }
     }
-}
 
-#[async_trait]
-impl EventHandler for LuaHandler {
-    async fn handle(&self, event: Arc<Event>) -> Result<(), HandlerError> {
+    async fn run(&self, event: &Event) -> Result<(), HandlerError> {
         let Some(vm) = self.vm.upgrade() else {
             return Err(format!("{}: the script was unloaded", self.place).into());
         };
-        let seen = event_json(&event)?;
+        let seen = event_json(event)?;
         let allowance = Allowance::Each(self.limit);
         let done = drive(&vm, &self.function, vec![seen], allowance).await;
         if !event.is_request() {
@@ -55,13 +55,21 @@ impl EventHandler for LuaHandler {
         match done {
             // Nothing is no answer: another subscription may have one.
             Ok(Json::Null) => {}
-            Ok(answer) => self.bus.reply(&event, answer)?,
+            Ok(answer) => self.bus.reply(event, answer)?,
             Err(error) => {
-                self.bus.reply_error(&event, &error.to_string())?;
+                self.bus.reply_error(event, &error.to_string())?;
                 return Err(error.into());
             }
         }
         Ok(())
+    }
+}
+
+#[async_trait]
+impl EventHandler for LuaHandler {
+    async fn handle(&self, event: Arc<Event>) -> Result<(), HandlerError> {
+        // The bus calls it from a task of its own, which is in none.
+        self.scope.wrap(self.run(&event)).await
     }
 }
 

@@ -100,7 +100,92 @@ pub(crate) fn install(lua: &Lua) -> mlua::Result<()> {
 pub(crate) fn is_spent(error: &mlua::Error) -> bool {
     match error {
         mlua::Error::MemoryError(_) => true,
-        mlua::Error::CallbackError { cause, .. } => is_spent(cause),
+        mlua::Error::CallbackError { cause, .. }
+        | mlua::Error::BadArgument { cause, .. }
+        | mlua::Error::WithContext { cause, .. } => is_spent(cause),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use mlua::{Error, FromLua, Value};
+
+    use super::*;
+    use crate::bind::{Answer, Binder};
+    use crate::sandbox;
+
+    /// An argument that there is no memory for.
+    struct Huge;
+
+    impl FromLua for Huge {
+        fn from_lua(_: Value, _: &Lua) -> mlua::Result<Self> {
+            Err(Error::MemoryError("not enough memory".into()))
+        }
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_ends_the_state_however_deep_it_is_wrapped() {
+        let spent = || {
+            Arc::new(Error::MemoryError(
+                "not enough memory\nstack traceback:".into(),
+            ))
+        };
+        let bad = |cause| Error::BadArgument {
+            to: None,
+            pos: 1,
+            name: None,
+            cause,
+        };
+        let context = |cause| Error::WithContext {
+            context: "in a test".into(),
+            cause,
+        };
+        let callback = |cause| Error::CallbackError {
+            traceback: String::new(),
+            cause,
+        };
+        assert!(is_spent(&bad(spent())) && is_spent(&context(spent())));
+        assert!(is_spent(&callback(Arc::new(bad(Arc::new(context(
+            spent()
+        )))))));
+        assert!(!is_spent(&callback(Arc::new(Error::runtime(
+            "not enough memory"
+        )))));
+    }
+
+    /// Calls a function of the API, and catches what it raises.
+    fn ended(make: fn(&Binder) -> mlua::Result<mlua::Function>) -> bool {
+        let lua = sandbox::open(16 << 20).unwrap();
+        let bind = Binder::new(&lua).unwrap();
+        let function = make(&bind).unwrap();
+        let vm = Vm::new(lua, bind, "test".into(), 1).unwrap();
+        vm.add_driven(vm.lua.current_thread().to_pointer() as usize);
+        let called = vm.step_now(Duration::from_secs(20), |lua| {
+            let pcall: mlua::Function = lua.globals().get("pcall")?;
+            pcall.call::<(bool, Value)>((function, 1))
+        });
+        assert!(called.is_err() || matches!(called, Ok((false, _))));
+        vm.control.hit_limit() == Some(SPENT)
+    }
+
+    #[test]
+    fn what_there_is_no_memory_for_is_no_wrong_argument() {
+        assert!(ended(|bind| bind.function("test", |_, _: Huge| Ok(()))));
+        assert!(ended(
+            |bind| bind.waiting("test", |_, _: Huge| Err("not begun".into()))
+        ));
+        assert!(ended(
+            |bind| bind.either("test", |_, _: Huge, _| Ok(Answer::Now(Value::Nil)))
+        ));
+        assert!(!ended(|bind| bind.function("test", |_, _: String| Err::<
+            (),
+            _,
+        >(
+            "wrong".into()
+        ))));
     }
 }

@@ -9,6 +9,7 @@ use mlua::{Function, Lua};
 
 use crate::bind::{ApiError, ApiResult, Binder, CHUNK};
 use crate::error::LuaError;
+use crate::memory;
 use crate::source::Sources;
 
 const FORM: &str =
@@ -121,11 +122,12 @@ fn compile(lua: &Lua, sources: &Sources, path: &Path) -> ApiResult<Function> {
         admit(&name, source).map_err(|error| ApiError::Said(format!("require: {error}")))?;
     let chunk = lua.load(source).set_name(format!("@{name}"));
     let function = chunk.set_mode(ChunkMode::Text).into_function();
-    function.map_err(|error| {
-        ApiError::Said(format!(
+    function.map_err(|error| match memory::is_spent(&error) {
+        true => ApiError::Lua(error),
+        false => ApiError::Said(format!(
             "require: syntax error at {}",
             LuaError::of(&name, &error)
-        ))
+        )),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::allowance::Allowance;
 use crate::convert;
 use crate::error::LuaError;
 use crate::host::BoxFuture;
+use crate::memory;
 use crate::vm::{Slot, Vm};
 
 /// What a function of the API waits for: the value for the script, made in the state once it is known.
@@ -113,9 +114,16 @@ impl Work for Called {
         };
         Ok(match driven.resume(values)? {
             Step::Wait(place, future) => Step::Wait(place, future),
-            Step::Done(value) => Step::Done(convert::to_json(lua, &value).map_err(|error| {
-                mlua::Error::RuntimeError(format!("the value that it returned: {error}"))
-            })?),
+            Step::Done(value) => {
+                Step::Done(convert::to_json(lua, &value).map_err(
+                    |error| match memory::is_spent(&error) {
+                        true => error,
+                        false => {
+                            mlua::Error::runtime(format!("the value that it returned: {error}"))
+                        }
+                    },
+                )?)
+            }
         })
     }
 }

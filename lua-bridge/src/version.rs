@@ -10,6 +10,7 @@ use crate::allowance::Allowance;
 use crate::bind::Methods;
 use crate::control::Runs;
 use crate::error::{LuaError, ScriptError};
+use crate::memory;
 use crate::registrations::Registrations;
 use crate::run::drive;
 use crate::source::Sources;
@@ -59,7 +60,10 @@ impl Version {
         let compiled = self.vm.step(None, |lua| {
             let chunk = lua.load(source).set_name(format!("@{name}"));
             let function = chunk.set_mode(ChunkMode::Text).into_function();
-            Ok(function.map(|function| self.vm.keep(mlua::Value::Function(function))))
+            match function {
+                Err(error) if memory::is_spent(&error) => Err(error),
+                function => Ok(function.map(|code| self.vm.keep(mlua::Value::Function(code)))),
+            }
         });
         let compiled = compiled
             .await

@@ -127,7 +127,7 @@ impl Vm {
         self.sweep();
         self.usable()?;
         let limited = self.control.limit(limit, runs);
-        let result = f(&self.lua);
+        let result = self.run(f);
         drop(limited);
         self.settle(result)
     }
@@ -173,12 +173,18 @@ impl Vm {
             };
             Poll::Ready(self.usable().and_then(|()| {
                 let limited = limit.map(|limit| self.control.limit(limit, Runs::Coroutine));
-                let result = f(&self.lua);
+                let result = self.run(f);
                 drop(limited);
                 self.settle(result)
             }))
         })
         .await
+    }
+
+    /// Runs Lua code, in the gate. If code of this state made a call that led here, `ctx` is not about what it was about
+    /// there.
+    fn run<R>(&self, f: impl FnOnce(&Lua) -> mlua::Result<R>) -> mlua::Result<R> {
+        self.proxy.stage.aside(|| f(&self.lua))
     }
 
     fn usable(&self) -> Result<(), LuaError> {

@@ -159,24 +159,6 @@ fn lua(plan: &Plan) -> Result<Vec<Measured>, HookError> {
     let engine = LuaEngine::builder().events(bus.clone()).build();
     let _hooks = run(&runtime, &engine, &HOOKS.replace("TURNS", TURNS))?;
     let _handler = run(&runtime, &engine, HANDLER)?;
-    if let Ok(which) = std::env::var("PROBE") {
-        let mut sum = 0u64;
-        let f = bare("");
-        let t = std::time::Instant::now();
-        for i in 0..5_000_000u64 {
-            match which.as_str() {
-                "positional" => sum += positional(i, 2, "label").is_ok() as u64,
-                "proxy" => sum += proxy(i, 2, "label").is_ok() as u64,
-                "rust" => sum += idle(i, 2, "label").is_ok() as u64,
-                _ => f.call::<()>(()).unwrap(),
-            }
-        }
-        eprintln!(
-            "{which}: {:.1} ns {sum}",
-            t.elapsed().as_nanos() as f64 / 5e6
-        );
-        std::process::exit(0);
-    }
     let rust_hook = hooks().intercept("bench.rust", "bench.lua_rust", |_: &mut HookContext<'_>| {
         HookResult::Continue
     });

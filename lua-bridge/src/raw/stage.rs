@@ -6,6 +6,7 @@
 //! - **What is found is alive.** [`Stage::lend`] puts a pointer to a reference on its own stack here, and takes it out
 //!   before it returns or unwinds; so while the pointer is here, the reference is valid. [`Stage::with`] gives it to a
 //!   function that can't keep it (any lifetime must do), and which ends before `lend` does, as the next point says.
+//!   [`Stage::aside`] takes the pointer out and puts it back; it ends before the `lend` that it runs in.
 //! - **It is used by its own thread only.** `lend` takes the stage for its thread or panics, and `with` finds nothing
 //!   on any other thread: what is lent need not be `Sync`, and no other thread can write the pointer.
 //! - **It is only shared.** `with` gives `&`, also when calls are nested.
@@ -64,6 +65,34 @@ impl Stage {
         let result = f();
         drop(restore);
         result
+    }
+
+    /// Nothing is lent for the time of `f`. To be called in the state's gate.
+    #[inline]
+    pub(crate) fn aside<R>(&self, f: impl FnOnce() -> R) -> R {
+        let restore = self.take();
+        let result = f();
+        drop(restore);
+        result
+    }
+
+    /// Takes what this thread has lent out.
+    #[inline]
+    fn take(&self) -> Option<Restore<'_>> {
+        let call = self.call.load(Ordering::Relaxed);
+        if call.is_null() {
+            return None;
+        }
+        let owner = self.owner.load(Ordering::Relaxed);
+        if owner != crate::gate::thread_mark() {
+            return None;
+        }
+        self.call.store(ptr::null_mut(), Ordering::Relaxed);
+        Some(Restore {
+            stage: self,
+            owner,
+            call,
+        })
     }
 
     /// Looks at the call under way; `None`: there is none.

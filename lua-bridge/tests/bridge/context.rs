@@ -217,3 +217,35 @@ fn an_observer_is_told_how_it_ended() {
         "{told}"
     );
 }
+
+/// What a hook of the script does makes a call that asks further functions of the script, before it has answered.
+#[test]
+fn a_context_that_was_put_aside_is_not_about_a_call_around() {
+    for inner in [
+        "function(event) look() end, {args = {'event'}}",
+        "function(event) look() end, {args = {'event'}, async = true}",
+        "look, {role = 'observe'}",
+        "function() look() end, {args = {}, role = 'guard'}",
+    ] {
+        let code = format!(
+            "local kept, said, written
+            local function look()
+                local read, why = pcall(function() return kept.args.order end)
+                written = pcall(function() kept.args.order = {{}} end)
+                said = if read then 'it is about the call around' else why
+            end
+            Hook.register('shop.buy', function(ctx)
+                kept = ctx
+                Event.publish('shop.asked', {{}})
+                -- It is about this call again.
+                assert(ctx.args.order.item == 'tea' and not written)
+                return Result.cancel(said)
+            end)
+            Hook.register('event.publish', {inner})"
+        );
+        let engine = engine().events(hooks_events::EventBus::new());
+        let refusal = run_with(engine, &code).ok().refusal();
+        let said = "`ctx` is of use only while its hook runs";
+        assert!(refusal.contains(said), "{inner}: {refusal}");
+    }
+}

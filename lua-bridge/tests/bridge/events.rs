@@ -401,3 +401,46 @@ async fn stop_while_waiting() {
     .await;
     assert!(r.is_ok(), "stop does not end a wait");
 }
+
+/// The bus calls handlers from tasks of its own, which are in no scope.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_runs_in_the_scope_that_it_was_subscribed_in() {
+    let code = "
+        local function add(name)
+            Hook.register('shop.buy', function() return Result.cancel(name) end, {role = 'guard', name = name})
+        end
+        add('first')
+        Event.subscribe('add', function(event)
+            add(event.data)
+            Hook.unregister('first')
+            local names = {}
+            for _, hook in Hook.list() do table.insert(names, hook.id) end
+            local ok, called = pcall(Hook.call, 'app.made', {of = event.data})
+            return {hooks = names, called = called}
+        end)";
+    let ran = run(code).await;
+    ran.value();
+    let _sees = ran
+        .registry
+        .guard("sees", "app.made", |_| Ok(Vote::cancel("seen")))
+        .unwrap();
+    for reload in [false, true] {
+        if reload {
+            let reloaded = ran.registry.wrap(ran.script.reload_source(code)).await;
+            assert_eq!(reloaded.unwrap().hooks, ["first"]);
+        }
+        let event = Event::try_new("add", json!("late")).unwrap();
+        let reply = ran.bus.request(event, SOON).await.unwrap();
+        let reply = reply.json().unwrap().clone();
+        assert_eq!(reply["hooks"], json!(["late", "sees"]));
+        let called = reply["called"].as_str().unwrap();
+        assert!(called.contains("seen"), "{called}");
+        assert_eq!(ran.script.hooks(), ["late"]);
+        let entered = ran.registry.enter();
+        let refused = buy("corner", order("tea")).unwrap_err().to_string();
+        assert!(refused.contains("`late`"), "{refused}");
+        drop(entered);
+    }
+    let everybodys = hooks_runtime::HookRegistry::global().list();
+    assert!(!everybodys.iter().any(|hook| &*hook.id == "late"));
+}

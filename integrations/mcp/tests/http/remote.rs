@@ -136,6 +136,32 @@ async fn a_session_is_kept_and_ended() {
 }
 
 #[tokio::test]
+async fn what_the_server_begins_is_listened_to_before_anything_makes_it_begin() {
+    let server = ByHand::start().await;
+    let mut client = Client::of(&server.url(), Limits::default());
+    client.ask(0, "initialize").await;
+    let asked = server.next().await;
+    asked
+        .answer_json(json!({"protocolVersion": "2025-06-18"}))
+        .await;
+    client.read().await;
+    client
+        .say(json!({"jsonrpc": "2.0", "method": "notifications/initialized"}))
+        .await;
+    client.ask(1, "a").await;
+    server.next().await.answer("202 Accepted", "", "").await;
+    let mut own = server.next().await;
+    assert!(own.head.starts_with("GET "), "{}", own.head);
+    own.begin().await;
+    let asked = server.next().await;
+    assert_eq!(asked.body["method"], "a");
+    let begun = json!({"jsonrpc": "2.0", "id": "s", "method": "roots/list"});
+    own.write(&format!("data: {begun}\n\n")).await;
+    assert_eq!(client.read().await, begun);
+    drop((asked, own));
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_off_is_opened_again_where_it_was() {
     let server = ByHand::start().await;
     let mut client = Client::begun(&server).await;

@@ -34,6 +34,9 @@ pub struct HttpServerOptions {
     pub connect_timeout: Duration,
     /// How long the server may take to accept what it need not answer: notifications and answers. Default: 30 seconds.
     pub accept_timeout: Duration,
+    /// How long what a client says is held back, once, until the server has opened its stream of what it begins.
+    /// Default: one second.
+    pub listen_timeout: Duration,
     /// How many requests of a session may be under way at a time, each on a connection of its own, from 1.
     /// Default: 1,024.
     pub max_requests: usize,
@@ -53,6 +56,7 @@ impl Default for HttpServerOptions {
             authorities: None,
             connect_timeout: Duration::from_secs(10),
             accept_timeout: Duration::from_secs(30),
+            listen_timeout: Duration::from_secs(1),
             max_requests: 1_024,
             retry: Duration::from_secs(1),
             max_retry: Duration::from_secs(60),

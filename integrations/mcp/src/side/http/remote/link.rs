@@ -198,10 +198,21 @@ impl Link {
         }
     }
 
-    fn listen(&mut self) {
-        if !std::mem::replace(&mut self.listening, true) {
-            let shared = Arc::clone(&self.shared);
-            self.tasks.spawn(async move { shared.listen().await });
+    /// Opens the stream of what the server begins. Servers drop what they begin before it is open, so what the
+    /// client says next waits for it.
+    async fn listen(&mut self) {
+        if std::mem::replace(&mut self.listening, true) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let limit = shared.server.options.listen_timeout;
+        let (opening, opened) = oneshot::channel();
+        self.tasks
+            .spawn(async move { shared.listen(opening).await });
+        match timeout(limit, opened).await {
+            Ok(Err(_)) => {}
+            Ok(Ok(never)) => match never {},
+            Err(_) => tracing::debug!("the server takes its time to open its stream"),
         }
     }
 
@@ -237,7 +248,7 @@ impl Deliver for Link {
                 self.tell(line).await;
                 match call.method.as_str() {
                     CANCELLED => self.end(&call),
-                    INITIALIZED => self.listen(),
+                    INITIALIZED => self.listen().await,
                     _ => {}
                 }
             }

@@ -1,5 +1,6 @@
 //! What the server answers with, and what it begins.
 
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Response, StatusCode};
+use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
 use super::link::Shared;
@@ -128,17 +130,17 @@ impl Shared {
         }
     }
 
-    /// Reads what the server begins, as long as the session lasts.
-    pub(super) async fn listen(&self) {
+    /// Reads what the server begins, as long as the session lasts. Drops `opening` when the server has answered.
+    pub(super) async fn listen(&self, opening: oneshot::Sender<Infallible>) {
         let options = &self.server.options;
         let mut reading = self.reading(None);
         let mut wait = options.retry;
+        let mut opening = Some(opening);
         loop {
-            match self
-                .server
-                .send(&self.agreed(), Asking::get(reading.last_event.clone()))
-                .await
-            {
+            let asking = Asking::get(reading.last_event.clone());
+            let answered = self.server.send(&self.agreed(), asking).await;
+            drop(opening.take());
+            match answered {
                 Ok(response) if response.status() == StatusCode::METHOD_NOT_ALLOWED => {
                     tracing::debug!("the server begins nothing by itself");
                     return;
