@@ -48,12 +48,12 @@ mod schema;
 mod waiting;
 
 pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
+#[cfg(feature = "webhook")]
+pub use approval::WebhookApprover;
 pub use approval::{
     ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
     Question, Questions, TerminalApprover, TokenApprover,
 };
-#[cfg(feature = "webhook")]
-pub use approval::WebhookApprover;
 pub use audit::{AuditHook, AuditRule, Severity, Verified, verify};
 pub use caching::CachingHook;
 pub use cost::{

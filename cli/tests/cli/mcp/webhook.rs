@@ -31,7 +31,9 @@ fn desk(listener: TcpListener, questions: usize) -> JoinHandle<Vec<Value>> {
             let said = json!({ "allow": allow, "reason": "only tea" }).to_string();
             let length = said.len();
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
-            (&stream).write_all((head + &said).as_bytes()).expect("it is read");
+            (&stream)
+                .write_all((head + &said).as_bytes())
+                .expect("it is read");
             asked
         };
         (0..questions).map(answer).collect()
@@ -72,7 +74,10 @@ fn a_service_decides_and_the_server_does_not_know_its_secret() {
     refused(&signed.call("write_note", write("tea")), "it is not signed");
     assert!(signed.end().status.success());
     let environment = std::fs::read_to_string(folder.path().join("environment")).unwrap();
-    assert!(environment.contains("PATH=") && !environment.contains("DESK_SECRET"), "{environment}");
+    assert!(
+        environment.contains("PATH=") && !environment.contains("DESK_SECRET"),
+        "{environment}"
+    );
     let asked = asked.join().unwrap();
     assert_eq!(asked[0]["point"], "tool.execute");
     assert_eq!(asked[0]["component"], "write_note");

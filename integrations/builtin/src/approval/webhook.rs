@@ -240,7 +240,10 @@ impl Options {
         }
         let secret = match (&self.secret, &self.secret_env) {
             (Some(_), Some(_)) => {
-                return Err(bad("secret_env", "and a secret of the program are one too many"));
+                return Err(bad(
+                    "secret_env",
+                    "and a secret of the program are one too many",
+                ));
             }
             (Some(secret), None) => Some(secret.clone()),
             (None, Some(variable)) => Some(Secret::of_variable(variable)?),

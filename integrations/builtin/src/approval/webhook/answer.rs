@@ -39,7 +39,10 @@ mod tests {
             r#"{"allow":null}"#,
             r#"{"Allow":true}"#,
         ] {
-            assert!(matches!(read(wrong), Err(Unanswered::Unreadable)), "{wrong}");
+            assert!(
+                matches!(read(wrong), Err(Unanswered::Unreadable)),
+                "{wrong}"
+            );
         }
     }
 }

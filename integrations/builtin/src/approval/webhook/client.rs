@@ -25,13 +25,17 @@ pub(super) enum Unanswered {
     Unreachable(String),
     #[error("the webhook did not answer within {0:?}")]
     Late(Duration),
-    #[error("the webhook redirects to another place, which is not followed: name that URL in the configuration")]
+    #[error(
+        "the webhook redirects to another place, which is not followed: name that URL in the configuration"
+    )]
     Redirected,
     #[error("the webhook answered with status {0}, and only 200 is an answer")]
     Status(StatusCode),
     #[error("the webhook's answer broke off, or is longer than {MAX_ANSWER} bytes")]
     Broken,
-    #[error("the webhook's answer is not `{{\"allow\": true}}` or `{{\"allow\": false, \"reason\": \"…\"}}`")]
+    #[error(
+        "the webhook's answer is not `{{\"allow\": true}}` or `{{\"allow\": false, \"reason\": \"…\"}}`"
+    )]
     Unreadable,
     #[error("the webhook's answer does not count: {0}")]
     Unsigned(&'static str),

@@ -39,7 +39,8 @@ impl Secret {
 
     pub(super) fn of_variable(variable: &str) -> Result<Self, BuiltinError> {
         let text = std::env::var(variable);
-        let text = text.map_err(|_| wrong(&format!("names `{variable}`, which is not set to text")))?;
+        let text =
+            text.map_err(|_| wrong(&format!("names `{variable}`, which is not set to text")))?;
         Ok(Secret(text))
     }
 
@@ -47,10 +48,14 @@ impl Secret {
     /// It is too short, or no base64.
     pub(super) fn checked(self) -> Result<Self, BuiltinError> {
         let bytes = self.bytes().ok_or_else(|| {
-            wrong(&format!("names a secret that begins with `{PREFIX}` and is no base64"))
+            wrong(&format!(
+                "names a secret that begins with `{PREFIX}` and is no base64"
+            ))
         })?;
         if bytes.len() < SHORTEST {
-            return Err(wrong(&format!("names a secret that is shorter than {SHORTEST} bytes")));
+            return Err(wrong(&format!(
+                "names a secret that is shorter than {SHORTEST} bytes"
+            )));
         }
         Ok(self)
     }
@@ -92,7 +97,9 @@ impl Secret {
             return Err(Unanswered::Unsigned("it is the answer to another question"));
         }
         if now.abs_diff(timestamp) > TOLERANCE_S {
-            return Err(Unanswered::Unsigned("its time is more than five minutes off"));
+            return Err(Unanswered::Unsigned(
+                "its time is more than five minutes off",
+            ));
         }
         let (key, signed) = (self.key(), signed(id, timestamp, body));
         // Several, while secrets are changed.
@@ -126,7 +133,9 @@ mod tests {
     /// The example of the specification.
     #[test]
     fn the_signature_of_the_specification() {
-        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").checked().unwrap();
+        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+            .checked()
+            .unwrap();
         let body = br#"{"test": 2432232314}"#;
         let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");

@@ -24,7 +24,10 @@ impl Target {
             why: why.into(),
         };
         if url.is_empty() {
-            return Err(wrong("url", "is missing: name the URL that questions are sent to"));
+            return Err(wrong(
+                "url",
+                "is missing: name the URL that questions are sent to",
+            ));
         }
         let form = "must be `https://host[:port]/path`, or `http://` on this machine, without user and password";
         let uri: Uri = url.parse().map_err(|_| wrong("url", form))?;
@@ -86,9 +89,17 @@ mod tests {
             ("http://[::1]:8080/x", false),
             ("http://LOCALHOST/", false),
         ] {
-            assert_eq!(Target::new(url, false, false).unwrap().has_tls(), has_tls, "{url}");
+            assert_eq!(
+                Target::new(url, false, false).unwrap().has_tls(),
+                has_tls,
+                "{url}"
+            );
         }
-        assert!(!Target::new("http://desk.example/", true, true).unwrap().has_tls());
+        assert!(
+            !Target::new("http://desk.example/", true, true)
+                .unwrap()
+                .has_tls()
+        );
         for (url, allow_http, why) in [
             ("", false, "`url` is missing"),
             ("/ask", false, "`url` must be"),
@@ -100,10 +111,17 @@ mod tests {
             ("http://localhost.example/", false, "`url` is `http://`"),
             ("http://127.0.0.1.example/", false, "`url` is `http://`"),
             ("http://0.0.0.0/", false, "`url` is `http://`"),
-            ("http://desk.example/", true, "`allow_http` needs `secret_env`"),
+            (
+                "http://desk.example/",
+                true,
+                "`allow_http` needs `secret_env`",
+            ),
         ] {
             let error = Target::new(url, allow_http, false).unwrap_err().to_string();
-            assert!(error.contains(why) && !error.contains("s3cret"), "{url}: {error}");
+            assert!(
+                error.contains(why) && !error.contains("s3cret"),
+                "{url}: {error}"
+            );
         }
     }
 }

@@ -38,7 +38,13 @@ async fn a_service_allows_and_denies() {
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["webhook-id"], asked["id"].as_str().unwrap());
     assert!(headers.get("webhook-signature").is_none());
-    let time = |key: &str| asked[key].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let time = |key: &str| {
+        asked[key]
+            .as_str()
+            .unwrap()
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+    };
     let patience = time("deadline").duration_since(time("asked_at"));
     assert_eq!(patience.as_secs(), 300);
     let question = json!([{ "hook": "ask", "question": "Say \"tea [redacted:aws_key]\"?" }]);
@@ -192,12 +198,27 @@ fn options_are_looked_at() {
     let url = "https://127.0.0.1/";
     for (approver, wrong) in [
         (WebhookApprover::new(""), "`url` is missing"),
-        (WebhookApprover::new("http://desk.example/"), "`url` is `http://`"),
-        (WebhookApprover::new(url).patience_s(0), "`patience_s` must be 1"),
-        (WebhookApprover::new(url).max_waiting(0), "`max_waiting` must be 1"),
+        (
+            WebhookApprover::new("http://desk.example/"),
+            "`url` is `http://`",
+        ),
+        (
+            WebhookApprover::new(url).patience_s(0),
+            "`patience_s` must be 1",
+        ),
+        (
+            WebhookApprover::new(url).max_waiting(0),
+            "`max_waiting` must be 1",
+        ),
         (WebhookApprover::new(url).secret("short"), "shorter than 16"),
-        (WebhookApprover::new(url).secret_env("HOOKPOINT_NOT_SET"), "not set"),
-        (WebhookApprover::new("http://127.0.0.1/").patterns(["x"]), "no pattern `x`"),
+        (
+            WebhookApprover::new(url).secret_env("HOOKPOINT_NOT_SET"),
+            "not set",
+        ),
+        (
+            WebhookApprover::new("http://127.0.0.1/").patterns(["x"]),
+            "no pattern `x`",
+        ),
     ] {
         let error = approver.open().unwrap_err().to_string();
         assert!(error.contains(wrong), "{error}");

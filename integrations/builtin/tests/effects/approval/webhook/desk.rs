@@ -83,8 +83,7 @@ impl Desk {
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("somebody comes");
-                let (answer, tell, counted) =
-                    (answer.clone(), tell.clone(), Arc::clone(&counted));
+                let (answer, tell, counted) = (answer.clone(), tell.clone(), Arc::clone(&counted));
                 let service = service_fn(move |request: Request<Incoming>| {
                     let (answer, tell) = (answer.clone(), tell.clone());
                     counted.fetch_add(1, Ordering::SeqCst);
@@ -97,7 +96,8 @@ impl Desk {
                         Ok::<_, Infallible>(answer(head.headers, asked).await)
                     }
                 });
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                let connection =
+                    http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                 // Whether the other end was polite is not what is tested.
                 tokio::spawn(async move { drop(connection.await) });
             }
@@ -112,7 +112,9 @@ impl Desk {
     /// The next question.
     pub(super) async fn asked(&mut self) -> (HeaderMap, Value) {
         let asked = timeout(NEVER, self.asked.recv()).await;
-        asked.expect("something is asked").expect("the desk is there")
+        asked
+            .expect("something is asked")
+            .expect("the desk is there")
     }
 
     /// How many there were.

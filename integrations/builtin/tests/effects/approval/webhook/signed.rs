@@ -70,7 +70,8 @@ async fn only_an_answer_that_is_signed_for_its_question_allows() {
                     "v1,AAAA {} v2,x",
                     said.headers()["webhook-signature"].to_str().unwrap()
                 );
-                said.headers_mut().insert("webhook-signature", both.parse().unwrap());
+                said.headers_mut()
+                    .insert("webhook-signature", both.parse().unwrap());
                 said
             }
             _ => {
@@ -98,7 +99,10 @@ async fn only_an_answer_that_is_signed_for_its_question_allows() {
             None => assert_eq!(said.unwrap(), text),
             Some(why) => {
                 let said = reason(said);
-                assert!(said.contains(why) && !said.contains(SECRET), "{text}: {said}");
+                assert!(
+                    said.contains(why) && !said.contains(SECRET),
+                    "{text}: {said}"
+                );
             }
         }
     }
