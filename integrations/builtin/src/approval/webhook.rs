@@ -125,9 +125,10 @@ impl fmt::Debug for WebhookApprover {
 impl WebhookApprover {
     /// Asks at that URL: `https://…`, or `http://` on this machine.
     pub fn new(url: impl Into<String>) -> Self {
-        let mut options = Options::default();
-        options.url = url.into();
-        WebhookApprover::from(options)
+        WebhookApprover::from(Options {
+            url: url.into(),
+            ..Options::default()
+        })
     }
     /// The environment variable with the secret that requests and answers are signed with: at least 16 bytes, or
     /// `whsec_` and their base64. Default: nothing is signed.
