@@ -71,7 +71,7 @@ fn every_example_prints_what_stands_beside_it() {
         let command = command.expect("a comment says the command");
         assert!(command.contains(&path), "{command}");
         let mut args: Vec<&str> = command.split(' ').collect();
-        args.extend(["--no-report", "--no-socket"]);
+        args.extend(["--no-report", "--no-socket", "--approve", "none"]);
         let ran = output(&args);
         assert!(ran.status.success(), "{name}: {}", text(&ran.stderr));
         let expected = folder.join(format!("expected/{name}.txt"));
