@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookpoint::hooks;
 use hookpoint::mcp::side::http::HttpListener;
 use hookpoint::mcp::{Ended, Gateway, GatewayOptions, Pins, Side, serve::ToolServer};
 use hookpoint::script::Tools;
+use hookpoint::{HookError, hooks};
 use tracing::Level;
 
 use crate::output::Done;
@@ -114,8 +114,20 @@ async fn run_server(args: Serve) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The hooks that are linked into the command are for its own tools. What a server does is decided by the policy that
+/// was asked for, which may enable them.
+fn disable_linked_hooks() -> Result<(), HookError> {
+    let registry = hooks();
+    let optional = registry.list().into_iter().filter(|hook| !hook.required);
+    for hook in optional {
+        registry.set_enabled(&hook.id, false)?;
+    }
+    Ok(())
+}
+
 async fn run_gateway(args: Args) -> Done {
     args.policy.log()?;
+    disable_linked_hooks()?;
     let on_stdio = args.sides.listen.is_none();
     let in_force = args.policy.enforce(true, on_stdio).await?;
     let mut options = GatewayOptions::default();
@@ -134,7 +146,7 @@ async fn run_gateway(args: Args) -> Done {
     }
     let gateway = Gateway::new(options);
     let limits = &gateway.options().limits;
-    let server = args.sides.server(limits)?;
+    let server = args.sides.server(limits, in_force.secrets().to_vec())?;
     if let Some(address) = args.sides.listen {
         let listener = HttpListener::bind(address, args.sides.listener());
         let listener = listener

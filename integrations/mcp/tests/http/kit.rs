@@ -9,9 +9,9 @@ use hooks_mcp::{Gateway, GatewayOptions, Limits, Side};
 use hooks_runtime::{HookRegistry, HookScope};
 use serde_json::{Value, json};
 use tokio::io::{
-    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex, split,
+    AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, WriteHalf, duplex, split,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -175,6 +175,9 @@ pub(crate) struct Client {
     pub(crate) session: Option<String>,
 }
 
+/// How much the system reads ahead, in bytes.
+const RECEIVED: u32 = 64 << 10;
+
 pub(crate) const BOTH: &str = "accept: application/json, text/event-stream\r\n";
 pub(crate) const IS_JSON: &str = "content-type: application/json\r\n";
 
@@ -186,7 +189,10 @@ pub(crate) fn request(id: impl Into<Value>, method: &str, params: Value) -> Valu
 impl Client {
     /// Sends a request on a connection of its own.
     pub(crate) async fn send(&self, method: &str, headers: &str, body: &[u8]) -> Answer {
-        let mut stream = soon(TcpStream::connect(self.address))
+        let socket = TcpSocket::new_v4().unwrap();
+        // What the system takes for a client that does not read is little.
+        socket.set_recv_buffer_size(RECEIVED).unwrap();
+        let mut stream = soon(socket.connect(self.address))
             .await
             .expect("it listens");
         let session = self
@@ -289,16 +295,20 @@ pub(crate) struct Echo {
     pub(crate) held: watch::Sender<usize>,
     /// They may be answered.
     pub(crate) open: watch::Sender<bool>,
+    /// How many messages `flood` has written.
+    pub(crate) flooded: watch::Sender<usize>,
 }
 
 impl Echo {
     pub(crate) fn new() -> Arc<Echo> {
         let (running, held) = (watch::Sender::new(0), watch::Sender::new(0));
         let open = watch::Sender::new(false);
+        let flooded = watch::Sender::new(0);
         Arc::new(Echo {
             running,
             held,
             open,
+            flooded,
         })
     }
 
@@ -335,6 +345,9 @@ impl Echo {
                         );
                         self.held.send_modify(|held| *held += 1);
                     }
+                    if asked["method"] == "flood" && !self.flood(&mut writer, &asked).await {
+                        return;
+                    }
                     answers(&asked)
                 }
                 _ => return,
@@ -349,6 +362,26 @@ impl Echo {
                 }
             }
         }
+    }
+}
+
+impl Echo {
+    /// Tells of so much progress, each of so many bytes; false when nobody reads any more.
+    async fn flood(&self, writer: &mut WriteHalf<DuplexStream>, asked: &Value) -> bool {
+        let number = |name: &str| usize::try_from(asked["params"][name].as_u64().unwrap()).unwrap();
+        let message = "x".repeat(number("bytes"));
+        for progress in 0..number("count") {
+            let params =
+                json!({"progressToken": "flood", "progress": progress, "message": message});
+            let told =
+                json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
+            let line = format!("{told}\n");
+            if writer.write_all(line.as_bytes()).await.is_err() {
+                return false;
+            }
+            self.flooded.send_modify(|flooded| *flooded += 1);
+        }
+        true
     }
 }
 
