@@ -252,8 +252,9 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
         let now = Instant::now();
         // One that is too far away is in a year.
         let until = now.checked_add(timeout).unwrap_or(now + YEAR);
-        let all = self.lanes.all.iter();
-        all.fold(true, |done, lane| lane.settle(until) && done)
+        // All at once, then each is waited for.
+        self.flush();
+        self.lanes.all.iter().all(|lane| lane.settle(until))
     }
 
     /// What was done so far.
