@@ -32,6 +32,7 @@
 //! | `enabled` (default) | hooks at all; off, attributes return functions untouched |
 //! | `test` | `hookpoint::test`, the kit for testing hooks |
 //! | `builtin` | built-in hooks |
+//! | `webhook` | approval by a service, over HTTP |
 //! | `events` | the event bus, and what hooks did as events |
 //! | `system` | `HookSystem`: configuration, required hooks, approval, events |
 //! | `tools`, `agents`, `workflows` | the instrumented crates |

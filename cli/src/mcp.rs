@@ -150,7 +150,7 @@ async fn run_gateway(args: Args) -> Done {
     }
     let gateway = Gateway::new(options);
     let limits = &gateway.options().limits;
-    let server = args.sides.server(limits)?;
+    let server = args.sides.server(limits, in_force.secrets().to_vec())?;
     if let Some(address) = args.sides.listen {
         let listener = HttpListener::bind(address, args.sides.listener());
         let listener = listener

@@ -15,6 +15,13 @@ use toml::{Table, Value};
 ///
 /// ```toml
 /// [approver]
+/// kind = "webhook"          # by a service, over HTTP; needs the feature `webhook`
+/// url = "https://desk.example/approvals"
+/// secret_env = "DESK_SECRET" # and the other options of `WebhookApprover`
+/// ```
+///
+/// ```toml
+/// [approver]
 /// kind = "token"            # by `hookpoint approvals`, also when this program has ended
 /// folder = "approvals"      # where requests are kept, relative to this file
 /// expires_s = 3600          # and the other options of `TokenApprover`
@@ -32,6 +39,12 @@ impl ApproverEntry {
             what: self.at.as_str().into(),
             cause: cause.into(),
         }
+    }
+
+    /// The variable of the environment that has the approver's secret, if one is named: programs that are started by
+    /// this one need not have it.
+    pub fn secret_variable(&self) -> Option<&str> {
+        self.table.get("secret_env").and_then(Value::as_str)
     }
 
     /// Lets a folder be relative to the file.
@@ -58,9 +71,25 @@ impl ApproverEntry {
                 let approver: TokenApprover = self.read(options)?;
                 registry.set_approver(approver.open().map_err(|error| self.failed(&error))?);
             }
-            _ => return Err(self.wrong("write `kind = \"terminal\"` or `kind = \"token\"`")),
+            Some("webhook") => self.install_webhook(options, registry)?,
+            _ => {
+                let why = "write `kind = \"terminal\"`, `kind = \"webhook\"` or `kind = \"token\"`";
+                return Err(self.wrong(why));
+            }
         }
         Ok(())
+    }
+
+    #[cfg(feature = "webhook")]
+    fn install_webhook(&self, options: Table, registry: &HookRegistry) -> Result<(), HookError> {
+        let approver: hooks_builtin::WebhookApprover = self.read(options)?;
+        registry.set_approver(approver.open().map_err(|error| self.failed(&error))?);
+        Ok(())
+    }
+
+    #[cfg(all(feature = "builtin", not(feature = "webhook")))]
+    fn install_webhook(&self, _: Table, _: &HookRegistry) -> Result<(), HookError> {
+        Err(self.wrong("webhooks need the feature `webhook` of the crate `hookpoint`"))
     }
 
     #[cfg(not(feature = "builtin"))]

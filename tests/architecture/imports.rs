@@ -75,6 +75,11 @@ const DOORS: &[(&str, &str)] = &[
     ("hyper-rustls", "hooks-mcp"),
     ("hyper-util", "hooks-mcp"),
     ("rustls", "hooks-mcp"),
+    // Approval by webhook: one POST, with the same crates.
+    ("hyper", "hooks-builtin"),
+    ("hyper-rustls", "hooks-builtin"),
+    ("hyper-util", "hooks-builtin"),
+    ("rustls", "hooks-builtin"),
     ("cap-std", "hooks-tools"),
     ("exmex", "hooks-tools"),
     ("ignore", "hooks-tools"),

@@ -49,6 +49,8 @@ pub(super) struct InForce {
     system: HookSystem,
     report: Option<Arc<Report>>,
     has_closed_points: bool,
+    /// Variables of the environment with secrets of the policy.
+    secrets: Vec<String>,
     /// Whether what changes is reloaded.
     watches: bool,
     /// The configuration.
@@ -134,6 +136,10 @@ impl Policy {
             report,
             watches: self.watch,
             config: self.config.clone(),
+            secrets: (config.iter())
+                .flat_map(|config| &config.approver)
+                .filter_map(|approver| approver.secret_variable().map(str::to_owned))
+                .collect(),
             has_closed_points: config.is_some_and(|config| !config.closed.is_empty()),
         })
     }
@@ -142,6 +148,10 @@ impl Policy {
 impl InForce {
     pub(super) fn has_closed_points(&self) -> bool {
         self.has_closed_points
+    }
+
+    pub(super) fn secrets(&self) -> &[String] {
+        &self.secrets
     }
 
     /// Reloads what changes, for ever.

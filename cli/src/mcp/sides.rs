@@ -78,6 +78,8 @@ pub(super) enum Server {
     Process {
         command: Vec<OsString>,
         limits: Limits,
+        /// Variables that it does not get.
+        hidden: Vec<String>,
     },
     Http(Box<HttpServer>),
 }
@@ -85,19 +87,25 @@ pub(super) enum Server {
 impl Server {
     pub(super) fn side(&self) -> std::io::Result<Side> {
         match self {
-            Server::Process { command, limits } => {
-                ServerProcess::start(command, limits, Grace::default())
-            }
+            Server::Process {
+                command,
+                limits,
+                hidden,
+            } => ServerProcess::start_without(hidden, command, limits, Grace::default()),
             Server::Http(server) => Ok(server.side()),
         }
     }
 }
 
 impl Sides {
-    pub(super) fn server(&self, limits: &Limits) -> Result<Server, Error> {
+    /// `hidden`: variables of the environment that are not the server's.
+    pub(super) fn server(&self, limits: &Limits, hidden: Vec<String>) -> Result<Server, Error> {
         let Some(url) = &self.http else {
-            let (command, limits) = (self.server.clone(), limits.clone());
-            return Ok(Server::Process { command, limits });
+            return Ok(Server::Process {
+                command: self.server.clone(),
+                limits: limits.clone(),
+                hidden,
+            });
         };
         let mut options = HttpServerOptions::default();
         options.headers = self.headers()?;

@@ -229,6 +229,7 @@ async fn an_approver_of_a_configuration_is_right_or_an_error() {
     for text in [
         "[approver]\nkind = \"terminal\"\n",
         "[approver]\nkind = \"terminal\"\npatience_s = 60\n",
+        "[approver]\nkind = \"webhook\"\nurl = \"http://localhost:1/ask\"\npatience_s = 60\n",
         "[approver]\nkind = \"token\"\nfolder = \"a\"\nmax_pending = 3\nkeys = [\"pin\"]\n",
     ] {
         start(text, false).await.expect("it starts");
@@ -250,6 +251,19 @@ async fn an_approver_of_a_configuration_is_right_or_an_error() {
             "the folder of approvals",
         ),
         ("[approver]\nkind = \"terminal\"\nfolder = \"a\"", "folder"),
+        ("[approver]\nkind = \"webhook\"", "`url` is missing"),
+        (
+            "[approver]\nkind = \"webhook\"\nurl = \"http://desk.example/\"",
+            "`url` is `http://` on another machine",
+        ),
+        (
+            "[approver]\nkind = \"webhook\"\nurl = \"http://localhost/\"\nsecret = \"x\"",
+            "secret",
+        ),
+        (
+            "[approver]\nkind = \"webhook\"\nurl = \"http://localhost/\"\nsecret_env = \"HOOKPOINT_NOT_SET\"",
+            "`HOOKPOINT_NOT_SET`, which is not set",
+        ),
         (
             "[approver]\nkind = \"terminal\"\npatience_s = 0",
             "`patience_s` must be 1",

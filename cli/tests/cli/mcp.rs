@@ -2,6 +2,7 @@
 
 mod http;
 mod terminal;
+mod webhook;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt as _;

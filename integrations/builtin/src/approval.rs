@@ -10,6 +10,8 @@ mod template;
 mod terminal;
 mod time;
 mod token;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +29,8 @@ pub use kept::{ApprovalState, KeptRequest};
 use template::Template;
 pub use terminal::TerminalApprover;
 pub use token::TokenApprover;
+#[cfg(feature = "webhook")]
+pub use webhook::WebhookApprover;
 
 /// Asks before calls go on: each is refused unless the approver of the registry allows it
 /// ([`HookRegistry::set_approver`](hooks_runtime::HookRegistry::set_approver)). One guard, so it asks about what

@@ -48,6 +48,8 @@ mod schema;
 mod waiting;
 
 pub use self::cel::{CelCondition, CelHook, CelLimits, CelMode, CelPhase, CelRule, CelThen};
+#[cfg(feature = "webhook")]
+pub use approval::WebhookApprover;
 pub use approval::{
     ApprovalError, ApprovalFolder, ApprovalHook, ApprovalState, ChannelApprover, KeptRequest,
     Question, Questions, TerminalApprover, TokenApprover,

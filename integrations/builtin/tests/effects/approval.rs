@@ -6,6 +6,8 @@ mod hostile;
 #[cfg(unix)]
 mod terminal;
 mod together;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::path::Path;
 

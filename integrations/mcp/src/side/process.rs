@@ -56,11 +56,28 @@ impl ServerProcess {
     /// # Errors
     /// The program cannot be started.
     pub fn start(command: &[OsString], limits: &Limits, grace: Grace) -> std::io::Result<Side> {
+        ServerProcess::start_without(&[], command, limits, grace)
+    }
+
+    /// The same, without these variables in its environment: secrets that are the gateway's alone.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start_without(
+        variables: &[String],
+        command: &[OsString],
+        limits: &Limits,
+        grace: Grace,
+    ) -> std::io::Result<Side> {
         let Some((program, arguments)) = command.split_first() else {
             let why = "there is no command: write the server's program and its arguments";
             return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
         };
-        let mut child = Command::new(program)
+        let mut server = Command::new(program);
+        for variable in variables {
+            server.env_remove(variable);
+        }
+        let mut child = server
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
