@@ -75,6 +75,9 @@ pub(crate) struct Args {
     /// The longest message, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_message: u64,
+    /// How many values and keys a message has at most: what hooks look at takes about 128 bytes for each.
+    #[arg(long, value_name = "COUNT", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(100..))]
+    max_parts: u32,
     #[command(flatten)]
     sides: Sides,
 }
@@ -134,6 +137,7 @@ async fn run_gateway(args: Args) -> Done {
     options.server = args.name.clone().unwrap_or_else(|| args.sides.name());
     options.strict = args.strict || in_force.has_closed_points();
     options.limits.max_message_bytes = usize::try_from(args.max_message << 20)?;
+    options.limits.max_parts = usize::try_from(args.max_parts)?;
     options.limits.timeout = args.timeout.map(Duration::from_secs);
     if !args.no_pins {
         let pins = match &args.pins {
