@@ -5,10 +5,20 @@ use hooks_lua::host::{BuiltinHost, BuiltinNeeds, HostError};
 use hooks_runtime::{PreparedHook, Source};
 use serde_json::{Map, Value};
 
-use crate::system::{HookEntry, Problem};
+use crate::system::{FileCheck, HookEntry, Problem};
 
 /// The built-in hooks, each with the words of a configuration: what a script says is read as an entry of one.
-pub struct Builtins;
+#[derive(Default)]
+pub struct Builtins {
+    files: FileCheck,
+}
+
+impl Builtins {
+    /// Those whose files are asked about before they are read.
+    pub(crate) fn checked(files: FileCheck) -> Self {
+        Builtins { files }
+    }
+}
 
 impl BuiltinHost for Builtins {
     fn kinds(&self) -> Vec<&'static str> {
@@ -18,6 +28,7 @@ impl BuiltinHost for Builtins {
     fn needs(&self, kind: &str, options: &Map<String, Value>) -> Result<BuiltinNeeds, HostError> {
         let entry = entry(kind, options.clone(), String::new())?;
         let needs = entry.needs().map_err(said)?;
+        self.files.all(&needs.reads)?;
         Ok(BuiltinNeeds {
             reads: needs.reads,
             writes: needs.writes,

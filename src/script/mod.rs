@@ -34,8 +34,10 @@ pub use workflows::Workflows;
 pub fn engine(root: impl AsRef<Path>) -> io::Result<LuaEngineBuilder> {
     let tools = Tools::confined_to(root)?;
     let registry = tools.0.clone();
-    Ok(crate::system::with_builtins(LuaEngine::builder())
-        .agents(Agents(registry.clone()))
-        .workflows(Workflows(registry))
-        .tools(tools))
+    Ok(
+        crate::system::with_builtins(LuaEngine::builder(), &crate::system::FileCheck::default())
+            .agents(Agents(registry.clone()))
+            .workflows(Workflows(registry))
+            .tools(tools),
+    )
 }

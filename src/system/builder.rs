@@ -17,6 +17,7 @@ use hooks_runtime::{
 use super::config::Config;
 #[cfg(feature = "builtin")]
 use super::entries::Problem;
+use super::files::FileCheck;
 use super::scripts::ScriptEntry;
 
 /// A registry whose policy is in force.
@@ -50,6 +51,9 @@ pub struct HookSystem {
     hooks: Mutex<Vec<Registered>>,
     #[cfg(feature = "builtin")]
     problems: Vec<Problem>,
+    /// Asked about files that the configuration reads.
+    #[cfg(feature = "builtin")]
+    files: FileCheck,
     /// What the scripts registered lives as long as they do.
     #[cfg(feature = "lua")]
     scripts: Vec<Arc<hooks_lua::Script>>,
@@ -75,6 +79,7 @@ impl HookSystem {
             has_approver: false,
             #[cfg(feature = "lua")]
             prints_to_stderr: false,
+            files: FileCheck::default(),
             config: Config::default(),
         }
     }
@@ -115,6 +120,7 @@ impl HookSystem {
         reconfigure(&path.display().to_string(), config.hooks.len())?;
         let mut prepared = Vec::new();
         for entry in &config.hooks {
+            entry.check_files(&self.files)?;
             prepared.extend(entry.prepare()?);
         }
         let mut hooks = self.hooks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -254,6 +260,8 @@ pub struct HookSystemBuilder {
     /// What scripts print goes to standard error.
     #[cfg(feature = "lua")]
     prints_to_stderr: bool,
+    /// Asked about files that the policy reads.
+    files: FileCheck,
     config: Config,
 }
 
@@ -344,6 +352,17 @@ impl HookSystemBuilder {
     #[cfg(feature = "lua")]
     pub fn prints_to_stderr(mut self) -> Self {
         self.prints_to_stderr = true;
+        self
+    }
+
+    /// Asks about each file that built-in hooks read (rules, schemas), of the configuration and of scripts, at the
+    /// start and when they are reloaded. An entry whose file is refused is a wrong one; a script's is an error of the
+    /// script. For programs that check who could write their policy.
+    pub fn check_files(
+        mut self,
+        check: impl Fn(&Path) -> Result<(), HookError> + Send + Sync + 'static,
+    ) -> Self {
+        self.files = FileCheck::new(check);
         self
     }
 
@@ -446,6 +465,8 @@ impl HookSystemBuilder {
             hooks: Mutex::new(hooks.into_iter().map(|(_, hooks)| hooks).collect()),
             #[cfg(feature = "builtin")]
             problems,
+            #[cfg(feature = "builtin")]
+            files: self.files,
             #[cfg(feature = "lua")]
             scripts,
         })
@@ -466,7 +487,8 @@ impl HookSystemBuilder {
     fn register_entries(&self) -> Result<(Entries, Vec<Problem>), HookError> {
         let (mut hooks, mut problems) = (Entries::new(), Vec::new());
         for entry in &self.config.hooks {
-            match entry.register(&self.registry) {
+            let checked = entry.check_files(&self.files);
+            match checked.and_then(|()| entry.register(&self.registry)) {
                 Ok(registered) => hooks.push((entry.is_required(), registered)),
                 Err(problem) if entry.is_required() => return Err(problem.into()),
                 Err(problem) => {
@@ -514,7 +536,7 @@ impl HookSystemBuilder {
             .point("script.load")
             .point("script.execute");
         let _grant = loads.guard(|_| Ok(hooks_runtime::Vote::Allow))?;
-        let engine = super::with_builtins(hooks_lua::LuaEngine::builder());
+        let engine = super::with_builtins(hooks_lua::LuaEngine::builder(), &self.files);
         let engine = engine.events(self.bus.clone());
         let engine = if self.prints_to_stderr {
             engine.output(std::io::stderr())

@@ -5,6 +5,8 @@ use hooks_runtime::{HookRegistry, OnFailure, PreparedHook, Priority, Source};
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::files::FileCheck;
+
 /// One built-in hook of a configuration.
 ///
 /// ```toml
@@ -146,8 +148,14 @@ impl HookEntry {
         ))
     }
 
+    /// # Errors
+    /// One of the files that its hooks read may not be used.
+    pub(super) fn check_files(&self, check: &FileCheck) -> Result<(), Problem> {
+        let checked = check.all(&self.needs()?.reads);
+        checked.map_err(|error| self.problem(error.to_string()))
+    }
+
     /// What its hooks reach.
-    #[cfg(feature = "lua")]
     pub(crate) fn needs(&self) -> Result<hooks_builtin::Needs, Problem> {
         let (common, options) = self.read()?;
         let needs = kind(&common.kind).and_then(|kind| kind.needs(options));

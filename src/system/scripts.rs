@@ -5,6 +5,9 @@ use std::path::Path;
 use hooks_runtime::HookError;
 use serde::Deserialize;
 
+#[cfg(feature = "lua")]
+use super::files::FileCheck;
+
 /// A script of a configuration.
 ///
 /// ```toml
@@ -89,13 +92,20 @@ impl ScriptEntry {
 /// What every script has of this crate: conditions as text are CEL, as `when` of a configuration is, and built-in
 /// hooks have the words of one.
 #[cfg(all(feature = "lua", feature = "builtin"))]
-pub(crate) fn with_builtins(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
-    builder.conditions(Cel).builtins(crate::script::Builtins)
+pub(crate) fn with_builtins(
+    builder: hooks_lua::LuaEngineBuilder,
+    files: &FileCheck,
+) -> hooks_lua::LuaEngineBuilder {
+    let builtins = crate::script::Builtins::checked(files.clone());
+    builder.conditions(Cel).builtins(builtins)
 }
 
 /// Without the feature `builtin`, conditions are functions.
 #[cfg(all(feature = "lua", not(feature = "builtin")))]
-pub(crate) fn with_builtins(builder: hooks_lua::LuaEngineBuilder) -> hooks_lua::LuaEngineBuilder {
+pub(crate) fn with_builtins(
+    builder: hooks_lua::LuaEngineBuilder,
+    _: &FileCheck,
+) -> hooks_lua::LuaEngineBuilder {
     builder
 }
 

@@ -6,6 +6,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use hookpoint::{HookError, HookRegistry, Vote};
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 /// A file that the server's user could write, or could have another one put in its place.
 #[derive(Debug)]
 pub(crate) struct Writable {
@@ -19,8 +23,7 @@ impl fmt::Display for Writable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{}: the server could change its own policy: {} {}. Let the file and the folders above it belong to another user (sudo install -o root -m 644 {} /etc/hookpoint/), or write --allow-writable-policy if that is meant",
-            self.file.display(),
+            "the server could change its own policy: {} {}. Let the file and the folders above it belong to another user (sudo install -o root -m 644 {} /etc/hookpoint/), or write --allow-writable-policy if that is meant",
             self.place.display(),
             self.why,
             self.file.display(),
@@ -31,14 +34,44 @@ impl fmt::Display for Writable {
 impl std::error::Error for Writable {}
 
 /// Refuses a file that a process of this user could write. The server runs as this user.
-pub(crate) fn check(file: &Path) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let whole = file.canonicalize().map_err(|error| named(file, &error))?;
+pub(crate) fn check(file: &Path) -> Result<(), HookError> {
+    let refused = |error: Failure| HookError::Configuration {
+        what: file.display().to_string().into(),
+        cause: error.to_string().into(),
+    };
+    look(file).map_err(refused)
+}
+
+/// Looks at what scripts consist of before it is loaded: themselves, and what they require, at the start and when they
+/// are reloaded. `scripts`: those that were asked for.
+pub(crate) fn check_loads(registry: &HookRegistry, scripts: &[PathBuf]) -> Result<(), HookError> {
+    // `require` finds files beneath the folder of a script only, and they are named from there.
+    let folders = scripts.iter().filter_map(|script| script.parent());
+    let folders: Vec<PathBuf> = folders.map(Path::to_owned).collect();
+    let guard = registry.on("mcp.policy-files").point("script.load");
+    let guard = guard.describe("refuses scripts that the server could write");
+    let guard = guard.guard(move |cx| {
+        let name = Path::new(cx.component().unwrap_or_default());
+        let beneath = folders.iter().map(|folder| folder.join(name));
+        let mut found = beneath
+            .chain([name.to_owned()])
+            .filter(|file| file.is_file());
+        let checked = found.try_for_each(|file| check(&file));
+        Ok(match checked {
+            Ok(()) => Vote::Pass,
+            Err(error) => Vote::cancel(error.to_string()),
+        })
+    });
+    guard?.forget();
+    Ok(())
+}
+
+fn look(file: &Path) -> Result<(), Failure> {
+    let whole = file.canonicalize()?;
     let user = rustix::process::geteuid().as_raw();
     let groups = groups()?;
     for place in whole.ancestors() {
-        let about = place
-            .symlink_metadata()
-            .map_err(|error| named(place, &error))?;
+        let about = place.symlink_metadata()?;
         if let Some(why) = could_write(&about, user, &groups, place != whole) {
             let (file, place) = (file.to_owned(), place.to_owned());
             return Err(Writable { file, place, why }.into());
@@ -77,10 +110,6 @@ fn could_write(
     }
 }
 
-fn named(path: &Path, error: &io::Error) -> String {
-    format!("{}: cannot be read: {error}", path.display())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +140,7 @@ mod tests {
             error.contains("--allow-writable-policy") && error.contains("policy.lua"),
             "{error}"
         );
-        assert!(check(&folder.path().join("none")).is_err());
+        let missing = check(&folder.path().join("none.lua")).unwrap_err();
+        assert!(missing.to_string().contains("none.lua"), "{missing}");
     }
 }

@@ -86,13 +86,14 @@ impl Policy {
             );
         }
         let checks = is_gateway && !self.allow_writable_policy;
+        let scripts = config.iter().flat_map(|config| &config.scripts);
+        let scripts = scripts.map(|script| PathBuf::from(&script.path));
+        let scripts: Vec<PathBuf> = self.policies.iter().cloned().chain(scripts).collect();
         if checks {
-            let named = self.policies.iter().chain(&self.config);
-            let scripts = config.iter().flat_map(|config| &config.scripts);
-            let scripts = scripts.map(|script| PathBuf::from(&script.path));
-            for file in named.cloned().chain(scripts) {
-                files::check(&file)?;
-            }
+            scripts
+                .iter()
+                .chain(&self.config)
+                .try_for_each(|file| files::check(file))?;
         }
         if is_gateway && self.policies.is_empty() && self.config.is_none() {
             tracing::warn!(
@@ -100,6 +101,10 @@ impl Policy {
             );
         }
         let mut builder = HookSystem::builder().prints_to_stderr();
+        if checks {
+            builder = builder.check_files(files::check);
+            files::check_loads(builder.registry(), &scripts)?;
+        }
         if let Some(path) = &self.config {
             builder = builder.config(path)?;
         }
@@ -118,14 +123,6 @@ impl Policy {
         let system = builder.build().await?;
         for script in system.scripts() {
             script.end_receiving();
-            // What it requires is policy too.
-            if checks {
-                let files = script.files();
-                files
-                    .iter()
-                    .filter(|file| file.exists())
-                    .try_for_each(|file| files::check(file))?;
-            }
         }
         if let Some(problem) = system.problems().first() {
             // What is left out of a gateway is a door that stands open.

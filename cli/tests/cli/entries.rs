@@ -280,3 +280,38 @@ rules = [{ when = "args.path.startsWith('/')", then = "cancel" }]
     assert_eq!(replayed("bob", unknown.clone()), "undecidable");
     assert_eq!(replayed("ann", unknown), "none");
 }
+
+#[tokio::test]
+async fn files_of_entries_are_asked_about_before_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("schema.json");
+    std::fs::write(&schema, "{}").unwrap();
+    let entry = |name: &str| {
+        let path = folder.path().join(name);
+        format!(
+            "[[hook]]\nkind = 'schema'\nid = 's'\npoints = ['entries.fetch']\nargument_files = {{ path = {path:?} }}\n"
+        )
+    };
+    let file = File::new(&entry("schema.json"));
+    let registry = HookRegistry::new();
+    let build = || {
+        HookScope::isolated(&registry).wrap(async {
+            HookSystem::builder()
+                .check_files(|path| match path.ends_with("schema.json") {
+                    true => Ok(()),
+                    false => Err("somebody else could write it".into()),
+                })
+                .config(file.path())?
+                .build()
+                .await
+        })
+    };
+    let system = build().await.unwrap();
+    assert!(system.problems().is_empty());
+    let refused = reload(&system, &file, &entry("other.json")).unwrap_err();
+    assert!(
+        refused.contains("somebody else could write it"),
+        "{refused}"
+    );
+    assert_eq!(ids(&registry), ["s"]);
+}
