@@ -252,7 +252,8 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
         let now = Instant::now();
         // One that is too far away is in a year.
         let until = now.checked_add(timeout).unwrap_or(now + YEAR);
-        // Each has the rest of the time, also behind one that took too long.
+        // All begin at once, and each has the rest of the time, also behind one that took too long.
+        self.flush();
         let late = self.lanes.all.iter().filter(|lane| !lane.settle(until));
         late.count() == 0
     }
