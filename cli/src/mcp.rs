@@ -10,10 +10,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hookpoint::hooks;
 use hookpoint::mcp::side::http::HttpListener;
 use hookpoint::mcp::{Ended, Gateway, GatewayOptions, Pins, Side, serve::ToolServer};
 use hookpoint::script::Tools;
+use hookpoint::{HookError, hooks};
 use tracing::Level;
 
 use crate::output::Done;
@@ -75,6 +75,9 @@ pub(crate) struct Args {
     /// The longest message, in MiB.
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1024))]
     max_message: u64,
+    /// How many values and keys a message has at most: what hooks look at takes about 128 bytes for each.
+    #[arg(long, value_name = "COUNT", default_value_t = 2_000_000, value_parser = clap::value_parser!(u32).range(100..))]
+    max_parts: u32,
     #[command(flatten)]
     sides: Sides,
 }
@@ -114,14 +117,27 @@ async fn run_server(args: Serve) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The hooks that are linked into the command are for its own tools. What a server does is decided by the policy that
+/// was asked for, which may enable them.
+fn disable_linked_hooks() -> Result<(), HookError> {
+    let registry = hooks();
+    let optional = registry.list().into_iter().filter(|hook| !hook.required);
+    for hook in optional {
+        registry.set_enabled(&hook.id, false)?;
+    }
+    Ok(())
+}
+
 async fn run_gateway(args: Args) -> Done {
     args.policy.log()?;
+    disable_linked_hooks()?;
     let on_stdio = args.sides.listen.is_none();
     let in_force = args.policy.enforce(true, on_stdio).await?;
     let mut options = GatewayOptions::default();
     options.server = args.name.clone().unwrap_or_else(|| args.sides.name());
     options.strict = args.strict || in_force.has_closed_points();
     options.limits.max_message_bytes = usize::try_from(args.max_message << 20)?;
+    options.limits.max_parts = usize::try_from(args.max_parts)?;
     options.limits.timeout = args.timeout.map(Duration::from_secs);
     if !args.no_pins {
         let pins = match &args.pins {

@@ -5,7 +5,7 @@ mod lane;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -81,6 +81,8 @@ fn offer<T: Send>(lanes: &Arc<Lanes<T>>, take: &Take<T>, record: &DecisionRecord
     let point = record.point();
     lanes.of(point).push(point, take(record))
 }
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 type Take<T> = dyn Fn(&DecisionRecord<'_>) -> T + Send + Sync;
 
@@ -239,6 +241,21 @@ impl<T: Send + 'static> BatchedHookExecutor<T> {
     /// Hands on what is queued now, without waiting for it.
     pub fn flush(&self) {
         self.lanes.all.iter().for_each(Lane::flush);
+    }
+
+    /// Hands on what is queued now, and waits until that is done, for no longer than `timeout`; `false`: it was not, or
+    /// this is called in the handler, which can't wait for itself.
+    pub fn settle(&self, timeout: Duration) -> bool {
+        if lane::is_handling(Arc::as_ptr(&self.lanes).addr()) {
+            return false;
+        }
+        let now = Instant::now();
+        // One that is too far away is in a year.
+        let until = now.checked_add(timeout).unwrap_or(now + YEAR);
+        // All begin at once, and each has the rest of the time, also behind one that took too long.
+        self.flush();
+        let late = self.lanes.all.iter().filter(|lane| !lane.settle(until));
+        late.count() == 0
     }
 
     /// What was done so far.

@@ -181,8 +181,12 @@ pub struct HookMetadata {
     pub(crate) lossy: bool,
     pub(crate) record_args: ArgLevel,
     pub(crate) may_grant: bool,
+    pub(crate) flush: Option<Flush>,
     pub(crate) source: Source,
 }
+
+/// Finishes what a hook has put off, within a time.
+pub(crate) type Flush = Arc<dyn Fn(Duration) -> bool + Send + Sync>;
 
 /// The setters that `HookMetadata` and the builder share.
 macro_rules! setters {
@@ -346,6 +350,7 @@ impl HookMetadata {
             lossy: false,
             record_args: ArgLevel::Names,
             may_grant: true,
+            flush: None,
             source: Source::here(Location::caller()),
         }
     }

@@ -4,7 +4,6 @@
 //! has returned, every value that was read or assigned is compared with what the call holds, deeply, and what
 //! differs is written back: so a change inside of `ctx.args.params` takes effect as an assignment does.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use hooks_runtime::{ArgError, GuardContext, Phase, Role};
@@ -13,7 +12,7 @@ use serde_json::Value as Json;
 
 use crate::allowance::Deadline;
 use crate::bind::{ApiError, ApiResult};
-use crate::convert;
+use crate::convert::{self, SHORT};
 use crate::scalar::{self, Plain};
 use crate::vm::Vm;
 
@@ -23,7 +22,7 @@ mod kept;
 
 use facts::FIELDS;
 pub(crate) use held::{Changes, set_arg, set_result};
-use held::{Held, HeldArgs, Now};
+use held::{Held, Now};
 pub(crate) use kept::Kept;
 
 /// A call as the functions of `ctx` use it.
@@ -49,9 +48,7 @@ pub(crate) struct Seen<'c, 'g> {
     role: Role,
     /// When the registry takes its answer no more; nothing: there is only the limit of the state.
     deadline: Option<&'c Deadline>,
-    /// By the position of the argument; only what the script may change inside, and what it assigned.
-    args: RefCell<HeldArgs>,
-    result: RefCell<Option<Held>>,
+    values: &'c Changes,
 }
 
 impl<'c, 'g> Seen<'c, 'g> {
@@ -60,14 +57,14 @@ impl<'c, 'g> Seen<'c, 'g> {
         call: &'c GuardContext<'g>,
         role: Role,
         deadline: Option<&'c Deadline>,
+        values: &'c Changes,
     ) -> Self {
         Seen {
             vm,
             call,
             role,
             deadline,
-            args: RefCell::default(),
-            result: RefCell::default(),
+            values,
         }
     }
 
@@ -83,17 +80,19 @@ impl<'c, 'g> Seen<'c, 'g> {
         self.vm
     }
 
-    /// The argument at that position, if it is a plain value that scripts may have.
+    /// The argument at that position, if it is a plain value that scripts may have. Where it is too long, its JSON form is
+    /// too, which is said where it is converted.
+    #[inline]
     pub(crate) fn plain(&self, at: usize) -> Option<Plain<'_>> {
-        scalar::read(self.call, at).filter(|plain| self.is_within(plain))
+        match scalar::read(self.call, at) {
+            Some(Plain::Text(text)) if !self.is_within(text) => None,
+            plain => plain,
+        }
     }
 
-    /// Where one is not, its JSON form isn't either, which is said where it is converted.
-    fn is_within(&self, plain: &Plain<'_>) -> bool {
-        match plain {
-            Plain::Text(text) => text.len() <= self.vm.string_bytes,
-            Plain::Flag(_) | Plain::Number(_) => true,
-        }
+    #[inline]
+    fn is_within(&self, text: &str) -> bool {
+        text.len() <= SHORT || text.len() <= self.vm.string_bytes
     }
 
     /// An argument by its position, as the call holds it; with its JSON if the script may change it inside.
@@ -147,13 +146,13 @@ impl<'c, 'g> Seen<'c, 'g> {
                 original: original.map(Box::new),
                 now: Now::Lua(value.clone()),
             };
-            self.args.borrow_mut().push((at, held));
+            self.values.args.borrow_mut().push((at, held));
         }
         Ok(value)
     }
 
     fn read_result(&self, lua: &Lua) -> ApiResult<Value> {
-        if let Some(held) = &*self.result.borrow() {
+        if let Some(held) = &*self.values.result.borrow() {
             return held.value(lua);
         }
         let original = match self.call.result_json() {
@@ -162,7 +161,7 @@ impl<'c, 'g> Seen<'c, 'g> {
             Err(error) => return Err(error.to_string().into()),
         };
         let now = convert::to_lua(lua, &original)?;
-        *self.result.borrow_mut() = Some(Held {
+        *self.values.result.borrow_mut() = Some(Held {
             original: Some(Box::new(original)),
             now: Now::Lua(now.clone()),
         });
@@ -170,7 +169,7 @@ impl<'c, 'g> Seen<'c, 'g> {
     }
 
     fn assign(&self, at: usize, now: Now) {
-        let mut args = self.args.borrow_mut();
+        let mut args = self.values.args.borrow_mut();
         match args.iter_mut().find(|(held, _)| *held == at) {
             Some((_, held)) => held.now = now,
             None => {
@@ -199,12 +198,12 @@ impl<'c, 'g> Seen<'c, 'g> {
     /// Compares what the script holds with what the call holds, in the state's gate; an error if the script has
     /// changed what it may not.
     pub(crate) fn settle(&self) -> ApiResult<()> {
-        for (at, held) in self.args.borrow_mut().iter_mut() {
+        for (at, held) in self.values.args.borrow_mut().iter_mut() {
             if held.settle(&self.vm.lua)? {
                 self.may_change("args", self.call.site().args[*at].name, Phase::Pre)?;
             }
         }
-        if let Some(held) = &mut *self.result.borrow_mut()
+        if let Some(held) = &mut *self.values.result.borrow_mut()
             && held.settle(&self.vm.lua)?
         {
             self.may_change("result", "", Phase::Post)?;
@@ -212,35 +211,9 @@ impl<'c, 'g> Seen<'c, 'g> {
         Ok(())
     }
 
-    /// What the script changed, once it is settled.
-    pub(crate) fn changes(self) -> Changes {
-        Changes {
-            args: self.args.take(),
-            result: self.result.take(),
-        }
-    }
-
-    /// Drops what is left of the state's values: the last thing in its gate, when the hook has answered or failed.
+    /// Drops what is left of the state's values: the last thing in its gate, if the hook has failed.
     pub(crate) fn forget(&self) {
-        let (mut args, mut result) = (self.args.borrow_mut(), self.result.borrow_mut());
-        let args = args.iter_mut().map(|(_, held)| held);
-        args.chain(result.iter_mut()).for_each(Held::forget);
-    }
-
-    fn has_lua(&self) -> bool {
-        let (args, result) = (self.args.borrow(), self.result.borrow());
-        let args = args.iter().map(|(_, held)| held);
-        args.chain(result.iter()).any(Held::is_lua)
-    }
-}
-
-/// Dropping an mlua value waits for whoever is in the state: it is done in the state's gate.
-impl Drop for Seen<'_, '_> {
-    fn drop(&mut self) {
-        debug_assert!(
-            std::thread::panicking() || !self.has_lua(),
-            "values of a state are dropped outside of its gate"
-        );
+        self.values.forget();
     }
 }
 
@@ -257,7 +230,7 @@ impl Call for Seen<'_, '_> {
         }
         self.may_change("result", "", Phase::Post)?;
         convert::to_json(&self.vm.lua, &value)?;
-        let mut result = self.result.borrow_mut();
+        let mut result = self.values.result.borrow_mut();
         let original = result.take().and_then(|held| held.original);
         *result = Some(Held {
             original,
@@ -268,7 +241,13 @@ impl Call for Seen<'_, '_> {
 
     fn read_arg(&self, lua: &Lua, name: &str) -> ApiResult<Value> {
         let at = self.position(name)?;
-        if let Some((_, held)) = self.args.borrow().iter().find(|(held, _)| *held == at) {
+        if let Some((_, held)) = self
+            .values
+            .args
+            .borrow()
+            .iter()
+            .find(|(held, _)| *held == at)
+        {
             return held.value(lua);
         }
         self.named_at(lua, at)
@@ -284,7 +263,12 @@ impl Call for Seen<'_, '_> {
 
     fn plain_arg(&self, name: &[u8]) -> Option<Plain<'_>> {
         let at = self.find(name)?;
-        let is_held = self.args.borrow().iter().any(|(held, _)| *held == at);
+        let is_held = self
+            .values
+            .args
+            .borrow()
+            .iter()
+            .any(|(held, _)| *held == at);
         if is_held { None } else { self.plain(at) }
     }
 
@@ -292,19 +276,18 @@ impl Call for Seen<'_, '_> {
         if self.role == Role::Guard || self.call.phase() != Phase::Pre {
             return false;
         }
-        let Some(at) = self.find(name).filter(|_| self.is_within(&value)) else {
+        let Some(at) = self.find(name) else {
             return false;
         };
-        self.assign(
-            at,
-            match value {
-                Plain::Flag(flag) => Now::Flag(flag),
-                // What is not finite has no JSON form, which is said where it is converted.
-                Plain::Number(number) if number.is_finite() => Now::Number(number),
-                Plain::Number(_) => return false,
-                Plain::Text(text) => Now::Text(text.to_owned()),
-            },
-        );
+        let now = match value {
+            Plain::Flag(flag) => Now::Flag(flag),
+            // What is not finite has no JSON form, which is said where it is converted.
+            Plain::Number(number) if number.is_finite() => Now::Number(number),
+            // As is that it is too long.
+            Plain::Text(text) if self.is_within(text) => Now::Text(text.to_owned()),
+            Plain::Number(_) | Plain::Text(_) => return false,
+        };
+        self.assign(at, now);
         true
     }
 

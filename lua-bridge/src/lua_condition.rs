@@ -7,7 +7,7 @@ use hooks_runtime::{Condition, GuardContext, HookError, Role};
 use mlua::{Lua, Table, Value};
 
 use crate::bind::{ApiError, ApiResult};
-use crate::context::Seen;
+use crate::context::{Changes, Seen};
 use crate::control::Runs;
 use crate::error::LuaError;
 use crate::host::ConditionHost;
@@ -57,7 +57,8 @@ fn compile(lua: &Lua, text: &str) -> ApiResult<Box<dyn Condition>> {
 
 impl Condition for LuaCondition {
     fn holds(&self, cx: &GuardContext<'_>) -> Result<bool, HookError> {
-        let seen = Seen::new(&self.vm, cx, Role::Guard, None);
+        let values = Changes::default();
+        let seen = Seen::new(&self.vm, cx, Role::Guard, None, &values);
         let asked = self.vm.call(self.limit, Runs::Condition, |_| {
             let function = self.function.function()?;
             let about = |ctx: &Table| function.call::<Value>(ctx);

@@ -51,9 +51,12 @@ impl LuaHook {
     fn ask(&self, seen: &Seen<'_, '_>) -> Result<Asked, HookError> {
         let asked = self.vm.call(self.limit, Runs::Hook, |lua| {
             let returned = self.run(seen);
-            let asked = said(returned.and_then(|value| self.read(lua, value, seen)));
-            seen.forget();
-            asked
+            let asked = returned.and_then(|value| self.read(lua, value, seen));
+            // What is settled is no value of the state any more.
+            if asked.is_err() {
+                seen.forget();
+            }
+            said(asked)
         });
         self.told(asked)
     }
@@ -104,17 +107,17 @@ impl LuaHook {
 
     pub(crate) fn intercept(&self, cx: &mut HookContext<'_>) -> Result<HookResult, HookError> {
         let deadline = self.deadline(cx);
-        let seen = Seen::new(&self.vm, cx, Role::Intercept, deadline.as_ref());
-        let asked = self.ask(&seen)?;
-        let changes = seen.changes();
-        self.write_back(cx, asked, changes)
+        let mut changes = Changes::default();
+        let role = Role::Intercept;
+        let asked = self.ask(&Seen::new(&self.vm, cx, role, deadline.as_ref(), &changes))?;
+        self.write_back(cx, asked, &mut changes)
     }
 
     fn write_back(
         &self,
         cx: &mut HookContext<'_>,
         asked: Asked,
-        changes: Changes,
+        changes: &mut Changes,
     ) -> Result<HookResult, HookError> {
         if !changes.is_empty() {
             changes.write(cx).map_err(|e| self.at(&e))?;
@@ -144,8 +147,8 @@ impl LuaHook {
 
     pub(crate) fn guard(&self, cx: &GuardContext<'_>) -> Result<Vote, HookError> {
         let deadline = self.deadline(cx);
-        let seen = Seen::new(&self.vm, cx, Role::Guard, deadline.as_ref());
-        let asked = self.ask(&seen)?;
+        let (role, seen) = (Role::Guard, Changes::default());
+        let asked = self.ask(&Seen::new(&self.vm, cx, role, deadline.as_ref(), &seen))?;
         self.vote(cx.phase(), asked)
     }
 

@@ -183,6 +183,7 @@ impl Vm {
 
     /// Runs Lua code, in the gate. If code of this state made a call that led here, `ctx` is not about what it was about
     /// there.
+    #[inline]
     fn run<R>(&self, f: impl FnOnce(&Lua) -> mlua::Result<R>) -> mlua::Result<R> {
         self.proxy.stage.aside(|| f(&self.lua))
     }

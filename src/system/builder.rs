@@ -205,10 +205,14 @@ impl HookSystem {
     }
 
     /// Tells hooks and subscribers that the program goes down, waits until what was published is handled, at most
-    /// for `timeout`, and drains.
+    /// for `timeout`, and drains. Then hooks finish what they put off, such as records that wait to be written, at most
+    /// for `timeout` again, which blocks the thread; what is not finished is logged.
     pub async fn shutdown(&self, timeout: Duration) -> DrainReport {
         let report = self.events.shutdown(timeout).await;
         self.drain();
+        for hook in self.registry.flush(timeout) {
+            tracing::error!(%hook, ?timeout, "a hook did not finish what it put off");
+        }
         report
     }
 }

@@ -227,3 +227,37 @@ fn whole_records_can_be_kept() {
     assert_eq!(records[0].point(), "batch.one");
     assert_eq!(records[0].args()[0].name, "number");
 }
+
+#[test]
+fn what_is_queued_is_waited_for_and_no_longer_than_one_likes() {
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let (begins, begun) = channel();
+    let (go, wait) = channel::<()>();
+    let (begins, wait) = (Mutex::new(begins), Mutex::new(wait));
+    let batches = settings().threads(1).start(
+        |record| record.call_id(),
+        move |_, _| {
+            begins.lock().unwrap().send(()).unwrap();
+            wait.lock().unwrap().recv().unwrap();
+        },
+    );
+    let batches = batches.unwrap();
+    let _observer = registry
+        .observe("batches", "batch.*", batches.observer())
+        .unwrap();
+    let _entered = scope.enter();
+    assert!(batches.settle(Duration::ZERO), "there is nothing");
+    one(1).unwrap();
+    assert!(!batches.settle(Duration::from_millis(1)));
+    // It was handed on all the same; this one waits behind it.
+    begun.recv_timeout(SOON).unwrap();
+    two(2).unwrap();
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    assert!(batches.settle(SOON));
+    assert_eq!(
+        (batches.metrics().records, batches.metrics().queued),
+        (2, 0)
+    );
+}

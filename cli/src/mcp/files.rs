@@ -53,10 +53,10 @@ pub(crate) fn check_loads(registry: &HookRegistry, scripts: &[PathBuf]) -> Resul
     let guard = guard.guard(move |cx| {
         let name = Path::new(cx.component().unwrap_or_default());
         let beneath = folders.iter().map(|folder| folder.join(name));
-        let found = beneath
+        let mut found = beneath
             .chain([name.to_owned()])
             .filter(|file| file.is_file());
-        let checked = found.map(|file| check(&file)).collect::<Result<(), _>>();
+        let checked = found.try_for_each(|file| check(&file));
         Ok(match checked {
             Ok(()) => Vote::Pass,
             Err(error) => Vote::cancel(error.to_string()),

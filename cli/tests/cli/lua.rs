@@ -29,9 +29,12 @@ fn output(args: &[&str]) -> Output {
     hookpoint(args).output().expect("it starts")
 }
 
+/// Whole at once: whoever watches it never sees a half-written one.
 fn file(folder: &tempfile::TempDir, name: &str, source: &str) -> PathBuf {
     let path = folder.path().join(name);
-    std::fs::write(&path, source).expect("a file");
+    let mut file = tempfile::NamedTempFile::new_in(folder).expect("a file");
+    file.write_all(source.as_bytes()).expect("its text");
+    file.persist(&path).expect("its name");
     path
 }
 

@@ -1,6 +1,7 @@
 //! `HookSystem` with a configuration file and scripts: in force together, or refusing.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use hookpoint::report::Report;
 use hookpoint::{
@@ -346,4 +347,34 @@ async fn watched_scripts_are_reloaded_when_they_change() {
         }
     };
     scope.wrap(test).await;
+}
+
+/// A required hook stays to the end of the program, so nobody drops it, which would write what waits.
+#[tokio::test]
+async fn what_hooks_put_off_is_finished_at_the_end() {
+    let files = Files::new(&[]);
+    let records = files.path("calls.jsonl");
+    let config = format!(
+        "[[hook]]\nid = \"calls\"\nkind = \"records\"\npoints = [\"system_test.fetch\"]\nrequired = true\nmax_age_ms = 86400000\npath = {:?}\n",
+        records.display().to_string()
+    );
+    std::fs::write(files.path("hookpoint.toml"), config).expect("a file");
+    let registry = HookRegistry::new();
+    let scope = HookScope::isolated(&registry);
+    let test = async {
+        let builder = HookSystem::builder()
+            .config(files.path("hookpoint.toml"))
+            .expect("it is read");
+        let system = builder.build().await.expect("it is put in force");
+        for path in ["a", "b", "c"] {
+            fetch(path.into()).expect("nobody refuses");
+        }
+        system.shutdown(Duration::from_secs(30)).await;
+        drop(system);
+    };
+    scope.wrap(test).await;
+    let written = std::fs::read_to_string(records).expect("a file");
+    let points = written.matches("\"system_test.fetch\"").count();
+    assert_eq!((written.lines().count(), points), (3, 3), "{written}");
+    assert_eq!(registry.list().len(), 1, "it is required");
 }

@@ -30,6 +30,8 @@ pub(super) struct Lane<T> {
     due: Condvar,
     /// Told when there is room.
     room: Condvar,
+    /// Told when what was taken is handled.
+    handled: Condvar,
     figures: Figures,
 }
 
@@ -37,6 +39,9 @@ struct Queue<T> {
     waiting: Vec<(&'static str, T)>,
     /// When the first of them came.
     oldest: Option<Instant>,
+    /// How many were taken, and how many of those are handled.
+    taken: u64,
+    handled: u64,
     is_flushed: bool,
     is_closed: bool,
 }
@@ -59,11 +64,14 @@ impl<T: Send> Lane<T> {
             queue: Mutex::new(Queue {
                 waiting: Vec::new(),
                 oldest: None,
+                taken: 0,
+                handled: 0,
                 is_flushed: false,
                 is_closed: false,
             }),
             due: Condvar::new(),
             room: Condvar::new(),
+            handled: Condvar::new(),
             figures: Figures::default(),
         }
     }
@@ -112,6 +120,23 @@ impl<T: Send> Lane<T> {
         self.due.notify_one();
     }
 
+    /// Flushes, and waits until what is there now is handled; `false`: it was not in that time.
+    pub(super) fn settle(&self, until: Instant) -> bool {
+        let mut queue = self.lock();
+        let last = queue.taken + queue.waiting.len() as u64;
+        queue.is_flushed = true;
+        self.due.notify_one();
+        while queue.handled < last {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.handled.wait_timeout(queue, left);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.due.notify_one();
@@ -142,6 +167,8 @@ impl<T: Send> Lane<T> {
     /// Waits until something is due, and takes all that is there; nothing at the end.
     fn next(&self) -> Option<Vec<(&'static str, T)>> {
         let mut queue = self.lock();
+        queue.handled = queue.taken;
+        self.handled.notify_all();
         loop {
             let is_due = queue.is_flushed || queue.is_closed;
             let age = queue.oldest.map(|oldest| oldest.elapsed());
@@ -153,6 +180,7 @@ impl<T: Send> Lane<T> {
                 queue.is_flushed = false;
                 queue.oldest = None;
                 let waiting = std::mem::take(&mut queue.waiting);
+                queue.taken += waiting.len() as u64;
                 drop(queue);
                 self.room.notify_all();
                 return Some(waiting);

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -309,6 +309,20 @@ impl HookRegistry {
         self.0.entries().iter().map(|e| info(e)).collect()
     }
 
+    /// Has hooks finish what they put off, see [`PreparedHook::flushed_by`], one after the other and for no longer than
+    /// `timeout` in all. Blocks the thread. The ids of those that did not finish.
+    ///
+    /// Hooks that are unregistered do it by themselves; required ones stay to the end of the program.
+    pub fn flush(&self, timeout: Duration) -> Vec<Box<str>> {
+        let begun = Instant::now();
+        let entries = self.0.entries();
+        let unfinished = entries.iter().filter(|entry| match &entry.meta.flush {
+            Some(flush) => !flush(timeout.saturating_sub(begun.elapsed())),
+            None => false,
+        });
+        unfinished.map(|entry| entry.id().into()).collect()
+    }
+
     /// Where the registry is in its life.
     pub fn life(&self) -> Life {
         self.0.life()
@@ -443,6 +457,12 @@ pub struct PreparedHook {
 }
 
 impl PreparedHook {
+    /// How it finishes what it has put off, such as records that wait to be written: a function that does it within the
+    /// time that it is given, and says whether it did. For [`HookRegistry::flush`].
+    pub fn flushed_by(mut self, flush: impl Fn(Duration) -> bool + Send + Sync + 'static) -> Self {
+        self.meta.flush = Some(Arc::new(flush));
+        self
+    }
     /// The id that it will have.
     pub fn id(&self) -> &str {
         &self.meta.id

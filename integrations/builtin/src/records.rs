@@ -181,13 +181,18 @@ impl BuiltinHook for RecordsHook {
         let meta = at.only(Priority::LOW).record_args(self.args);
         let meta = meta.describe("writes records of calls to a file");
         let only = self.only;
-        // With the hook goes the executor, which writes what still waits.
-        Ok(vec![PreparedHook::observe(meta, move |record| {
+        // With the hook goes the executor, which writes what still waits; a required hook stays.
+        let batches = Arc::new(batches);
+        let flushes = batches.clone();
+        let hook = PreparedHook::observe(meta, move |record| {
             let wanted = only.is_empty() || only.contains(&record.outcome());
             if wanted && !batches.offer(record) {
                 files.lose();
             }
-        })])
+        });
+        Ok(vec![
+            hook.flushed_by(move |timeout| flushes.settle(timeout)),
+        ])
     }
 }
 

@@ -10,6 +10,9 @@ pub struct Limits {
     pub max_message_bytes: usize,
     /// How deep objects and lists stand in each other, 1 to 120. Default: 100.
     pub max_depth: usize,
+    /// How many values and keys the parameters or the result of a message have, from 100: what hooks look at takes
+    /// about 128 bytes for each. Default: 2,000,000.
+    pub max_parts: usize,
     /// How many messages a batch has, from 1. Default: 1,000.
     pub max_batch: usize,
     /// How many requests of one side may be under way, from 1; one more is answered with an error. Default: 4,096.
@@ -31,6 +34,7 @@ impl Default for Limits {
         Limits {
             max_message_bytes: 64 << 20,
             max_depth: 100,
+            max_parts: 2_000_000,
             max_batch: 1_000,
             max_in_flight: 4_096,
             max_queued_bytes: 128 << 20,
@@ -47,6 +51,7 @@ impl Limits {
     pub(crate) fn within_ranges(mut self) -> Self {
         self.max_message_bytes = self.max_message_bytes.max(1024);
         self.max_depth = self.max_depth.clamp(1, 120);
+        self.max_parts = self.max_parts.max(100);
         self.max_batch = self.max_batch.max(1);
         self.max_in_flight = self.max_in_flight.max(1);
         self.max_queued_bytes = self.max_queued_bytes.max(self.max_message_bytes);

@@ -187,7 +187,7 @@ impl Session {
             return;
         };
         let bytes = match &answer {
-            Ok((Answer::Result(body) | Answer::Error(body), _)) => body.as_str().len(),
+            Ok((Answer::Result(body) | Answer::Error(body), _)) => body.weight(),
             Err(_) => 0,
         };
         let Ok(room) = peer.room.take(bytes).await else {

@@ -1,5 +1,7 @@
 //! What a script holds of a call, and what it has changed.
 
+use std::cell::RefCell;
+
 use hooks_runtime::{ArgError, HookContext};
 use mlua::{Lua, Value};
 use serde_json::Value as Json;
@@ -75,30 +77,50 @@ impl Held {
         }
     }
 
-    fn changed(self) -> Option<Json> {
-        match self.now {
-            Now::Changed(json) => Some(json),
+    /// What it is to be, if that differs from what it was.
+    fn take_changed(&mut self) -> Option<Json> {
+        match &mut self.now {
+            Now::Changed(json) => Some(std::mem::take(json)),
             _ => None,
         }
     }
 }
 
-/// What has to be written back.
+/// What a script holds of one call; once it is settled, what has to be written back.
+#[derive(Default)]
 pub(crate) struct Changes {
-    pub(super) args: HeldArgs,
-    pub(super) result: Option<Held>,
+    /// By the position of the argument; only what the script may change inside, and what it assigned.
+    pub(super) args: RefCell<HeldArgs>,
+    pub(super) result: RefCell<Option<Held>>,
 }
 
 impl Changes {
+    #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.args.is_empty() && self.result.is_none()
+        self.args.borrow().is_empty() && self.result.borrow().is_none()
+    }
+
+    /// Drops the values of the state, in its gate.
+    pub(super) fn forget(&self) {
+        let (mut args, mut result) = (self.args.borrow_mut(), self.result.borrow_mut());
+        let args = args.iter_mut().map(|(_, held)| held);
+        args.chain(result.iter_mut()).for_each(Held::forget);
+    }
+
+    #[cfg(debug_assertions)]
+    fn has_lua(&self) -> bool {
+        let (args, result) = (self.args.borrow(), self.result.borrow());
+        let args = args.iter().map(|(_, held)| held);
+        args.chain(result.iter()).any(Held::is_lua)
     }
 
     /// Gives the call what the script changed.
-    pub(crate) fn write(self, cx: &mut HookContext<'_>) -> Result<(), ArgError> {
-        for (at, held) in self.args {
-            let Some(now) = held.changed() else { continue };
-            let arg = &cx.site().args[at];
+    pub(crate) fn write(&mut self, cx: &mut HookContext<'_>) -> Result<(), ArgError> {
+        for (at, held) in self.args.get_mut() {
+            let Some(now) = held.take_changed() else {
+                continue;
+            };
+            let arg = &cx.site().args[*at];
             // Such a type says itself which number it holds.
             if scalar::is_plain(arg.ty) {
                 cx.set_arg_json(arg.name, now)?;
@@ -106,10 +128,21 @@ impl Changes {
                 set_arg(cx, arg.name, now)?;
             }
         }
-        match self.result.and_then(Held::changed) {
+        match self.result.get_mut().as_mut().and_then(Held::take_changed) {
             Some(result) => set_result(cx, result),
             None => Ok(()),
         }
+    }
+}
+
+/// Dropping an mlua value waits for whoever is in the state: it is done in the state's gate.
+#[cfg(debug_assertions)]
+impl Drop for Changes {
+    fn drop(&mut self) {
+        assert!(
+            std::thread::panicking() || !self.has_lua(),
+            "values of a state are dropped outside of its gate"
+        );
     }
 }
 

@@ -1,16 +1,13 @@
 //! What a script has seen and set of a call, while the hook waits and others use the state.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
-use hooks_runtime::{GuardContext, Role};
 use serde_json::Value as Json;
 
-use super::{Changes, Held, Now, Seen};
-use crate::allowance::Deadline;
+use super::{Changes, Held, Now};
 use crate::vm::{Slot, Vm};
 
-/// The values of a [`Seen`], without the call. It may be dropped anywhere: what it holds goes back to the state.
+/// The values of a call, out of the gate. It may be dropped anywhere: what it holds goes back to the state.
 #[derive(Default)]
 pub(crate) struct Kept {
     args: Vec<(usize, KeptValue)>,
@@ -50,35 +47,20 @@ impl KeptValue {
 }
 
 impl Kept {
-    /// The values again, to be used in the state's gate until they are settled.
+    /// The values again, to be used in the state's gate until they are settled or kept again.
     pub(crate) fn held(self) -> Changes {
         let args = self.args.into_iter();
         let args = args.map(|(at, value)| (at, value.into_held()));
-        Changes {
-            args: args.collect(),
-            result: self.result.map(KeptValue::into_held),
-        }
+        let changes = Changes::default();
+        changes.args.borrow_mut().extend(args);
+        *changes.result.borrow_mut() = self.result.map(KeptValue::into_held);
+        changes
     }
 }
 
-impl<'c, 'g> Seen<'c, 'g> {
-    /// The same call again, after a wait.
-    pub(crate) fn again(
-        vm: &'c Vm,
-        call: &'c GuardContext<'g>,
-        role: Role,
-        deadline: &'c Deadline,
-        kept: Kept,
-    ) -> Self {
-        let held = kept.held();
-        let mut seen = Seen::new(vm, call, role, Some(deadline));
-        seen.args = RefCell::new(held.args);
-        seen.result = RefCell::new(held.result);
-        seen
-    }
-
-    /// Up to [`Seen::again`].
-    pub(crate) fn keep(self, vm: &Arc<Vm>) -> Kept {
+impl Changes {
+    /// Up to [`Kept::held`].
+    pub(crate) fn keep(&self, vm: &Arc<Vm>) -> Kept {
         let args = self.args.take().into_iter();
         let args = args.map(|(at, held)| (at, KeptValue::of(vm, held)));
         let result = self.result.take();

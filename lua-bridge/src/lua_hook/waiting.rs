@@ -73,11 +73,11 @@ impl<'g, C: Deref<Target = GuardContext<'g>> + Send> Work for Question<'_, C> {
         driven: &Driven,
         answer: Option<MultiValue>,
     ) -> mlua::Result<Step<Result<Asked, String>>> {
-        let (hook, kept) = (self.hook, std::mem::take(&mut self.kept));
-        let seen = Seen::again(&hook.vm, self.call, self.role, &self.deadline, kept);
+        let (hook, values) = (self.hook, std::mem::take(&mut self.kept).held());
+        let deadline = Some(&self.deadline);
+        let seen = Seen::new(&hook.vm, self.call, self.role, deadline, &values);
         let step = self.step(lua, driven, answer, &seen);
-        let kept = seen.keep(&hook.vm);
-        self.kept = kept;
+        self.kept = values.keep(&hook.vm);
         Ok(match said(step)? {
             Ok(Step::Wait(place, future)) => Step::Wait(place, future),
             Ok(Step::Done(asked)) => Step::Done(Ok(asked)),
@@ -116,8 +116,8 @@ impl LuaHook {
         cx: &'a mut HookContext<'a>,
     ) -> BoxFuture<'a, Result<HookResult, HookError>> {
         Box::pin(async move {
-            let (asked, changes) = self.ask_waiting(cx, Role::Intercept).await?;
-            self.write_back(cx, asked, changes)
+            let (asked, mut changes) = self.ask_waiting(cx, Role::Intercept).await?;
+            self.write_back(cx, asked, &mut changes)
         })
     }
 

@@ -45,27 +45,43 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
-/// Whether every number of the text is the same when it was read as a [`serde_json::Value`] and written again.
+/// What a text is, besides well-formed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Checked {
+    /// Every number is the same when it was read as a [`serde_json::Value`] and written again.
+    pub(crate) exact: bool,
+    /// How many values and keys it has.
+    pub(crate) parts: usize,
+}
+
+/// Looks whether a text may be taken.
 ///
 /// # Errors
 /// [`JsonError`] for what the module's first line says.
-pub(crate) fn check(text: &str, max_depth: usize) -> Result<bool, JsonError> {
-    let exact = Cell::new(true);
+pub(crate) fn check(text: &str, max_depth: usize, max_parts: usize) -> Result<Checked, JsonError> {
+    let (exact, parts) = (Cell::new(true), Cell::new(0));
     let mut read = serde_json::Deserializer::from_str(text);
     let whole = Check {
         left: max_depth,
+        max_parts,
         exact: &exact,
+        parts: &parts,
     };
     whole.deserialize(&mut read)?;
     read.end()?;
-    Ok(exact.get())
+    Ok(Checked {
+        exact: exact.get(),
+        parts: parts.get(),
+    })
 }
 
 #[derive(Clone, Copy)]
 struct Check<'c> {
     /// How much deeper it may get.
     left: usize,
+    max_parts: usize,
     exact: &'c Cell<bool>,
+    parts: &'c Cell<usize>,
 }
 
 impl Check<'_> {
@@ -75,12 +91,26 @@ impl Check<'_> {
             None => Err(E::custom("it is nested too deep")),
         }
     }
+
+    /// One more value or key.
+    fn count<E: serde::de::Error>(self) -> Result<(), E> {
+        self.parts.set(self.parts.get() + 1);
+        match self.parts.get() <= self.max_parts {
+            true => Ok(()),
+            false => {
+                let most = self.max_parts;
+                let why = format!("it has more values and keys than {most}, which is the most");
+                Err(E::custom(why))
+            }
+        }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Check<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        self.count()?;
         from.deserialize_any(self)
     }
 }
@@ -120,6 +150,7 @@ impl<'de> Visitor<'de> for Check<'_> {
         let member = self.deeper()?;
         let mut keys = Keys::Few(Vec::new());
         while let Some(Key(key)) = members.next_key_seed(KeySeed)? {
+            self.count()?;
             if !keys.insert(key) {
                 return Err(A::Error::custom("a key stands twice in one object"));
             }
@@ -198,22 +229,30 @@ mod tests {
             ("[01]", "invalid number"),
             ("[\"\t\"]", "control character"),
         ] {
-            let error = check(text, 3).unwrap_err().to_string();
+            let error = check(text, 3, 99).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");
         }
         let many: Vec<String> = (0..40).map(|n| format!("\"k{n}\":0")).collect();
         let many = many.join(",");
-        assert!(check(&format!("{{{many}}}"), 3).is_ok());
-        assert!(check(&format!("{{{many},\"k3\":1}}"), 3).is_err());
+        assert!(check(&format!("{{{many}}}"), 3, 99).is_ok());
+        assert!(check(&format!("{{{many},\"k3\":1}}"), 3, 99).is_err());
+    }
+
+    #[test]
+    fn values_and_keys_are_counted() {
+        let text = r#"{"a":[1,2],"b":{}}"#;
+        assert_eq!(check(text, 9, 7).unwrap().parts, 7);
+        let error = check(text, 9, 6).unwrap_err().to_string();
+        assert!(error.contains("than 6, which is the most"), "{error}");
     }
 
     #[test]
     fn numbers_that_a_value_holds_are_told_from_others() {
         for exact in ["[1,-2,18446744073709551615]", "{\"a\":[true,null,\"x\"]}"] {
-            assert!(check(exact, 9).unwrap(), "{exact}");
+            assert!(check(exact, 9, 99).unwrap().exact, "{exact}");
         }
         for inexact in ["[1.0]", "[1e5]", "[123456789012345678901]", "[-0]"] {
-            assert!(!check(inexact, 9).unwrap(), "{inexact}");
+            assert!(!check(inexact, 9, 99).unwrap().exact, "{inexact}");
         }
     }
 }

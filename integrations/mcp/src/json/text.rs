@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::check::{JsonError, check};
+use super::check::{Checked, JsonError, check};
 use super::merge;
+
+/// How much one value or key takes as a [`Value`], in bytes: its own size, its share of a list or map, and the
+/// allocation of a short string.
+const PART: usize = 128;
 
 /// A JSON value as it was written, without the white space between its parts: well-formed, no key twice in one
 /// object, not deeper than allowed. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct JsonText {
     text: Arc<str>,
+    /// How many values and keys it had when it was read; 0 if it was made here.
+    parts: usize,
     /// Reading it as a [`Value`] and writing that gives the same text, but for how strings are escaped.
     exact: bool,
 }
@@ -23,17 +29,35 @@ impl JsonText {
     /// # Errors
     /// [`JsonError`], with the place.
     pub fn parse(text: &str, max_depth: usize) -> Result<Self, JsonError> {
-        let exact = check(text, max_depth)?;
+        Self::parse_within(text, max_depth, usize::MAX)
+    }
+
+    /// Checks a text that may have so many values and keys.
+    pub(crate) fn parse_within(
+        text: &str,
+        max_depth: usize,
+        max_parts: usize,
+    ) -> Result<Self, JsonError> {
+        let Checked { exact, parts } = check(text, max_depth, max_parts)?;
         Ok(JsonText {
             text: compact(text).into(),
+            parts,
             exact,
         })
+    }
+
+    /// About how many bytes it takes with what it means.
+    pub(crate) fn weight(&self) -> usize {
+        self.text
+            .len()
+            .saturating_add(self.parts.saturating_mul(PART))
     }
 
     /// The text of a value.
     pub fn of(value: &Value) -> Self {
         JsonText {
             text: value.to_string().into(),
+            parts: 0,
             exact: true,
         }
     }
@@ -48,6 +72,7 @@ impl JsonText {
         merge::write(&mut text, value, Some(&self.text));
         JsonText {
             text: text.into(),
+            parts: 0,
             exact: false,
         }
     }
@@ -65,6 +90,14 @@ impl JsonText {
         }
     }
 }
+
+impl PartialEq for JsonText {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.text, self.exact) == (&other.text, other.exact)
+    }
+}
+
+impl Eq for JsonText {}
 
 impl fmt::Debug for JsonText {
     /// The text itself: whoever looks for secrets in what fails must find them.

@@ -66,7 +66,8 @@ pub(super) fn parse_one(text: &str, limits: &Limits) -> Result<Message, Rejected
         .map_err(|error| rejected(PARSE_ERROR, JsonError::from(error).to_string()))?;
     let mut parts = Parts::default();
     for (key, raw) in members {
-        let value = JsonText::parse(raw.get(), limits.max_depth.saturating_sub(1))
+        let depth = limits.max_depth.saturating_sub(1);
+        let value = JsonText::parse_within(raw.get(), depth, limits.max_parts)
             .map_err(|error| rejected(PARSE_ERROR, format!("in `{}`: {error}", shown(&key))))?;
         parts.take(key, value);
     }

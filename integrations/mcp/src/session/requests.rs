@@ -81,10 +81,11 @@ impl Session {
 
     fn begin(&self, from: Party, id: &Id, call: &Call) -> Result<Flight, CallError> {
         let peer = self.peer(from);
-        let bytes = call
-            .params
-            .as_ref()
-            .map_or(0, |params| params.as_str().len());
+        let bytes = match (&call.params, self.points.are_idle(&call.method)) {
+            (None, _) => 0,
+            (Some(params), true) => params.as_str().len(),
+            (Some(params), false) => params.weight(),
+        };
         let limits = &self.options.limits;
         let Some(room) = peer.room.try_take(bytes) else {
             return Err(CallError::Busy(format!(
@@ -109,10 +110,7 @@ impl Session {
         related: Option<Id>,
     ) {
         let lane = &self.peer(from).lane;
-        let bytes = call
-            .params
-            .as_ref()
-            .map_or(0, |params| params.as_str().len());
+        let bytes = call.params.as_ref().map_or(0, JsonText::weight);
         // Until there is room nothing more is read from this side.
         let Ok(room) = self.peer(from).room.take(bytes).await else {
             return;

@@ -175,6 +175,39 @@ async fn a_thousand_calls_in_flight_are_neither_lost_nor_mixed_up() {
 }
 
 #[tokio::test]
+async fn what_hooks_look_at_counts_as_the_values_that_it_becomes() {
+    let mut options = GatewayOptions::default();
+    options.limits.max_message_bytes = 64 << 10;
+    options.limits.max_queued_bytes = 300 << 10;
+    options.limits.max_parts = 1_100;
+    let mut rig = Rig::with(options, |_| ());
+    // 2 KiB of text, and 128 KiB of values.
+    let many = json!({"v": vec![1; 1_000]});
+    for n in 1..=3 {
+        rig.client.ask(n, "ping", many.clone()).await;
+    }
+    let busy = rig.client.read().await;
+    assert_eq!(
+        (&busy["id"], &busy["error"]["code"]),
+        (&json!(3), &json!(hooks_mcp::BUSY))
+    );
+    for n in 1..=2 {
+        assert_eq!(rig.server.read().await["id"], n);
+        rig.server.answer(n, json!({})).await;
+        assert_eq!(rig.client.read().await["id"], n);
+    }
+    let more = json!({"v": vec![1; 1_100]});
+    rig.client.ask(4, "ping", more).await;
+    let refused = rig.client.read().await;
+    let why = refused["error"]["message"].as_str().unwrap();
+    assert!(
+        refused["id"] == 4 && why.contains("than 1100, which is the most"),
+        "{refused}"
+    );
+    rig.leave().await;
+}
+
+#[tokio::test]
 async fn one_request_more_than_allowed_is_answered_and_not_passed_on() {
     let mut options = GatewayOptions::default();
     options.limits = Limits::default();

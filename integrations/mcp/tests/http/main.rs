@@ -7,4 +7,5 @@ mod listen;
 mod load;
 mod related;
 mod remote;
+mod slow;
 mod tls;
