@@ -1,5 +1,6 @@
 //! `hookpoint mcp`, in front of real servers, over real pipes.
 
+mod faults;
 mod files;
 mod http;
 mod terminal;
