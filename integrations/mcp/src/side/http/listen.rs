@@ -3,6 +3,7 @@
 mod answer;
 mod endpoint;
 mod guard;
+mod hand_over;
 mod post;
 mod posted;
 mod session;
