@@ -70,11 +70,13 @@ mod tests {
     use crate::limits::Limits;
     use crate::message::parse_all;
     use crate::side::Side;
+    use crate::side::http::HttpListenerOptions;
 
     /// A session that takes nothing while its side is not read: one frame waits for it already.
     async fn held_up() -> (Arc<ClientSession>, Side) {
         let init = Id::read(&"init".into()).unwrap();
-        let (session, side) = ClientSession::new("s".to_owned(), init, 1 << 20);
+        let (session, side) =
+            ClientSession::new("s".to_owned(), init, &HttpListenerOptions::default());
         session.receive(Vec::new()).await.unwrap();
         (session, side)
     }

@@ -86,11 +86,13 @@ impl Endpoint {
         if length.is_some_and(|length| length > limits.max_message_bytes.saturating_mul(4)) {
             return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let mut gather = Gather::new(limits, &self.turns);
-        gather.body(body).await.map_err(|broken| {
+        let turns = session.map_or(&self.turns, |session| &session.turns);
+        let mut gather = Gather::new(limits, turns);
+        let gathered = gather.body(body, Some(self.options.body_timeout)).await;
+        gathered.map_err(|broken| {
             let status = match broken {
                 Broken::Cut => StatusCode::BAD_REQUEST,
-                Broken::Silent => StatusCode::REQUEST_TIMEOUT,
+                Broken::Silent | Broken::Slow(_) => StatusCode::REQUEST_TIMEOUT,
                 Broken::Endless => StatusCode::PAYLOAD_TOO_LARGE,
             };
             refusal(status, INVALID_REQUEST, &broken.to_string(), None)
