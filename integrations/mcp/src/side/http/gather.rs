@@ -31,6 +31,12 @@ impl Turns {
     }
 }
 
+/// A turn that was had: it ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _permit: OwnedSemaphorePermit,
+}
+
 /// One frame. What is longer than a message may be is not kept, and only skimmed.
 #[derive(Debug)]
 pub(super) struct Gather {
@@ -38,7 +44,7 @@ pub(super) struct Gather {
     long: Option<(Skim, usize)>,
     limits: Limits,
     turns: Turns,
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
 }
 
 /// Why a body is no frame.
@@ -113,8 +119,14 @@ impl Gather {
         if self.turn.is_some() || self.bytes.len() <= SMALL {
             return;
         }
-        let turn = Arc::clone(&self.turns.0).acquire_owned().await;
-        self.turn = Some(turn.expect("it is never closed"));
+        let permit = Arc::clone(&self.turns.0).acquire_owned().await;
+        let _permit = permit.expect("it is never closed");
+        self.turn = Some(Turn { _permit });
+    }
+
+    /// Its turn, for what was made of it: that holds as much.
+    pub(super) fn into_turn(self) -> Option<Turn> {
+        self.turn
     }
 
     /// The messages that came.

@@ -52,6 +52,8 @@ pub(super) async fn hand_over(
         streams: &session.streams,
         requests: &requests,
     };
+    // They hold as much as the body did until the session has them.
+    let _turn = posted.turn.take();
     let handed = session.receive(posted.for_session()).await;
     handed.map_err(|_| over(requests.first()))?;
     undelivered.delivered();
@@ -68,9 +70,9 @@ mod tests {
 
     use super::*;
     use crate::limits::Limits;
-    use crate::message::parse_all;
     use crate::side::Side;
     use crate::side::http::HttpListenerOptions;
+    use crate::side::http::gather::{Gather, Turns};
 
     /// A session that takes nothing while its side is not read: one frame waits for it already.
     async fn held_up() -> (Arc<ClientSession>, Side) {
@@ -81,11 +83,18 @@ mod tests {
         (session, side)
     }
 
-    fn posted(text: &str) -> Posted {
-        Posted {
-            messages: parse_all(text.as_bytes(), &Limits::default()),
-            is_batch: text.starts_with('['),
-        }
+    /// A body, when it has its turn.
+    async fn gather(text: &str, turns: &Turns) -> Gather {
+        let mut gather = Gather::new(&Limits::default(), turns);
+        gather.push(text.as_bytes());
+        gather.admit().await;
+        gather
+    }
+
+    async fn posted(text: &str, turns: &Turns) -> Posted {
+        let body = gather(text, turns).await;
+        let messages = body.messages();
+        Posted::new(body, messages)
     }
 
     /// Whether it waits, when it has done what it can.
@@ -96,10 +105,12 @@ mod tests {
     #[tokio::test]
     async fn requests_that_their_client_left_before_the_session_took_them_are_not_waited_for() {
         let (session, mut side) = held_up().await;
+        let turns = Turns::new(1);
         let ping = r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#;
         let id = Id::read(&7.into()).unwrap();
         {
-            let mut handing = pin!(hand_over(&session, posted(ping), true));
+            let posted = posted(ping, &turns).await;
+            let mut handing = pin!(hand_over(&session, posted, true));
             assert!(waits(handing.as_mut()).await);
             assert!(session.streams.is_waiting(&id));
         }
@@ -109,7 +120,7 @@ mod tests {
         assert!(!waits(pin!(left.next())).await);
         // The session has nothing of it but what it had before, and the id is free.
         let again = async {
-            let reader = hand_over(&session, posted(ping), true).await;
+            let reader = hand_over(&session, posted(ping, &turns).await, true).await;
             reader.ok().flatten().expect("it is handed over")
         };
         let takes = async {
@@ -120,5 +131,23 @@ mod tests {
         assert_eq!((before.messages.len(), taken.messages.len()), (0, 1));
         assert!(session.streams.is_waiting(&id));
         drop(reader);
+    }
+
+    #[tokio::test]
+    async fn a_long_message_keeps_its_turn_until_the_session_takes_it() {
+        let (session, mut side) = held_up().await;
+        let turns = Turns::new(1);
+        let long = format!(
+            r#"{{"jsonrpc":"2.0","method":"notifications/x","params":{{"x":"{}"}}}}"#,
+            "x".repeat(100 << 10)
+        );
+        let posted = posted(&long, &turns).await;
+        let mut handing = pin!(hand_over(&session, posted, true));
+        assert!(waits(handing.as_mut()).await);
+        let mut next = pin!(gather(&long, &turns));
+        assert!(waits(next.as_mut()).await);
+        assert!(side.receive.receive().await.is_some());
+        assert!(handing.await.is_ok_and(|reader| reader.is_none()));
+        assert!(!waits(next).await);
     }
 }

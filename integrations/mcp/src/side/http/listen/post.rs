@@ -97,7 +97,6 @@ impl Endpoint {
             };
             refusal(status, INVALID_REQUEST, &broken.to_string(), None)
         })?;
-        let is_batch = gather.is_batch();
         let status = match gather.is_too_long() {
             true => StatusCode::PAYLOAD_TOO_LARGE,
             false => StatusCode::BAD_REQUEST,
@@ -105,8 +104,10 @@ impl Endpoint {
         let messages = gather.messages();
         let rejected = match messages.as_slice() {
             [Err(rejected)] => rejected.clone(),
-            _ => return Ok(Posted { messages, is_batch }),
+            _ => return Ok(Posted::new(gather, messages)),
         };
+        // Nobody needs the body any more, and the session may be held up.
+        drop(gather);
         let answer = rejection(status, &rejected);
         let told = rejected.is_response && rejected.id.is_some();
         if let Some(session) = session.filter(|_| told) {

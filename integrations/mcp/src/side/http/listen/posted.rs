@@ -6,15 +6,27 @@ use super::answer::error;
 use super::post::TAKEN;
 use crate::message::{Answer, INVALID_REQUEST, Id, Message, Rejected};
 use crate::methods::{CANCELLED, INITIALIZE};
+use crate::side::http::gather::{Gather, Turn};
 
 /// What a client has sent.
 pub(super) struct Posted {
     /// The messages, and in a batch among them what is none.
     pub(super) messages: Vec<Result<Message, Rejected>>,
     pub(super) is_batch: bool,
+    /// If they are long. It is kept until the session has them: while that is held up, they wait here.
+    pub(super) turn: Option<Turn>,
 }
 
 impl Posted {
+    /// The messages of a body, which keep its turn.
+    pub(super) fn new(body: Gather, messages: Vec<Result<Message, Rejected>>) -> Self {
+        Posted {
+            messages,
+            is_batch: body.is_batch(),
+            turn: body.into_turn(),
+        }
+    }
+
     /// The requests: their answers are waited for.
     pub(super) fn requests(&self) -> Vec<Id> {
         let id = |message: &Message| match message {
