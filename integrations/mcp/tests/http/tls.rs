@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::json;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use crate::kit::{Echo, Listening, request};
@@ -106,6 +107,39 @@ async fn one_that_is_not_trusted_or_has_another_name_gets_nothing() {
         near.stop().await;
     }
     far.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_never_shows_its_certificate_holds_nothing_up() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = silent.local_addr().unwrap().port();
+    // It takes connections, and says nothing.
+    tokio::spawn(async move {
+        let mut taken = Vec::new();
+        while let Ok((stream, _)) = silent.accept().await {
+            taken.push(stream);
+        }
+    });
+    let near = near(&format!("https://127.0.0.1:{port}/mcp"), "authority.pem").await;
+    let mut client = near.client();
+    tokio::time::pause();
+    let mut first = client.post(&request(1, "initialize", json!({}))).await;
+    client.session = first.header("mcp-session-id");
+    let begun = Instant::now();
+    let mut second = client.post(&request(2, "a", json!({}))).await;
+    for (answer, id) in [(&mut first, 1), (&mut second, 2)] {
+        let (_, answer) = answer.event().await.unwrap();
+        assert_eq!(
+            (&answer["id"], &answer["error"]["code"]),
+            (&json!(id), &json!(BAD_ANSWER)),
+            "{answer}"
+        );
+        assert!(answer.to_string().contains("within 10s"), "{answer}");
+    }
+    // One after the other: the first is written before the second.
+    assert!(begun.elapsed() < 3 * HttpServerOptions::default().connect_timeout);
+    tokio::time::resume();
+    near.stop().await;
 }
 
 #[test]

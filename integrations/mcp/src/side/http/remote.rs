@@ -30,7 +30,7 @@ pub struct HttpServerOptions {
     /// A file with the certificates (PEM) of the authorities that vouch for an `https://` server, instead of the
     /// system's. Default: the system's.
     pub authorities: Option<PathBuf>,
-    /// How long it may take to connect. Default: ten seconds.
+    /// How long it may take to connect, TLS included. Default: ten seconds.
     pub connect_timeout: Duration,
     /// How long the server may take to accept what it need not answer: notifications and answers. Default: 30 seconds.
     pub accept_timeout: Duration,

@@ -1,13 +1,16 @@
 //! Requests of HTTP to the server.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::pending;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode, Uri};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::HttpServer;
 use crate::side::http::{EVENTS, JSON, LAST_EVENT, SESSION, VERSION};
@@ -21,6 +24,8 @@ pub(super) struct SentBody {
     bytes: Option<Bytes>,
     /// Dropped when the body is.
     _sent: Option<oneshot::Sender<()>>,
+    /// Dropped with it: there is a connection then.
+    _connected: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Body for SentBody {
@@ -92,6 +97,8 @@ impl Asking {
 pub(super) enum NoResponse {
     #[error("the server cannot be reached: {0}")]
     Unreachable(String),
+    #[error("the server cannot be reached: there was no connection within {0:?}")]
+    Unconnected(Duration),
     #[error("the server redirects to another place, which is not followed: give its own URL")]
     Redirected,
     #[error("the request cannot be written as HTTP")]
@@ -113,9 +120,11 @@ impl HttpServer {
         } = asking;
         let mut url = self.url.clone();
         for _ in 0..=MAX_REDIRECTS {
+            let (connecting, connected) = oneshot::channel();
             let body = SentBody {
                 bytes: (method == Method::POST).then(|| line.clone()),
                 _sent: sent.take(),
+                _connected: Some(connecting),
             };
             let mut request = Request::new(body);
             *request.method_mut() = method.clone();
@@ -140,8 +149,7 @@ impl HttpServer {
                 let id = HeaderValue::from_str(id).map_err(|_| NoResponse::Unwritten)?;
                 headers.insert(LAST_EVENT, id);
             }
-            let response = self.connections.request(request).await;
-            let response = response.map_err(|error| NoResponse::Unreachable(causes(&error)))?;
+            let response = self.response(request, connected).await?;
             match response.status() {
                 StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT => {
                     url = same_host(&url, response.headers().get(LOCATION))
@@ -152,6 +160,29 @@ impl HttpServer {
             }
         }
         Err(NoResponse::Redirected)
+    }
+
+    /// The response, if the connection is there in time: the connector's own limit ends where TLS begins.
+    async fn response(
+        &self,
+        request: Request<SentBody>,
+        connected: oneshot::Receiver<Infallible>,
+    ) -> Result<Response<Incoming>, NoResponse> {
+        let limit = self.options.connect_timeout;
+        let mut response = pin!(self.connections.request(request));
+        let late = async {
+            // Nothing is ever sent: that it is dropped says all.
+            if timeout(limit, connected).await.is_ok() {
+                pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            response = &mut response => {
+                response.map_err(|error| NoResponse::Unreachable(causes(&error)))
+            }
+            () = late => Err(NoResponse::Unconnected(limit)),
+        }
     }
 }
 
