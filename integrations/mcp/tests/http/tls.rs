@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
-use crate::kit::{Echo, Listening, request};
+use crate::kit::{Echo, Listening, request, soon};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,7 +128,7 @@ async fn one_that_never_shows_its_certificate_holds_nothing_up() {
     let begun = Instant::now();
     let mut second = client.post(&request(2, "a", json!({}))).await;
     for (answer, id) in [(&mut first, 1), (&mut second, 2)] {
-        let (_, answer) = answer.event().await.unwrap();
+        let (_, answer) = soon(answer.event()).await.unwrap();
         assert_eq!(
             (&answer["id"], &answer["error"]["code"]),
             (&json!(id), &json!(BAD_ANSWER)),
