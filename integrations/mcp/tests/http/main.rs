@@ -1,5 +1,6 @@
 //! Streamable HTTP at either side of the gateway, on real sockets.
 
+mod bodies;
 #[cfg(unix)]
 mod both;
 mod kit;

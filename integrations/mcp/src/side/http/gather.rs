@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::json::Skim;
 use crate::limits::Limits;
@@ -15,19 +15,19 @@ use crate::message::{Message, Rejected, parse_all, too_long};
 /// Frames up to this long are gathered freely, in bytes.
 const SMALL: usize = 64 << 10;
 
-/// How many longer ones are gathered at a time.
-const LARGE: usize = 4;
-
 /// How long the other end may be silent in the middle of a frame.
 pub(super) const SILENCE: Duration = Duration::from_secs(30);
 
-/// Turns for frames that are long: many streams come in at the same time, and only so many may hold much.
+/// Turns for frames that are long: many streams come in at the same time, and only so many may hold much. Whoever
+/// dawdles holds up those with whom it shares them, so strangers share none.
 #[derive(Clone, Debug)]
 pub(super) struct Turns(Arc<Semaphore>);
 
-impl Default for Turns {
-    fn default() -> Self {
-        Turns(Arc::new(Semaphore::new(LARGE)))
+impl Turns {
+    /// So many frames that are long at a time, at least one.
+    pub(super) fn new(most: usize) -> Self {
+        let most = most.clamp(1, Semaphore::MAX_PERMITS);
+        Turns(Arc::new(Semaphore::new(most)))
     }
 }
 
@@ -50,6 +50,9 @@ pub(super) enum Broken {
     /// Nothing came any more.
     #[error("nothing came for {} seconds in the middle of a message", SILENCE.as_secs())]
     Silent,
+    /// It came too slowly.
+    #[error("the message did not come whole within {0:?}")]
+    Slow(Duration),
     /// It goes on and on.
     #[error("the message does not end")]
     Endless,
@@ -136,17 +139,30 @@ impl Gather {
     }
 
     /// Gathers a whole body. One that is too long is read on, up to four times the limit, to learn whose it is.
+    /// `within`: how long the other end may take for it; how long we wait for our turn is not its fault.
     ///
     /// # Errors
-    /// The body breaks off, or does not end.
-    pub(super) async fn body<B>(&mut self, mut body: B) -> Result<(), Broken>
+    /// The body breaks off, or does not end, or not in time.
+    pub(super) async fn body<B>(
+        &mut self,
+        mut body: B,
+        within: Option<Duration>,
+    ) -> Result<(), Broken>
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let mut taken = Duration::ZERO;
         loop {
-            let Ok(frame) = timeout(SILENCE, body.frame()).await else {
-                return Err(Broken::Silent);
+            let (patience, broken) = match within {
+                Some(within) if within.saturating_sub(taken) < SILENCE => {
+                    (within.saturating_sub(taken), Broken::Slow(within))
+                }
+                _ => (SILENCE, Broken::Silent),
             };
+            let since = Instant::now();
+            let frame = timeout(patience, body.frame()).await;
+            let frame = frame.map_err(|_| broken)?;
+            taken += since.elapsed();
             match frame {
                 None => return Ok(()),
                 Some(Err(_)) => return Err(Broken::Cut),

@@ -3,6 +3,7 @@
 mod answer;
 mod endpoint;
 mod guard;
+mod hand_over;
 mod post;
 mod posted;
 mod session;
@@ -47,6 +48,14 @@ pub struct HttpListenerOptions {
     pub max_sessions: usize,
     /// How many connections there may be, from 1; further ones wait. Default: 1,024.
     pub max_connections: usize,
+    /// How many bodies of one session that are longer than 64 KiB are read at a time, from 1; further ones wait. Each
+    /// holds up to [`max_message_bytes`](crate::Limits::max_message_bytes). Default: 2.
+    pub max_large_bodies: usize,
+    /// The same for all bodies together that belong to no session yet, from 1. Default: 2.
+    pub max_large_first_bodies: usize,
+    /// How long a client may take to send a body; how long that waits to be read is not counted. Whoever sends nothing
+    /// for 30 seconds is refused before. Default: one minute.
+    pub body_timeout: Duration,
     /// How long a session lasts of which nobody wants anything. Default: 30 minutes.
     pub idle: Duration,
     /// How many bytes of a session are kept for clients that read slowly, or come back for what they have missed; one
@@ -65,6 +74,9 @@ impl Default for HttpListenerOptions {
             origins: Vec::new(),
             max_sessions: 64,
             max_connections: 1_024,
+            max_large_bodies: 2,
+            max_large_first_bodies: 2,
+            body_timeout: Duration::from_secs(60),
             idle: Duration::from_secs(30 * 60),
             max_kept_bytes: 4 << 20,
             keep_alive: Duration::from_secs(15),

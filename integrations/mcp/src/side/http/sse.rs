@@ -193,7 +193,7 @@ mod tests {
     /// The events of a stream that comes in pieces, and the number of messages in each.
     fn events(pieces: &[&[u8]], limits: &Limits) -> Vec<(Event, Vec<String>)> {
         let mut parser = Parser::default();
-        let mut data = Gather::new(limits, &Turns::default());
+        let mut data = Gather::new(limits, &Turns::new(1));
         let mut all = Vec::new();
         for piece in pieces {
             let mut rest = *piece;

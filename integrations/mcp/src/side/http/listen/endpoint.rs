@@ -27,9 +27,10 @@ type MakeServer = Box<dyn Fn() -> io::Result<Side> + Send + Sync>;
 
 pub(super) struct Endpoint {
     pub(super) gateway: Gateway,
+    /// Of bodies that belong to no session yet.
     pub(super) turns: Turns,
     guard: Guard,
-    options: HttpListenerOptions,
+    pub(super) options: HttpListenerOptions,
     server: MakeServer,
     sessions: Mutex<HashMap<String, Arc<ClientSession>>>,
     /// How many sessions there are, until they are at their end.
@@ -54,7 +55,7 @@ impl Endpoint {
     ) -> Self {
         Endpoint {
             gateway,
-            turns: Turns::default(),
+            turns: Turns::new(options.max_large_first_bodies),
             guard,
             options,
             server,
@@ -208,7 +209,7 @@ impl Endpoint {
             self.running.send_modify(|running| *running -= 1);
             NoSession::NoServer(error)
         })?;
-        let (session, client) = ClientSession::new(id, initialize, self.options.max_kept_bytes);
+        let (session, client) = ClientSession::new(id, initialize, &self.options);
         self.sessions()
             .insert(session.id.clone(), Arc::clone(&session));
         let (endpoint, running) = (Arc::clone(self), Arc::clone(&session));

@@ -8,6 +8,7 @@ use hyper::{Request, StatusCode};
 
 use super::answer::{HttpAnswer, empty, json, refusal, rejection};
 use super::endpoint::{Endpoint, NoSession, accepts};
+use super::hand_over::hand_over;
 use super::posted::Posted;
 use super::session::ClientSession;
 use super::streams::Reader;
@@ -85,11 +86,13 @@ impl Endpoint {
         if length.is_some_and(|length| length > limits.max_message_bytes.saturating_mul(4)) {
             return Err(empty(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let mut gather = Gather::new(limits, &self.turns);
-        gather.body(body).await.map_err(|broken| {
+        let turns = session.map_or(&self.turns, |session| &session.turns);
+        let mut gather = Gather::new(limits, turns);
+        let gathered = gather.body(body, Some(self.options.body_timeout)).await;
+        gathered.map_err(|broken| {
             let status = match broken {
                 Broken::Cut => StatusCode::BAD_REQUEST,
-                Broken::Silent => StatusCode::REQUEST_TIMEOUT,
+                Broken::Silent | Broken::Slow(_) => StatusCode::REQUEST_TIMEOUT,
                 Broken::Endless => StatusCode::PAYLOAD_TOO_LARGE,
             };
             refusal(status, INVALID_REQUEST, &broken.to_string(), None)
@@ -114,32 +117,6 @@ impl Endpoint {
     }
 }
 
-/// Hands the messages to the session; the stream of what it is to be answered with, if it is.
-async fn hand_over(
-    session: &ClientSession,
-    mut posted: Posted,
-    takes_events: bool,
-) -> Result<Option<Reader>, HttpAnswer> {
-    if posted.is_batch {
-        posted.refuse_taken(|id| session.streams.is_waiting(id));
-    }
-    let (requests, cancelled, errors) = (posted.requests(), posted.cancelled(), posted.errors());
-    let reader = match requests.is_empty() && errors.is_empty() {
-        true => None,
-        false => {
-            let opened = session.streams.open(&requests, errors, takes_events);
-            let taken = |_| refusal(StatusCode::BAD_REQUEST, INVALID_REQUEST, TAKEN, None);
-            Some(opened.map_err(taken)?)
-        }
-    };
-    if session.receive(posted.for_session()).await.is_err() {
-        requests.iter().for_each(|id| session.streams.cancel(id));
-        return Err(over(requests.first()));
-    }
-    cancelled.iter().for_each(|id| session.streams.cancel(id));
-    Ok(reader)
-}
-
 /// Whether a stream begins with an event to come back to. A client that says which revision it reads means it.
 fn takes_first_event(headers: &HeaderMap, session: &ClientSession) -> bool {
     let says = headers.get(VERSION).and_then(|says| says.to_str().ok());
@@ -160,7 +137,7 @@ async fn one_body(mut reader: Reader, is_batch: bool) -> HttpAnswer {
     }
 }
 
-fn over(id: Option<&Id>) -> HttpAnswer {
+pub(super) fn over(id: Option<&Id>) -> HttpAnswer {
     let why = "the session is over: begin a new one";
     refusal(StatusCode::NOT_FOUND, GONE, why, id.cloned())
 }

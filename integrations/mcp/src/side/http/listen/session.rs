@@ -9,8 +9,10 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
+use super::HttpListenerOptions;
 use super::streams::Streams;
 use crate::message::{Answer, INTERNAL_ERROR, Id, Message, Rejected};
+use crate::side::http::gather::Turns;
 use crate::side::{Deliver, Frame, Receive, Received, Side};
 
 /// What the endpoint knows of a session.
@@ -18,6 +20,8 @@ use crate::side::{Deliver, Frame, Receive, Received, Side};
 pub(super) struct ClientSession {
     pub(super) id: String,
     pub(super) streams: Arc<Streams>,
+    /// Of its bodies.
+    pub(super) turns: Turns,
     /// The revision of the protocol that was agreed on.
     version: OnceLock<String>,
     inbound: mpsc::Sender<Received>,
@@ -42,12 +46,17 @@ pub(super) struct Over;
 
 impl ClientSession {
     /// The session that answers the request `initialize`, and the client's side of it.
-    pub(super) fn new(id: String, initialize: Id, max_kept_bytes: usize) -> (Arc<Self>, Side) {
+    pub(super) fn new(
+        id: String,
+        initialize: Id,
+        options: &HttpListenerOptions,
+    ) -> (Arc<Self>, Side) {
         // One at a time: whoever waits here holds its frame, and reads nothing more.
         let (inbound, received) = mpsc::channel(1);
         let session = Arc::new(ClientSession {
             id,
-            streams: Arc::new(Streams::new(max_kept_bytes)),
+            streams: Arc::new(Streams::new(options.max_kept_bytes)),
+            turns: Turns::new(options.max_large_bodies),
             version: OnceLock::new(),
             inbound,
             busy: watch::Sender::new(0),

@@ -23,6 +23,9 @@ use crate::side::{Deliver, Frame, Receive, Received};
 /// What a client says when it is ready.
 const INITIALIZED: &str = "notifications/initialized";
 
+/// How many long messages of the server are gathered at a time.
+const LARGE: usize = 4;
+
 /// How long the server has for the end of the session.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -132,7 +135,7 @@ impl Link {
         let room = Arc::new(Semaphore::new(server.options.max_requests.max(1)));
         let shared = Shared {
             server,
-            turns: Turns::default(),
+            turns: Turns::new(LARGE),
             state: Mutex::default(),
             inbound: sender,
             gone,

@@ -74,11 +74,12 @@ impl Shared {
         .await;
     }
 
-    /// An answer that is one body. Errors of HTTP may have one too.
+    /// An answer that is one body. Errors of HTTP may have one too. A server that takes its time only holds up its own
+    /// answers, and whoever waits may cancel.
     async fn json(&self, id: &Id, response: Response<Incoming>) {
         let status = response.status();
         let mut gather = Gather::new(&self.server.limits, &self.turns);
-        if let Err(error) = gather.body(response.into_body()).await {
+        if let Err(error) = gather.body(response.into_body(), None).await {
             return self.fail(id, error.to_string()).await;
         }
         let mut messages = gather.messages();
