@@ -18,12 +18,16 @@ pub struct Limits {
     /// How many requests of one side may be under way, from 1; one more is answered with an error. Default: 4,096.
     pub max_in_flight: usize,
     /// How many bytes of messages may wait until a side reads them, at least those of one message; then nothing
-    /// more is read from the other side. Default: 128 MiB.
+    /// more is read from the other side. As many may be held by hooks that decide about requests, as many by those
+    /// that decide about answers, and as many by those that decide about notifications. Default: 128 MiB.
     pub max_queued_bytes: usize,
     /// How many messages may wait until a side reads them, from 1. Default: 1,024.
     pub max_queued: usize,
     /// How many tools of a server are remembered. Default: 10,000.
     pub max_tools: usize,
+    /// How many bytes of definitions of tools are remembered, as JSON; a tool beyond that is as if it were not
+    /// listed. Default: 16 MiB.
+    pub max_tool_bytes: usize,
     /// How long a request may be under way with the other side; then it is cancelled there and answered with an
     /// error. Default: none, as without a gateway.
     pub timeout: Option<Duration>,
@@ -40,6 +44,7 @@ impl Default for Limits {
             max_queued_bytes: 128 << 20,
             max_queued: 1_024,
             max_tools: 10_000,
+            max_tool_bytes: 16 << 20,
             timeout: None,
         }
     }

@@ -71,6 +71,12 @@ impl Call {
     }
 }
 
+/// What the members take that JSON-RPC does not know.
+pub(crate) fn extra_bytes(extra: &Extra) -> usize {
+    let bytes = |(key, value): &(String, JsonText)| key.len() + value.as_str().len();
+    extra.iter().map(bytes).sum()
+}
+
 impl Answer {
     /// An error answer.
     pub fn error(code: i64, message: &str, data: Option<Value>) -> Self {
@@ -127,9 +133,8 @@ impl Message {
     /// About how many bytes it holds.
     pub fn size(&self) -> usize {
         let (body, extra) = self.parts();
-        let length = |text: &JsonText| text.as_str().len();
-        let extra = extra.iter().map(|(key, value)| key.len() + length(value));
-        body.map_or(0, length) + extra.sum::<usize>() + 128
+        // Ids and methods are short.
+        body.map_or(0, |text| text.as_str().len()) + extra_bytes(extra) + 128
     }
 
     fn parts(&self) -> (Option<&JsonText>, &Extra) {

@@ -15,6 +15,11 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// Whether it is what the other side answered, and not what a hook put in its place.
+    pub(crate) fn has_come(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// What goes on. `came` is the text of the answer, if one came: a hook that has put another value in the place
     /// of this one has changed no more than what differs.
     pub(crate) fn into_text(self, came: Option<JsonText>) -> JsonText {

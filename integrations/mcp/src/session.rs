@@ -3,6 +3,7 @@
 mod asked;
 mod exchange;
 mod flights;
+mod letters;
 mod outbox;
 mod points;
 mod related;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 
 use crate::gateway::{Ended, GatewayOptions};
 use crate::json::JsonText;
-use crate::message::{Answer, Call, Extra, Id, Message, Rejected};
+use crate::message::{Answer, Call, Extra, Id, Message, Rejected, extra_bytes};
 use crate::methods::{CANCELLED, Party};
 use crate::refused::CallError;
 use crate::side::{Frame, Receive, Side};
@@ -45,8 +46,11 @@ pub(crate) struct Peer {
     flights: Flights,
     /// Its notifications that hooks make wait.
     lane: Lane,
-    /// Room for what comes from it.
-    room: Room,
+    /// Room for what comes from it and is decided. Answers and notifications do not wait behind requests, which may
+    /// wait for them.
+    requests: Room,
+    answers: Room,
+    notifications: Room,
 }
 
 pub(crate) struct Session {
@@ -78,14 +82,22 @@ impl Session {
     ) -> Ended {
         let (session, to_client, to_server) = Session::new(options, mark);
         let to_client = spawn(to_client.run(client.deliver));
-        let to_server = spawn(to_server.run(server.deliver));
+        let mut to_server = spawn(to_server.run(server.deliver));
         let mut from_client = spawn(Arc::clone(&session).read(Party::Client, client.receive));
         let mut from_server = spawn(Arc::clone(&session).read(Party::Server, server.receive));
         let ended = tokio::select! {
             _ = &mut from_server => Ended::ServerGone,
+            // Somebody else may hold its output open.
+            _ = &mut to_server => Ended::ServerGone,
             _ = &mut from_client => Ended::ClientLeft,
             () = stop => Ended::Stopped,
         };
+        if ended == Ended::ServerGone && !from_server.is_finished() {
+            // What it wrote last is read still.
+            if timeout(LAST_DECISIONS, &mut from_server).await.is_err() {
+                tracing::debug!("somebody else holds the output of the server open");
+            }
+        }
         if ended != Ended::ServerGone {
             // What the client has asked for is answered still, while the server ends: it may read on.
             session.client.asked.close();
@@ -96,6 +108,7 @@ impl Session {
                 from_server.abort();
             }
         }
+        from_server.abort();
         session.server.asked.close();
         session.server.outbox.stop();
         let client = &session.client;
@@ -124,7 +137,7 @@ impl Session {
         let (server, to_server) = Peer::new(&options);
         let session = Arc::new(Session {
             points: Points::find(),
-            tools: Tools::new(options.limits.max_tools),
+            tools: Tools::new(&options.limits),
             options,
             client,
             server,
@@ -187,10 +200,12 @@ impl Session {
             return;
         };
         let bytes = match &answer {
-            Ok((Answer::Result(body) | Answer::Error(body), _)) => body.weight(),
+            Ok((Answer::Result(body) | Answer::Error(body), extra)) => {
+                body.weight() + extra_bytes(extra)
+            }
             Err(_) => 0,
         };
-        let Ok(room) = peer.room.take(bytes).await else {
+        let Ok(room) = peer.answers.take(bytes).await else {
             return;
         };
         let (turn, ended) = Turn::new();
@@ -416,7 +431,9 @@ impl Peer {
             asked: Asked::default(),
             flights: Flights::new(limits.max_in_flight),
             lane: Lane::default(),
-            room: Room::new(limits.max_queued_bytes),
+            requests: Room::new(limits.max_queued_bytes),
+            answers: Room::new(limits.max_queued_bytes),
+            notifications: Room::new(limits.max_queued_bytes),
         };
         (peer, writer)
     }

@@ -1,6 +1,6 @@
 //! A changed value, written so that what was not changed stays as it was written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -60,12 +60,22 @@ fn aligned<'o>(items: &[Value], originals: &[&'o str]) -> Vec<Option<&'o str>> {
     if items.len() == originals.len() {
         return originals.iter().copied().map(Some).collect();
     }
+    // By what they say, so that each is looked at once, however many came or went.
+    let mut places: HashMap<String, VecDeque<usize>> = HashMap::new();
+    for (at, original) in originals.iter().enumerate() {
+        if let Ok(value) = serde_json::from_str::<Value>(original) {
+            places.entry(value.to_string()).or_default().push_back(at);
+        }
+    }
     let mut next = 0;
     let find = |item: &Value| {
-        let rest = &originals[next..];
-        let at = rest.iter().position(|original| is_same(item, original))?;
-        next += at + 1;
-        Some(rest[at])
+        let places = places.get_mut(&item.to_string())?;
+        while places.front().is_some_and(|at| *at < next) {
+            places.pop_front();
+        }
+        let at = places.pop_front()?;
+        next = at + 1;
+        Some(originals[at])
     };
     items.iter().map(find).collect()
 }

@@ -7,9 +7,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Answer, Call, Extra, INVALID_REQUEST, Id, Message, PARSE_ERROR, Rejected};
-use crate::json::{JsonError, JsonText, Skim};
+use crate::json::{JsonError, JsonText, Skim, like};
 use crate::limits::Limits;
 
+/// What JSON-RPC has in messages.
+const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+/// The longest id and the longest method, in bytes of JSON.
+const MAX_NAME: usize = 1024;
 /// The most members of a message.
 const MAX_MEMBERS: usize = 64;
 
@@ -69,6 +73,17 @@ pub(super) fn parse_one(text: &str, limits: &Limits) -> Result<Message, Rejected
         let depth = limits.max_depth.saturating_sub(1);
         let value = JsonText::parse_within(raw.get(), depth, limits.max_parts)
             .map_err(|error| rejected(PARSE_ERROR, format!("in `{}`: {error}", shown(&key))))?;
+        // Where letters are not told apart, the last one counts, and hooks have seen the first.
+        if let Some(name) = like(&key, &MEMBERS) {
+            let reason = format!(
+                "a member is `{name}` in other letters: two readers could understand it differently"
+            );
+            return Err(rejected(INVALID_REQUEST, reason));
+        }
+        if matches!(key.as_str(), "id" | "method") && raw.get().len() > MAX_NAME {
+            let reason = format!("`{key}` is longer than {MAX_NAME} bytes");
+            return Err(rejected(INVALID_REQUEST, reason));
+        }
         parts.take(key, value);
     }
     let message = parts.message();

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hooks_runtime::hooked;
+use hooks_runtime::{hooked, spawn};
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
 use super::Session;
 use super::asked::{Asker, NotAsked, Waiting};
+use super::letters::{check_params, check_result, check_tool};
 use super::related::progress_token;
 use super::turn::TurnPlace;
 use super::within::{AS_A_TASK, bad, has_result_of_task, is_task};
@@ -48,15 +49,20 @@ impl Exchange {
             return self.pass(method, self.original.clone()).await;
         }
         let params = self.original.as_ref().map_or(Value::Null, JsonText::value);
+        check_params(&params)?;
         let server = &*session.options.server;
         let reply = self
             .request(method, self.from.as_str(), server, params)
             .await;
-        let came = self
-            .came
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        // What no hook has seen goes on with the answer that it came with, and with no other.
+        let is_its_own = match &reply {
+            Ok(reply) => reply.has_come(),
+            Err(error) => matches!(error, CallError::Answered { .. }),
+        };
+        if !is_its_own {
+            drop(take(&self.answer_extra));
+        }
+        let came = take(&self.came);
         reply.map(|reply| reply.into_text(came))
     }
 
@@ -73,13 +79,19 @@ impl Exchange {
         if self.from == Party::Server {
             return self.pass_value(method, params).await;
         }
-        let mut reply = match method {
-            CALL_TOOL => self.call_tool(params).await?,
-            LIST_TOOLS => {
-                let reply = self.pass_value(method, params).await?;
-                self.discovered(reply).await?
+        let replied = match method {
+            CALL_TOOL => self.call_tool(params).await,
+            LIST_TOOLS => match self.pass_value(method, params).await {
+                Ok(reply) => self.discovered(reply).await,
+                error => error,
+            },
+            _ => self.pass_value(method, params).await,
+        };
+        let mut reply = match replied {
+            Err(CallError::Answered { party, error }) => {
+                return Err(self.session.decide_error(party, error).await);
             }
-            _ => self.pass_value(method, params).await?,
+            replied => replied?,
         };
         if has_result_of_task(method, &reply.value) && self.session.points.ask_about_results() {
             return Err(bad(AS_A_TASK));
@@ -162,6 +174,7 @@ impl Exchange {
                 tracing::warn!("a tool without a name was left out of the server's list");
                 continue;
             };
+            check_tool(&tool)?;
             self.session.tools.learn(&name, &tool);
             match self.session.discover(&name, server, tool).await {
                 Ok(tool) => kept.push(tool),
@@ -182,11 +195,15 @@ impl Exchange {
             None if params.is_null() => None,
             None => Some(JsonText::of(&params)),
         };
-        self.pass(method, params).await.map(Reply::from)
+        let reply = Reply::from(self.pass(method, params).await?);
+        check_result(self.from.other(), &reply.value)?;
+        Ok(reply)
     }
 
     /// Passes the request on and waits for its answer.
     async fn pass(&self, method: &str, params: Option<JsonText>) -> Result<JsonText, CallError> {
+        // Of an attempt before, which must not hold what this one waits for.
+        drop(take(&self.held));
         let party = self.from.other();
         let to = self.session.peer(party);
         if method == INITIALIZE && self.from == Party::Client {
@@ -205,16 +222,16 @@ impl Exchange {
             },
             related: self.related.clone(),
         };
-        to.outbox
-            .put(frame)
-            .await
-            .map_err(|_| CallError::Gone(party))?;
+        let answered = async {
+            to.outbox.put(frame).await?;
+            waiting.answered().await
+        };
         let answered = match self.session.options.limits.timeout {
-            None => waiting.answered().await,
-            Some(limit) => match timeout(limit, waiting.answered()).await {
+            None => answered.await,
+            Some(limit) => match timeout(limit, answered).await {
                 Ok(answered) => answered,
                 Err(_) => {
-                    self.give_up(party, &id).await;
+                    self.give_up(party, &id);
                     return Err(CallError::TimedOut(party));
                 }
             },
@@ -265,19 +282,21 @@ impl Exchange {
         }
     }
 
-    async fn give_up(&self, party: Party, id: &Id) {
+    /// Cancels it at the other side, when that has room for it: whoever asked is answered now.
+    fn give_up(&self, party: Party, id: &Id) {
         let params = json!({ "requestId": id.to_value(), "reason": "it took longer than the gateway waits" });
         let message = Message::Notification(Call::new(CANCELLED, &params));
-        let related = self.related.clone();
-        if self
-            .session
-            .peer(party)
-            .outbox
-            .put(Frame { message, related })
-            .await
-            .is_err()
-        {
-            tracing::debug!(%party, "it is gone, and needs not be told that nobody waits");
-        }
+        let (session, related) = (Arc::clone(&self.session), self.related.clone());
+        spawn(async move {
+            let to = session.peer(party);
+            if to.outbox.put(Frame { message, related }).await.is_err() {
+                tracing::debug!(%party, "it is gone, and needs not be told that nobody waits");
+            }
+        });
     }
+}
+
+/// What was kept there.
+fn take<T: Default>(place: &Mutex<T>) -> T {
+    std::mem::take(&mut *place.lock().unwrap_or_else(PoisonError::into_inner))
 }

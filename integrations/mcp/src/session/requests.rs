@@ -12,11 +12,12 @@ use tokio::task::unconstrained;
 
 use super::exchange::Exchange;
 use super::flights::{End, Flight, NotTaken};
+use super::letters::check_params;
 use super::turn::{Before, Passing, TurnPlace};
 use super::within::{AS_A_TASK, bad, has_result_of_task};
 use super::{CURRENT, Session};
 use crate::json::JsonText;
-use crate::message::{Answer, Call, Extra, Id};
+use crate::message::{Answer, Call, Extra, Id, extra_bytes};
 use crate::methods::{Party, TASK};
 use crate::refused::CallError;
 
@@ -85,9 +86,9 @@ impl Session {
             (None, _) => 0,
             (Some(params), true) => params.as_str().len(),
             (Some(params), false) => params.weight(),
-        };
+        } + extra_bytes(&call.extra);
         let limits = &self.options.limits;
-        let Some(room) = peer.room.try_take(bytes) else {
+        let Some(room) = peer.requests.try_take(bytes) else {
             return Err(CallError::Busy(format!(
                 "requests that are under way hold {} bytes already, and that is the most",
                 limits.max_queued_bytes
@@ -110,9 +111,9 @@ impl Session {
         related: Option<Id>,
     ) {
         let lane = &self.peer(from).lane;
-        let bytes = call.params.as_ref().map_or(0, JsonText::weight);
+        let bytes = call.params.as_ref().map_or(0, JsonText::weight) + extra_bytes(&call.extra);
         // Until there is room nothing more is read from this side.
-        let Ok(room) = self.peer(from).room.take(bytes).await else {
+        let Ok(room) = self.peer(from).notifications.take(bytes).await else {
             return;
         };
         let before = lane.before();
@@ -161,6 +162,10 @@ impl Session {
                 .await
         } else {
             let value = params.as_ref().map_or(Value::Null, JsonText::value);
+            if let Err(error) = check_params(&value) {
+                tracing::warn!(%from, method, %error, "a notification is not passed on");
+                return;
+            }
             let server = self.options.server.clone();
             let who = from.as_str();
             self.notify(&method, who, &server, value, from, params, extra, related)

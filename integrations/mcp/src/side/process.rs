@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::time::timeout;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Deliver, Frame, LineReceiver, LineSender, Side};
+use super::{Deliver, Frame, LineReceiver, LineSender, Receive, Received, Side};
 use crate::limits::Limits;
+
+/// How long the output of a server that has ended is read on, if somebody else holds it open: what it wrote last is
+/// there at once.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How long a server has for its end: after its standard input was closed, and then after SIGTERM. After that it is
 /// killed.
@@ -45,9 +50,78 @@ impl Grace {
 /// The process of a server: its standard input and output are the side, its standard error is ours. It is ended by
 /// its id, when the side is closed; if the gateway itself is dropped before, it is killed.
 pub struct ServerProcess {
-    child: Child,
+    /// Whoever drops this kills the server.
+    ends: mpsc::Sender<End>,
+    ended: watch::Receiver<bool>,
     stdin: LineSender<ChildStdin>,
     grace: Grace,
+}
+
+/// How a server is to end.
+enum End {
+    Told,
+    Killed,
+}
+
+/// What a server writes, until it is gone.
+struct ServerOutput {
+    lines: LineReceiver<ChildStdout>,
+    ended: watch::Receiver<bool>,
+    until: Option<Instant>,
+}
+
+#[async_trait]
+impl Receive for ServerOutput {
+    async fn receive(&mut self) -> Option<Received> {
+        let (ended, until) = (&mut self.ended, &mut self.until);
+        let gone = async {
+            if ended.wait_for(|ended| *ended).await.is_err() {
+                tracing::debug!("nobody waits for the server's end");
+            }
+            sleep_until(*until.get_or_insert_with(|| Instant::now() + LAST_WORDS)).await;
+        };
+        tokio::select! {
+            biased;
+            received = self.lines.receive() => received,
+            () = gone => None,
+        }
+    }
+}
+
+/// Waits for the server's end, and ends it if that is asked for.
+async fn attend(mut child: Child, mut ends: mpsc::Receiver<End>, ended: watch::Sender<bool>) {
+    loop {
+        let end = tokio::select! {
+            waited = child.wait() => {
+                match waited {
+                    Ok(status) => tracing::debug!(%status, "the server has ended"),
+                    Err(error) => tracing::warn!(%error, "the server's end cannot be waited for"),
+                }
+                break;
+            }
+            end = ends.recv() => end,
+        };
+        if matches!(end, Some(End::Told)) {
+            terminate(&child);
+        } else {
+            if let Err(error) = child.kill().await {
+                tracing::warn!(%error, "the server cannot be killed");
+            }
+            break;
+        }
+    }
+    ended.send_replace(true);
+}
+
+fn terminate(child: &Child) {
+    // `None` when it was waited for: its id may be somebody else's by now.
+    let id = child.id().and_then(|id| i32::try_from(id).ok());
+    let Some(pid) = id.and_then(Pid::from_raw) else {
+        return;
+    };
+    if let Err(error) = kill_process(pid, Signal::TERM) {
+        tracing::warn!(%error, "the server cannot be told to end");
+    }
 }
 
 impl ServerProcess {
@@ -87,38 +161,33 @@ impl ServerProcess {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked for");
         };
-        let stdin = LineSender::new(stdin);
+        let (ends, asked) = mpsc::channel(2);
+        let (has_ended, ended) = watch::channel(false);
+        tokio::spawn(attend(child, asked, has_ended));
+        let output = ServerOutput {
+            lines: LineReceiver::new(stdout, limits),
+            ended: ended.clone(),
+            until: None,
+        };
         let process = ServerProcess {
-            child,
-            stdin,
+            ends,
+            ended,
+            stdin: LineSender::new(stdin),
             grace,
         };
-        Ok(Side::new(LineReceiver::new(stdout, limits), process))
+        Ok(Side::new(output, process))
     }
 
     /// Waits for its end.
     async fn ended_within(&mut self, limit: Duration) -> bool {
-        match timeout(limit, self.child.wait()).await {
-            Ok(Ok(status)) => {
-                tracing::debug!(%status, "the server has ended");
-                true
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the server's end cannot be waited for");
-                true
-            }
-            Err(_) => false,
-        }
+        let ended = self.ended.wait_for(|ended| *ended);
+        // An error: whoever waited for it is gone, and the server with it.
+        timeout(limit, ended).await.is_ok()
     }
 
-    fn terminate(&self) {
-        // `None` when it was waited for: its id may be somebody else's by now.
-        let id = self.child.id().and_then(|id| i32::try_from(id).ok());
-        let Some(pid) = id.and_then(Pid::from_raw) else {
-            return;
-        };
-        if let Err(error) = kill_process(pid, Signal::TERM) {
-            tracing::warn!(%error, "the server cannot be told to end");
+    async fn end(&self, how: End) {
+        if self.ends.send(how).await.is_err() {
+            tracing::debug!("the server has ended before it was told to");
         }
     }
 }
@@ -134,13 +203,14 @@ impl Deliver for ServerProcess {
         if self.ended_within(self.grace.closed).await {
             return;
         }
-        self.terminate();
+        self.end(End::Told).await;
         if self.ended_within(self.grace.terminated).await {
             return;
         }
         tracing::warn!("the server did not end when told to, and is killed");
-        if let Err(error) = self.child.kill().await {
-            tracing::warn!(%error, "the server cannot be killed");
+        self.end(End::Killed).await;
+        if self.ended.wait_for(|ended| *ended).await.is_err() {
+            tracing::debug!("nobody waits for the server's end");
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    fn new(stream: DuplexStream) -> Self {
+    pub(crate) fn new(stream: DuplexStream) -> Self {
         let (reader, writer) = split(stream);
         let reader = BufReader::new(reader).lines();
         Wire { reader, writer }

@@ -222,6 +222,35 @@ async fn a_server_s_process_that_crashes_is_an_error_for_the_client() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_is_noticed_though_its_output_is_held_open() {
+    let limits = Limits::default();
+    // What it starts has its output, and lives on.
+    let command = [
+        "sh",
+        "-c",
+        "sleep 30 & echo '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":'$!'}}'; read line",
+    ];
+    let command = command.map(OsString::from);
+    let server = ServerProcess::start(&command, &limits, Grace::default()).expect("it starts");
+    let (ours, theirs) = duplex(1 << 16);
+    let (reader, writer) = split(theirs);
+    let client = Side::lines(reader, writer, &limits);
+    let gateway = Gateway::new(GatewayOptions::default());
+    let session = tokio::spawn(async move { gateway.run(client, server).await });
+    let mut ours = crate::kit::Wire::new(ours);
+    let helper = ours.read().await["params"]["data"].as_i64().expect("an id");
+    ours.ask(1, "tools/call", json!({"name": "t"})).await;
+    assert_eq!(ours.read().await["error"]["code"], hooks_mcp::GONE);
+    let ended = timeout(NEVER, session).await.unwrap().unwrap();
+    assert_eq!(ended, Ended::ServerGone);
+    let helper = i32::try_from(helper)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    let killed = rustix::process::kill_process(helper.unwrap(), rustix::process::Signal::KILL);
+    killed.expect("it was alive all the time");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_s_process_that_does_not_end_is_told_and_then_killed() {
     for script in [
         "trap '' TERM; while :; do read x || sleep 0.05; done",
