@@ -51,7 +51,7 @@ pub struct HookSystem {
     hooks: Mutex<Vec<Registered>>,
     #[cfg(feature = "builtin")]
     problems: Vec<Problem>,
-    /// Asked about files that the configuration reads.
+    /// Asked about the configuration and the files that it reads.
     #[cfg(feature = "builtin")]
     files: FileCheck,
     /// What the scripts registered lives as long as they do.
@@ -111,11 +111,12 @@ impl HookSystem {
     /// refuse it. Everything else that the file says takes effect at the next start.
     ///
     /// # Errors
-    /// The file cannot be read, an entry is wrong, a required hook is missing, or a hook refused: then everything
-    /// stays as it was.
+    /// The file cannot be read, [`check_files`](HookSystemBuilder::check_files) refuses it or one that it reads, an
+    /// entry is wrong, a required hook is missing, or a hook refused: then everything stays as it was.
     #[cfg(feature = "builtin")]
     pub fn reload(&self, path: impl AsRef<Path>) -> Result<(), HookError> {
         let path = path.as_ref();
+        self.files.all([path])?;
         let config = Config::read(path)?;
         reconfigure(&path.display().to_string(), config.hooks.len())?;
         let mut prepared = Vec::new();
@@ -357,7 +358,8 @@ impl HookSystemBuilder {
 
     /// Asks about each file that built-in hooks read (rules, schemas), of the configuration and of scripts, at the
     /// start and when they are reloaded. An entry whose file is refused is a wrong one; a script's is an error of the
-    /// script. For programs that check who could write their policy.
+    /// script. [`HookSystem::reload`] asks about the configuration as well, before it is read; before
+    /// [`HookSystemBuilder::config`] the program asks itself. For programs that check who could write their policy.
     pub fn check_files(
         mut self,
         check: impl Fn(&Path) -> Result<(), HookError> + Send + Sync + 'static,

@@ -23,10 +23,10 @@ impl FileCheck {
     #[cfg(feature = "builtin")]
     pub(crate) fn all<'a>(
         &self,
-        files: impl IntoIterator<Item = &'a std::path::PathBuf>,
+        files: impl IntoIterator<Item = &'a (impl AsRef<Path> + ?Sized + 'a)>,
     ) -> Result<(), HookError> {
         match &self.0 {
-            Some(check) => files.into_iter().try_for_each(|file| check(file)),
+            Some(check) => files.into_iter().try_for_each(|file| check(file.as_ref())),
             None => Ok(()),
         }
     }

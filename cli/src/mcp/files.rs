@@ -1,5 +1,7 @@
 //! Whether a policy belongs to those whom it is about.
 
+mod walk;
+
 use std::fmt;
 use std::fs::Metadata;
 use std::io;
@@ -14,7 +16,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub(crate) struct Writable {
     file: PathBuf,
-    /// The file itself, or the folder above it.
+    /// The file itself, a folder above it, or a symlink that leads to it.
     place: PathBuf,
     why: &'static str,
 }
@@ -35,19 +37,32 @@ impl std::error::Error for Writable {}
 
 /// Refuses a file that a process of this user could write. The server runs as this user.
 pub(crate) fn check(file: &Path) -> Result<(), HookError> {
-    let refused = |error: Failure| HookError::Configuration {
+    look(file).map_err(|error| refused(file, &*error))
+}
+
+fn refused(file: &Path, error: &dyn std::error::Error) -> HookError {
+    HookError::Configuration {
         what: file.display().to_string().into(),
         cause: error.to_string().into(),
-    };
-    look(file).map_err(refused)
+    }
 }
 
 /// Looks at what scripts consist of before it is loaded: themselves, and what they require, at the start and when they
 /// are reloaded. `scripts`: those that were asked for.
+///
+/// # Errors
+/// There is no such script.
 pub(crate) fn check_loads(registry: &HookRegistry, scripts: &[PathBuf]) -> Result<(), HookError> {
-    // `require` finds files beneath the folder of a script only, and they are named from there.
-    let folders = scripts.iter().filter_map(|script| script.parent());
-    let folders: Vec<PathBuf> = folders.map(Path::to_owned).collect();
+    // `require` finds files beneath the folder of a script only, wherever symlinks to the script lead, and they are
+    // named from there.
+    let mut folders = Vec::new();
+    for script in scripts {
+        let real = script
+            .canonicalize()
+            .map_err(|error| refused(script, &error))?;
+        let both = [script.parent(), real.parent()];
+        folders.extend(both.into_iter().flatten().map(Path::to_owned));
+    }
     let guard = registry.on("mcp.policy-files").point("script.load");
     let guard = guard.describe("refuses scripts that the server could write");
     let guard = guard.guard(move |cx| {
@@ -67,13 +82,12 @@ pub(crate) fn check_loads(registry: &HookRegistry, scripts: &[PathBuf]) -> Resul
 }
 
 fn look(file: &Path) -> Result<(), Failure> {
-    let whole = file.canonicalize()?;
     let user = rustix::process::geteuid().as_raw();
     let groups = groups()?;
-    for place in whole.ancestors() {
-        let about = place.symlink_metadata()?;
-        if let Some(why) = could_write(&about, user, &groups, place != whole) {
-            let (file, place) = (file.to_owned(), place.to_owned());
+    // From the file upwards: what is told of is the nearest.
+    for place in walk::places(file)?.into_iter().rev() {
+        if let Some(why) = could_write(&place.about, user, &groups) {
+            let (file, place) = (file.to_owned(), place.path);
             return Err(Writable { file, place, why }.into());
         }
     }
@@ -89,21 +103,18 @@ fn groups() -> io::Result<Vec<u32>> {
     Ok(groups)
 }
 
-/// Why that user could write it. In a folder with the sticky bit only owners rename and remove.
-fn could_write(
-    about: &Metadata,
-    user: u32,
-    groups: &[u32],
-    is_folder: bool,
-) -> Option<&'static str> {
-    let sticky = is_folder && about.mode() & 0o1000 != 0;
+/// Why that user could write it. In a folder with the sticky bit only owners rename and remove; the mode of a symlink
+/// means nothing.
+fn could_write(about: &Metadata, user: u32, groups: &[u32]) -> Option<&'static str> {
+    let sticky = about.is_dir() && about.mode() & 0o1000 != 0;
+    let by_mode = !sticky && !about.is_symlink();
     if user == 0 {
         Some("can be written by root, as whom the server runs")
     } else if about.uid() == user {
         Some("belongs to the user as whom the server runs")
-    } else if about.mode() & 0o002 != 0 && !sticky {
+    } else if about.mode() & 0o002 != 0 && by_mode {
         Some("can be written by everybody")
-    } else if about.mode() & 0o020 != 0 && groups.contains(&about.gid()) && !sticky {
+    } else if about.mode() & 0o020 != 0 && groups.contains(&about.gid()) && by_mode {
         Some("can be written by a group of the user as whom the server runs")
     } else {
         None
@@ -126,14 +137,30 @@ mod tests {
         };
         let (owner, group) = (mode(0o644).uid(), mode(0o644).gid());
         let (other, none) = (owner + 1, [group + 1]);
-        assert!(could_write(&mode(0o444), owner, &none, false).is_some());
-        assert!(could_write(&mode(0o644), other, &none, false).is_none());
-        assert!(could_write(&mode(0o664), other, &none, false).is_none());
-        assert!(could_write(&mode(0o664), other, &[group], false).is_some());
-        assert!(could_write(&mode(0o646), other, &none, false).is_some());
-        assert!(could_write(&mode(0o444), 0, &none, false).is_some());
-        // As in /tmp: others make files there, and leave those of others alone.
-        assert!(could_write(&mode(0o1777), other, &none, true).is_none());
+        assert!(could_write(&mode(0o444), owner, &none).is_some());
+        assert!(could_write(&mode(0o644), other, &none).is_none());
+        assert!(could_write(&mode(0o664), other, &none).is_none());
+        assert!(could_write(&mode(0o664), other, &[group]).is_some());
+        assert!(could_write(&mode(0o646), other, &none).is_some());
+        assert!(could_write(&mode(0o444), 0, &none).is_some());
+        // A file's sticky bit means nothing; that of a folder does, as in /tmp: others make files there, and leave
+        // those of others alone.
+        assert!(could_write(&mode(0o1646), other, &none).is_some());
+        let shared = folder.path().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        let about = |mode: u32| {
+            use std::os::unix::fs::PermissionsExt as _;
+            std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(mode)).unwrap();
+            shared.metadata().unwrap()
+        };
+        assert!(could_write(&about(0o1777), other, &none).is_none());
+        assert!(could_write(&about(0o777), other, &none).is_some());
+        // Only its owner could replace a symlink there.
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        let about = link.symlink_metadata().unwrap();
+        assert!(could_write(&about, other, &[group]).is_none());
+        assert!(could_write(&about, owner, &none).is_some());
         // Ours.
         let error = check(&file).unwrap_err().to_string();
         assert!(

@@ -76,6 +76,11 @@ impl Policy {
         is_gateway: bool,
         on_stdio: bool,
     ) -> Result<InForce, Failure> {
+        let checks = is_gateway && !self.allow_writable_policy;
+        if checks && let Some(path) = &self.config {
+            // Before it is read: what is read then stays what it is.
+            files::check(path)?;
+        }
         let config = match &self.config {
             Some(path) => Some(Config::read(path)?),
             None => None,
@@ -85,15 +90,11 @@ impl Policy {
                 "--approve: the configuration has an [approver]; leave one of them out".into(),
             );
         }
-        let checks = is_gateway && !self.allow_writable_policy;
         let scripts = config.iter().flat_map(|config| &config.scripts);
         let scripts = scripts.map(|script| PathBuf::from(&script.path));
         let scripts: Vec<PathBuf> = self.policies.iter().cloned().chain(scripts).collect();
         if checks {
-            scripts
-                .iter()
-                .chain(&self.config)
-                .try_for_each(|file| files::check(file))?;
+            scripts.iter().try_for_each(|file| files::check(file))?;
         }
         if is_gateway && self.policies.is_empty() && self.config.is_none() {
             tracing::warn!(

@@ -1,6 +1,8 @@
 //! Built-in hooks of a configuration file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hookpoint::{
     HookError, HookRefusal, HookRegistry, HookScope, HookSystem, Life, Origin, Vote, hooked,
@@ -297,9 +299,9 @@ async fn files_of_entries_are_asked_about_before_they_are_read() {
     let build = || {
         HookScope::isolated(&registry).wrap(async {
             HookSystem::builder()
-                .check_files(|path| match path.ends_with("schema.json") {
-                    true => Ok(()),
-                    false => Err("somebody else could write it".into()),
+                .check_files(|path| match path.ends_with("other.json") {
+                    true => Err("somebody else could write it".into()),
+                    false => Ok(()),
                 })
                 .config(file.path())?
                 .build()
@@ -314,4 +316,33 @@ async fn files_of_entries_are_asked_about_before_they_are_read() {
         "{refused}"
     );
     assert_eq!(ids(&registry), ["s"]);
+}
+
+#[tokio::test]
+async fn a_reload_asks_about_the_configuration_before_it_is_read() {
+    let file = File::new("[[hook]]\nkind = 'logging'\nid = 'old'\npoints = ['entries.fetch']\n");
+    let registry = HookRegistry::new();
+    let is_ours = Arc::new(AtomicBool::new(true));
+    let checked = Arc::clone(&is_ours);
+    let path = file.path();
+    let system = HookScope::isolated(&registry).wrap(async {
+        let check = move |asked: &Path| match asked == path && !checked.load(Ordering::SeqCst) {
+            true => Err("somebody else could write it".into()),
+            false => Ok(()),
+        };
+        let builder = HookSystem::builder().check_files(check);
+        builder.config(file.path())?.build().await
+    });
+    let system = system.await.unwrap();
+    is_ours.store(false, Ordering::SeqCst);
+    let refused = reload(&system, &file, "no TOML at all").unwrap_err();
+    assert!(
+        refused.contains("somebody else could write it"),
+        "{refused}"
+    );
+    assert!(reload(&system, &file, "").is_err());
+    assert_eq!(ids(&registry), ["old"]);
+    is_ours.store(true, Ordering::SeqCst);
+    reload(&system, &file, "").unwrap();
+    assert!(ids(&registry).is_empty());
 }

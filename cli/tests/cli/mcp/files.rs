@@ -1,7 +1,7 @@
 //! A policy that the server could write is none, whatever part of it that is.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -60,7 +60,12 @@ impl Policy {
 
     /// Starts a server that leaves a mark, as nobody, with nobody's folder.
     fn start(&self, mark: &Path) -> Output {
-        let (policy, config) = (self.path("main.lua"), self.path("hookpoint.toml"));
+        let [policy, config] = ["main.lua", "hookpoint.toml"].map(|name| self.path(name));
+        Policy::start_with(&policy, &config, mark)
+    }
+
+    /// The same with files that are named.
+    fn start_with(policy: &Path, config: &Path, mark: &Path) -> Output {
         Command::new(COMMAND)
             .args(["mcp", "--policy"])
             .arg(policy)
@@ -110,4 +115,60 @@ fn every_file_that_decides_is_looked_at() {
         );
         assert!(!mark.exists(), "{name}: the server was started");
     }
+}
+
+#[test]
+fn symlinks_that_the_server_could_replace_are_looked_at() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("left out: only root can make files that are not those of the server's user");
+        return;
+    }
+    let server = tempfile::tempdir().unwrap();
+    chown(server.path(), Some(NOBODY), None).unwrap();
+    let (mark, policy) = (server.path().join("started"), Policy::new());
+    let [script, config] = ["main.lua", "hookpoint.toml"].map(|name| policy.path(name));
+    // Root's, in a folder of root, to a file of root.
+    let good = policy.path("link.toml");
+    symlink("hookpoint.toml", &good).unwrap();
+    let fine = Policy::start_with(&script, &good, &mark);
+    assert!(mark.exists(), "{}", said(&fine));
+    fs::remove_file(&mark).unwrap();
+    // Root's too, and the server could put another one in their place.
+    let (file, folder) = (server.path().join("link"), server.path().join("folder"));
+    symlink(policy.path(""), &folder).unwrap();
+    for (target, is_config) in [(&config, true), (&script, false)] {
+        symlink(target, &file).unwrap();
+        let name = target.file_name().expect("a name");
+        for given in [&file, &folder.join(name)] {
+            let refused = match is_config {
+                true => Policy::start_with(&script, given, &mark),
+                false => Policy::start_with(given, &config, &mark),
+            };
+            let said = said(&refused);
+            assert_eq!(refused.status.code(), Some(1), "{given:?}: {said}");
+            assert!(
+                said.contains(&*server.path().to_string_lossy())
+                    && said.contains("--allow-writable-policy"),
+                "{given:?}: {said}"
+            );
+            assert!(!mark.exists(), "{given:?}: the server was started");
+        }
+        fs::remove_file(&file).unwrap();
+    }
+    // What a script requires is where its symlink leads.
+    let linked = Policy::new();
+    fs::remove_file(linked.path("main.lua")).unwrap();
+    symlink(&script, linked.path("main.lua")).unwrap();
+    fs::remove_dir_all(linked.path("lib")).unwrap();
+    let fine = linked.start(&mark);
+    assert!(mark.exists(), "{}", said(&fine));
+    fs::remove_file(&mark).unwrap();
+    chown(policy.path("lib/words.lua"), Some(NOBODY), None).unwrap();
+    let refused = linked.start(&mark);
+    assert!(
+        said(&refused).contains("lib/words.lua"),
+        "{}",
+        said(&refused)
+    );
+    assert!(!mark.exists(), "the server was started");
 }

@@ -2,14 +2,29 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
 use serde_json::{Value, json};
 
-use super::{COMMAND, Session, example, notes, refused};
+use super::{COMMAND, Session, example, notes, refused, said};
 
-/// Answers so many questions: yes where the text is tea. What was asked.
+const SECRET: &str = "the secret of the desk";
+
+/// The headers of the answer to a question, signed as Standard Webhooks are.
+fn signature(id: &str, body: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.expect("it is later").as_secs();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
+    let tag = STANDARD.encode(hmac::sign(&key, format!("{id}.{now}.{body}").as_bytes()));
+    format!("webhook-id: {id}\r\nwebhook-timestamp: {now}\r\nwebhook-signature: v1,{tag}\r\n")
+}
+
+/// Answers so many questions: no where the text is coffee. It forgets to sign where the text is milk. What was asked.
 fn desk(listener: TcpListener, questions: usize) -> JoinHandle<Vec<Value>> {
     std::thread::spawn(move || {
         let answer = |_| {
@@ -27,10 +42,15 @@ fn desk(listener: TcpListener, questions: usize) -> JoinHandle<Vec<Value>> {
             let mut body = vec![0; length];
             reader.read_exact(&mut body).expect("a body");
             let asked: Value = serde_json::from_slice(&body).expect("it is JSON");
-            let allow = asked["arguments"]["params"]["text"] == "tea";
+            let text = &asked["arguments"]["params"]["text"];
+            let allow = text != "coffee";
             let said = json!({ "allow": allow, "reason": "only tea" }).to_string();
             let length = said.len();
-            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+            let signed = match text == "milk" {
+                true => String::new(),
+                false => signature(asked["id"].as_str().expect("an id"), &said),
+            };
+            let head = format!("HTTP/1.1 200 OK\r\n{signed}content-length: {length}\r\n\r\n");
             (&stream)
                 .write_all((head + &said).as_bytes())
                 .expect("it is read");
@@ -55,7 +75,7 @@ fn a_service_decides_and_the_server_does_not_know_its_secret() {
     let server = notes().display().to_string();
     let session = |config: &str| {
         let mut command = Command::new(COMMAND);
-        command.env("DESK_SECRET", "the secret of the desk");
+        command.env("DESK_SECRET", SECRET);
         let options = ["--config", config, "--allow-writable-policy"];
         let server = ["sh", "-c", "env > environment; exec \"$0\"", &server];
         let session = Session::of(command, folder.path(), &options, &server);
@@ -65,13 +85,14 @@ fn a_service_decides_and_the_server_does_not_know_its_secret() {
         session
     };
     let asked = desk(listener, 3);
-    let mut open = session(&config(""));
     let write = |text: &str| json!({"path": "a", "text": text});
-    assert_eq!(open.call("write_note", write("tea"))["isError"], false);
-    refused(&open.call("write_note", write("coffee")), "only tea");
-    assert!(open.end().status.success());
     let mut signed = session(&config("secret_env = 'DESK_SECRET'"));
-    refused(&signed.call("write_note", write("tea")), "it is not signed");
+    assert_eq!(signed.call("write_note", write("tea"))["isError"], false);
+    refused(&signed.call("write_note", write("coffee")), "only tea");
+    refused(
+        &signed.call("write_note", write("milk")),
+        "it is not signed",
+    );
     assert!(signed.end().status.success());
     let environment = std::fs::read_to_string(folder.path().join("environment")).unwrap();
     assert!(
@@ -82,4 +103,29 @@ fn a_service_decides_and_the_server_does_not_know_its_secret() {
     assert_eq!(asked[0]["point"], "tool.execute");
     assert_eq!(asked[0]["component"], "write_note");
     assert_eq!(asked[0]["questions"][0]["hook"], "ask-before-writes");
+}
+
+#[test]
+fn nothing_starts_where_anybody_at_the_port_could_allow() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, mark) = (
+        folder.path().join("hookpoint.toml"),
+        folder.path().join("started"),
+    );
+    let approver = "[approver]\nkind = 'webhook'\nurl = 'http://127.0.0.1:9/ask'\n";
+    std::fs::write(&config, approver).unwrap();
+    let mut command = Command::new(COMMAND);
+    command
+        .args(["mcp", "--allow-writable-policy", "--config"])
+        .arg(&config);
+    let output = command
+        .args(["--", "touch"])
+        .arg(&mark)
+        .stdin(Stdio::null())
+        .output();
+    let output = output.expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    let told = said(&output);
+    assert!(told.contains("`secret_env` is missing"), "{told}");
+    assert!(!mark.exists(), "the server was started");
 }

@@ -50,8 +50,9 @@ const MAX_REASON: usize = 1000;
 /// `id.timestamp.body`). An answer has the `webhook-id` of its request, and a time within five minutes of now; one
 /// that is not signed so refuses the call, so that nobody in between can allow it.
 ///
-/// TLS is verified against the certificates of the system. Without TLS only loopback is asked, or, with
-/// [`allow_http`](WebhookApprover::allow_http) and a secret, any host.
+/// TLS is verified against the certificates of the system. Without TLS there has to be a secret, and only loopback is
+/// asked, or, with [`allow_http`](WebhookApprover::allow_http), any host. Loopback needs the secret as well: any program
+/// of the machine can listen at the port while the service does not, the one that the calls go to among them.
 ///
 /// Needs the feature `webhook`. It works at synchronous sites with `blocking` too: a thread of its own sends.
 #[derive(Deserialize)]
@@ -123,7 +124,7 @@ impl fmt::Debug for WebhookApprover {
 }
 
 impl WebhookApprover {
-    /// Asks at that URL: `https://…`, or `http://` on this machine.
+    /// Asks at that URL: `https://…`, or, with a secret, `http://` on this machine.
     pub fn new(url: impl Into<String>) -> Self {
         WebhookApprover::from(Options {
             url: url.into(),
@@ -131,7 +132,7 @@ impl WebhookApprover {
         })
     }
     /// The environment variable with the secret that requests and answers are signed with: at least 16 bytes, or
-    /// `whsec_` and their base64. Default: nothing is signed.
+    /// `whsec_` and their base64. Default: nothing is signed, which `http://` does not allow.
     pub fn secret_env(mut self, variable: impl Into<String>) -> Self {
         self.options.secret_env = Some(variable.into());
         self
@@ -141,8 +142,8 @@ impl WebhookApprover {
         self.options.secret = Some(Secret::new(secret));
         self
     }
-    /// Lets the URL be `http://` on another machine. Needs a secret: whoever is in between reads the questions, but
-    /// cannot answer them.
+    /// Lets the URL be `http://` on another machine. As on this one it needs a secret: whoever is in between reads the
+    /// questions, but cannot answer them.
     pub fn allow_http(mut self, allow: bool) -> Self {
         self.options.allow_http = allow;
         self

@@ -16,7 +16,8 @@ pub(super) struct Target {
 
 impl Target {
     /// # Errors
-    /// It is none, or whoever is in between could answer.
+    /// It is none, or somebody else could answer: over `http://` whoever is in between, and on this machine every
+    /// program that listens at the port while the service does not.
     pub(super) fn new(url: &str, allow_http: bool, is_signed: bool) -> Result<Self, BuiltinError> {
         let wrong = |option, why: &str| BuiltinError::BadOption {
             kind: KIND,
@@ -29,7 +30,7 @@ impl Target {
                 "is missing: name the URL that questions are sent to",
             ));
         }
-        let form = "must be `https://host[:port]/path`, or `http://` on this machine, without user and password";
+        let form = "must be `https://host[:port]/path`, or `http://` on this machine with `secret_env`, without user and password";
         let uri: Uri = url.parse().map_err(|_| wrong("url", form))?;
         let authority = uri.authority().ok_or_else(|| wrong("url", form))?;
         // Who writes a password there finds it in logs.
@@ -38,14 +39,13 @@ impl Target {
         }
         let has_tls = match uri.scheme_str() {
             Some("https") => true,
-            Some("http") if is_loopback(authority.host()) => false,
-            Some("http") if !allow_http => {
+            Some("http") if !allow_http && !is_loopback(authority.host()) => {
                 let why = "is `http://` on another machine, where anybody in between could read and answer: write `https://`, or `allow_http = true` and `secret_env`";
                 return Err(wrong("url", why));
             }
             Some("http") if !is_signed => {
-                let why = "needs `secret_env`: without it anybody in between could allow";
-                return Err(wrong("allow_http", why));
+                let why = "is missing: `http://` does not show who answers, and any program that listens at the port while the service does not could allow; write `secret_env = \"NAME\"`, the variable with a secret that the service signs its answers with, or `https://`";
+                return Err(wrong("secret_env", why));
             }
             Some("http") => false,
             _ => return Err(wrong("url", form)),
@@ -90,10 +90,18 @@ mod tests {
             ("http://LOCALHOST/", false),
         ] {
             assert_eq!(
-                Target::new(url, false, false).unwrap().has_tls(),
+                Target::new(url, false, true).unwrap().has_tls(),
                 has_tls,
                 "{url}"
             );
+            let unsigned = Target::new(url, false, false).map_err(|error| error.to_string());
+            match has_tls {
+                true => assert!(unsigned.is_ok(), "{url}"),
+                false => assert!(
+                    unsigned.unwrap_err().contains("`secret_env` is missing"),
+                    "{url}"
+                ),
+            }
         }
         assert!(
             !Target::new("http://desk.example/", true, true)
@@ -111,11 +119,7 @@ mod tests {
             ("http://localhost.example/", false, "`url` is `http://`"),
             ("http://127.0.0.1.example/", false, "`url` is `http://`"),
             ("http://0.0.0.0/", false, "`url` is `http://`"),
-            (
-                "http://desk.example/",
-                true,
-                "`allow_http` needs `secret_env`",
-            ),
+            ("http://desk.example/", true, "`secret_env` is missing"),
         ] {
             let error = Target::new(url, allow_http, false).unwrap_err().to_string();
             assert!(

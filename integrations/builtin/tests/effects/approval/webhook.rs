@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::channel::poll;
 use super::{AWS, asking, reason};
 use crate::kit::{ShopError, echo, isolated, with_fake_clock};
-use desk::{Desk, says};
+use desk::{Desk, SECRET, says};
 
 fn asked_by(approver: WebhookApprover) -> (HookRegistry, HookScope, Registered) {
     let (registry, scope) = isolated();
@@ -30,14 +30,13 @@ async fn a_service_allows_and_denies() {
         says(&json!({ "allow": allow, "reason": "not\u{1b}[2J today" }).to_string())
     })
     .await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url));
+    let (_registry, scope, _asks) = asked_by(desk.approver());
     let scope = scope.principal("ann");
     let secret = format!("tea {AWS}");
     assert_eq!(scope.wrap(echo(secret.clone())).await.unwrap(), secret);
     let (headers, asked) = desk.asked().await;
     assert_eq!(headers["content-type"], "application/json");
     assert_eq!(headers["webhook-id"], asked["id"].as_str().unwrap());
-    assert!(headers.get("webhook-signature").is_none());
     let time = |key: &str| {
         asked[key]
             .as_str()
@@ -95,7 +94,7 @@ async fn whatever_else_it_says_refuses_the_call() {
         said
     })
     .await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url));
+    let (_registry, scope, _asks) = asked_by(desk.approver());
     for (text, why) in [
         ("moved", "not followed"),
         ("made", "status 201"),
@@ -119,13 +118,22 @@ async fn a_service_that_is_not_there_refuses() {
     drop(listener);
     let hangs_up = desk::hangs_up().await;
     for address in [nobody, hangs_up] {
-        let approver = WebhookApprover::new(format!("http://{address}/?key=s3cret"));
+        let approver = WebhookApprover::new(format!("http://{address}/?key=s3cret")).secret(SECRET);
         assert!(!format!("{approver:?}").contains("s3cret"));
         let (_registry, scope, _asks) = asked_by(approver);
         let said = reason(scope.wrap(echo("tea".into())).await);
         assert!(said.contains("cannot be reached"), "{said}");
         assert!(!said.contains("s3cret"), "{said}");
     }
+}
+
+#[tokio::test]
+async fn who_listens_in_place_of_the_service_is_not_asked_without_a_secret() {
+    let desk = Desk::unsigned(|_, _| says(r#"{"allow":true}"#)).await;
+    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url));
+    let said = reason(scope.wrap(echo("tea".into())).await);
+    assert!(said.contains("`secret_env` is missing"), "{said}");
+    assert_eq!(desk.count(), 0);
 }
 
 #[tokio::test]
@@ -149,7 +157,7 @@ async fn a_late_answer_does_not_count_and_the_connection_is_closed() {
     let (mut desk, mut closed) = Desk::silent().await;
     let (registry, scope, clock) = with_fake_clock();
     let _asks = asking(&registry, "?");
-    registry.set_approver(WebhookApprover::new(&desk.url).patience_s(60));
+    registry.set_approver(desk.approver().patience_s(60));
     let mut said = Box::pin(scope.wrap(echo("tea".into())));
     assert!(poll(&mut said).await.is_pending());
     desk.asked().await;
@@ -161,7 +169,7 @@ async fn a_late_answer_does_not_count_and_the_connection_is_closed() {
 #[tokio::test]
 async fn only_so_many_questions_wait() {
     let (mut desk, mut closed) = Desk::silent().await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url).max_waiting(1));
+    let (_registry, scope, _asks) = asked_by(desk.approver().max_waiting(1));
     let mut first = Box::pin(scope.wrap(echo("first".into())));
     assert!(poll(&mut first).await.is_pending());
     desk.asked().await;
@@ -184,7 +192,7 @@ fn stamp(text: String) -> Result<String, ShopError> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn synchronous_calls_that_block_are_answered_without_an_executor() {
     let desk = Desk::new(|_, _| says(r#"{"allow":true}"#)).await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url));
+    let (_registry, scope, _asks) = asked_by(desk.approver());
     let calling = std::thread::spawn(move || {
         let _entered = scope.enter();
         stamp("tea".into())
@@ -216,9 +224,10 @@ fn options_are_looked_at() {
             "not set",
         ),
         (
-            WebhookApprover::new("http://127.0.0.1/").patterns(["x"]),
-            "no pattern `x`",
+            WebhookApprover::new("http://127.0.0.1/"),
+            "`secret_env` is missing",
         ),
+        (WebhookApprover::new(url).patterns(["x"]), "no pattern `x`"),
     ] {
         let error = approver.open().unwrap_err().to_string();
         assert!(error.contains(wrong), "{error}");

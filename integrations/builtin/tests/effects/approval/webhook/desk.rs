@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hooks_builtin::WebhookApprover;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response};
 use hyper_util::rt::TokioIo;
+use ring::hmac;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -19,6 +23,9 @@ use tokio::time::timeout;
 
 /// What never comes is a failure after this long.
 const NEVER: Duration = Duration::from_secs(20);
+
+/// What the desk signs with.
+pub(super) const SECRET: &str = "a secret of the operator";
 
 pub(super) type Said = Response<Full<Bytes>>;
 
@@ -34,6 +41,24 @@ pub(super) fn says(text: &str) -> Said {
     Response::new(Bytes::from(text.to_owned()).into())
 }
 
+pub(super) fn signature(secret: &str, id: &str, time: i64, body: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = hmac::sign(&key, format!("{id}.{time}.{body}").as_bytes());
+    format!("v1,{}", STANDARD.encode(tag))
+}
+
+/// The headers of an answer that is signed.
+pub(super) fn sign(headers: &mut HeaderMap, secret: &str, id: &str, time: i64, body: &str) {
+    headers.insert("webhook-id", id.parse().expect("a header"));
+    headers.insert("webhook-timestamp", time.into());
+    let signature = signature(secret, id, time, body);
+    headers.insert("webhook-signature", signature.parse().expect("a header"));
+}
+
+pub(super) fn now() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 /// Tells when it is dropped.
 struct Closes(mpsc::UnboundedSender<()>);
 
@@ -44,8 +69,32 @@ impl Drop for Closes {
 }
 
 impl Desk {
-    /// Answers each question at once.
+    /// Answers each question at once, and signs what it says.
     pub(super) async fn new(
+        answer: impl Fn(&HeaderMap, &Value) -> Said + Send + Sync + 'static,
+    ) -> Desk {
+        let answer = Arc::new(answer);
+        Desk::serving(move |headers, asked| {
+            let said = answer(&headers, &asked);
+            async move {
+                let (mut head, body) = said.into_parts();
+                let body = body.collect().await.expect("it is whole").to_bytes();
+                let text = std::str::from_utf8(&body).expect("text");
+                let id = asked["id"].as_str().expect("an id");
+                sign(&mut head.headers, SECRET, id, now(), text);
+                Response::from_parts(head, body.into())
+            }
+        })
+        .await
+    }
+
+    /// Asks here, with the secret that the desk signs with.
+    pub(super) fn approver(&self) -> WebhookApprover {
+        WebhookApprover::new(&self.url).secret(SECRET)
+    }
+
+    /// Answers each question at once, as it is.
+    pub(super) async fn unsigned(
         answer: impl Fn(&HeaderMap, &Value) -> Said + Send + Sync + 'static,
     ) -> Desk {
         let answer = Arc::new(answer);

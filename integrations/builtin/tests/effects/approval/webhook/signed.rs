@@ -2,44 +2,25 @@
 
 use std::sync::{Arc, Mutex};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hooks_builtin::WebhookApprover;
 use hyper::HeaderMap;
-use ring::hmac;
 
-use super::desk::{Desk, Said, says};
+use super::desk::{Desk, SECRET, Said, now, says, sign, signature};
 use super::{asked_by, reason};
 use crate::kit::echo;
 
-const SECRET: &str = "a secret of the operator";
 const ALLOW: &str = r#"{"allow":true}"#;
-
-fn signature(secret: &str, id: &str, time: i64, body: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
-    let tag = hmac::sign(&key, format!("{id}.{time}.{body}").as_bytes());
-    format!("v1,{}", STANDARD.encode(tag))
-}
 
 fn signed(secret: &str, id: &str, time: i64, body: &str) -> Said {
     let mut said = says(body);
-    let headers = said.headers_mut();
-    headers.insert("webhook-id", id.parse().unwrap());
-    headers.insert("webhook-timestamp", time.into());
-    let signature = signature(secret, id, time, body);
-    headers.insert("webhook-signature", signature.parse().unwrap());
+    sign(said.headers_mut(), secret, id, time, body);
     said
-}
-
-fn now() -> i64 {
-    jiff::Timestamp::now().as_second()
 }
 
 #[tokio::test]
 async fn only_an_answer_that_is_signed_for_its_question_allows() {
     let before: Arc<Mutex<Option<HeaderMap>>> = Arc::default();
     let kept = Arc::clone(&before);
-    let desk = Desk::new(move |headers, asked| {
+    let desk = Desk::unsigned(move |headers, asked| {
         let id = asked["id"].as_str().unwrap();
         let good = signed(SECRET, id, now(), ALLOW);
         let mut kept = kept.lock().unwrap();
@@ -81,7 +62,7 @@ async fn only_an_answer_that_is_signed_for_its_question_allows() {
         }
     })
     .await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url).secret(SECRET));
+    let (_registry, scope, _asks) = asked_by(desk.approver());
     for (text, why) in [
         ("good", None),
         ("unsigned", Some("it is not signed")),
@@ -110,7 +91,7 @@ async fn only_an_answer_that_is_signed_for_its_question_allows() {
 
 #[tokio::test]
 async fn questions_are_signed_so_that_the_service_knows_who_asks() {
-    let desk = Desk::new(|headers, asked| {
+    let desk = Desk::unsigned(|headers, asked| {
         let text = |name: &str| headers[name].to_str().unwrap().to_owned();
         let time = text("webhook-timestamp").parse().unwrap();
         let id = asked["id"].as_str().unwrap();
@@ -120,6 +101,6 @@ async fn questions_are_signed_so_that_the_service_knows_who_asks() {
         signed(SECRET, id, now(), ALLOW)
     })
     .await;
-    let (_registry, scope, _asks) = asked_by(WebhookApprover::new(&desk.url).secret(SECRET));
+    let (_registry, scope, _asks) = asked_by(desk.approver());
     assert!(scope.wrap(echo("tea".into())).await.is_ok());
 }
