@@ -11,12 +11,21 @@ use super::{COMMAND, said};
 /// The user that runs the command and the server. Only root can start somebody else, so only root tests this.
 const NOBODY: u32 = 65_534;
 
+/// A folder that everybody can enter, also where temporary files are kept from others.
+fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in("/tmp").expect("a folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    folder
+}
+
 /// A policy of root, with everything that a policy can read.
 struct Policy(tempfile::TempDir);
 
 impl Policy {
     fn new() -> Policy {
-        let policy = Policy(tempfile::tempdir().expect("a folder"));
+        let policy = Policy(open_folder());
+        // Where it was built, others may not be let in.
+        fs::copy(COMMAND, policy.path("hookpoint")).expect("a copy");
         for (name, text) in [
             (
                 "main.lua",
@@ -61,12 +70,12 @@ impl Policy {
     /// Starts a server that leaves a mark, as nobody, with nobody's folder.
     fn start(&self, mark: &Path) -> Output {
         let [policy, config] = ["main.lua", "hookpoint.toml"].map(|name| self.path(name));
-        Policy::start_with(&policy, &config, mark)
+        self.start_with(&policy, &config, mark)
     }
 
     /// The same with files that are named.
-    fn start_with(policy: &Path, config: &Path, mark: &Path) -> Output {
-        Command::new(COMMAND)
+    fn start_with(&self, policy: &Path, config: &Path, mark: &Path) -> Output {
+        Command::new(self.path("hookpoint"))
             .args(["mcp", "--policy"])
             .arg(policy)
             .arg("--config")
@@ -88,7 +97,7 @@ fn every_file_that_decides_is_looked_at() {
         eprintln!("left out: only root can make files that are not those of the server's user");
         return;
     }
-    let server = tempfile::tempdir().unwrap();
+    let server = open_folder();
     chown(server.path(), Some(NOBODY), None).unwrap();
     let mark = server.path().join("started");
     let policy = Policy::new();
@@ -123,14 +132,14 @@ fn symlinks_that_the_server_could_replace_are_looked_at() {
         eprintln!("left out: only root can make files that are not those of the server's user");
         return;
     }
-    let server = tempfile::tempdir().unwrap();
+    let server = open_folder();
     chown(server.path(), Some(NOBODY), None).unwrap();
     let (mark, policy) = (server.path().join("started"), Policy::new());
     let [script, config] = ["main.lua", "hookpoint.toml"].map(|name| policy.path(name));
     // Root's, in a folder of root, to a file of root.
     let good = policy.path("link.toml");
     symlink("hookpoint.toml", &good).unwrap();
-    let fine = Policy::start_with(&script, &good, &mark);
+    let fine = policy.start_with(&script, &good, &mark);
     assert!(mark.exists(), "{}", said(&fine));
     fs::remove_file(&mark).unwrap();
     // Root's too, and the server could put another one in their place.
@@ -141,8 +150,8 @@ fn symlinks_that_the_server_could_replace_are_looked_at() {
         let name = target.file_name().expect("a name");
         for given in [&file, &folder.join(name)] {
             let refused = match is_config {
-                true => Policy::start_with(&script, given, &mark),
-                false => Policy::start_with(given, &config, &mark),
+                true => policy.start_with(&script, given, &mark),
+                false => policy.start_with(given, &config, &mark),
             };
             let said = said(&refused);
             assert_eq!(refused.status.code(), Some(1), "{given:?}: {said}");
