@@ -66,12 +66,18 @@ pub(crate) fn check_loads(registry: &HookRegistry, scripts: &[PathBuf]) -> Resul
     let guard = registry.on("mcp.policy-files").point("script.load");
     let guard = guard.describe("refuses scripts that the server could write");
     let guard = guard.guard(move |cx| {
-        let name = Path::new(cx.component().unwrap_or_default());
+        let Some(name) = cx.component().map(Path::new) else {
+            return Ok(Vote::cancel("a script without a name cannot be looked at"));
+        };
         let beneath = folders.iter().map(|folder| folder.join(name));
-        let mut found = beneath
+        let found: Vec<PathBuf> = beneath
             .chain([name.to_owned()])
-            .filter(|file| file.is_file());
-        let checked = found.try_for_each(|file| check(&file));
+            .filter(|file| file.is_file())
+            .collect();
+        if found.is_empty() {
+            return Ok(Vote::cancel("there is no file of this name to look at"));
+        }
+        let checked = found.iter().try_for_each(|file| check(file));
         Ok(match checked {
             Ok(()) => Vote::Pass,
             Err(error) => Vote::cancel(error.to_string()),

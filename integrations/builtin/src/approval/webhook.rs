@@ -31,7 +31,7 @@ use crate::redaction::{SECRET_KEYS, WrittenForm, redaction_words};
 use answer::Answer;
 use client::{Client, Unanswered};
 use message::Message;
-use signature::Secret;
+use signature::{Secret, Signer};
 use url::Target;
 
 /// How much of a reason is kept, in characters.
@@ -80,7 +80,7 @@ struct Options {
 
 struct Opened {
     target: Target,
-    secret: Option<Secret>,
+    signer: Option<Signer>,
     written: WrittenForm,
     patience: Duration,
     room: Arc<Semaphore>,
@@ -215,16 +215,16 @@ impl Opened {
             .header(USER_AGENT, concat!("hookpoint/", env!("CARGO_PKG_VERSION")))
             .header(signature::ID, &id)
             .header(signature::TIMESTAMP, now.as_second());
-        if let Some(secret) = &self.secret {
-            let signed = secret.sign(&id, now.as_second(), &body);
+        if let Some(signer) = &self.signer {
+            let signed = signer.sign(&id, now.as_second(), &body);
             post = post.header(signature::SIGNATURE, signed);
         }
         let post = post.body(Bytes::from(body).into());
         let post = post.map_err(std::io::Error::other)?;
         let answered = self.client.exchange(post, self.patience).await?;
-        if let Some(secret) = &self.secret {
+        if let Some(signer) = &self.signer {
             let now = Timestamp::now().as_second();
-            secret.verify(&id, now, &answered.headers, &answered.body)?;
+            signer.verify(&id, now, &answered.headers, &answered.body)?;
         }
         Answer::read(&answered.body)
     }
@@ -251,8 +251,8 @@ impl Options {
             (None, Some(variable)) => Some(Secret::of_variable(variable)?),
             (None, None) => None,
         };
-        let secret = secret.map(Secret::checked).transpose()?;
-        let target = Target::new(&self.url, self.allow_http, secret.is_some())?;
+        let signer = secret.as_ref().map(Secret::signer).transpose()?;
+        let target = Target::new(&self.url, self.allow_http, signer.is_some())?;
         let written = written_form(
             &self.patterns,
             &self.regexes,
@@ -264,7 +264,7 @@ impl Options {
         let client = Client::new(&target).map_err(|why| bad("url", &why))?;
         Ok(Opened {
             target,
-            secret,
+            signer,
             written,
             patience,
             room: Arc::new(Semaphore::new(self.max_waiting)),

@@ -44,36 +44,35 @@ impl Secret {
         Ok(Secret(text))
     }
 
+    /// What signs with it.
+    ///
     /// # Errors
     /// It is too short, or no base64.
-    pub(super) fn checked(self) -> Result<Self, BuiltinError> {
-        let bytes = self.bytes().ok_or_else(|| {
-            wrong(&format!(
-                "names a secret that begins with `{PREFIX}` and is no base64"
-            ))
-        })?;
+    pub(super) fn signer(&self) -> Result<Signer, BuiltinError> {
+        let bytes = match self.0.strip_prefix(PREFIX) {
+            Some(coded) => STANDARD.decode(coded).map_err(|_| {
+                wrong(&format!(
+                    "names a secret that begins with `{PREFIX}` and is no base64"
+                ))
+            })?,
+            None => self.0.clone().into_bytes(),
+        };
         if bytes.len() < SHORTEST {
             return Err(wrong(&format!(
                 "names a secret that is shorter than {SHORTEST} bytes"
             )));
         }
-        Ok(self)
+        Ok(Signer(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
     }
+}
 
-    fn bytes(&self) -> Option<Vec<u8>> {
-        match self.0.strip_prefix(PREFIX) {
-            Some(coded) => STANDARD.decode(coded).ok(),
-            None => Some(self.0.clone().into_bytes()),
-        }
-    }
+/// A secret that is good enough, ready to sign with.
+pub(super) struct Signer(hmac::Key);
 
-    fn key(&self) -> hmac::Key {
-        hmac::Key::new(hmac::HMAC_SHA256, &self.bytes().unwrap_or_default())
-    }
-
+impl Signer {
     /// The value of `webhook-signature`.
     pub(super) fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
-        let tag = hmac::sign(&self.key(), &signed(id, timestamp, body));
+        let tag = hmac::sign(&self.0, &signed(id, timestamp, body));
         format!("v1,{}", STANDARD.encode(tag))
     }
 
@@ -101,11 +100,11 @@ impl Secret {
                 "its time is more than five minutes off",
             ));
         }
-        let (key, signed) = (self.key(), signed(id, timestamp, body));
+        let signed = signed(id, timestamp, body);
         // Several, while secrets are changed.
         let matches = |one: &str| {
             let tag = one.strip_prefix("v1,").map(|tag| STANDARD.decode(tag));
-            matches!(tag, Some(Ok(tag)) if hmac::verify(&key, &signed, &tag).is_ok())
+            matches!(tag, Some(Ok(tag)) if hmac::verify(&self.0, &signed, &tag).is_ok())
         };
         match signatures.split(' ').any(matches) {
             true => Ok(()),
@@ -133,11 +132,11 @@ mod tests {
     /// The example of the specification.
     #[test]
     fn the_signature_of_the_specification() {
-        let secret = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-            .checked()
+        let signer = Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+            .signer()
             .unwrap();
         let body = br#"{"test": 2432232314}"#;
-        let signed = secret.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
+        let signed = signer.sign("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, body);
         assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
     }
 
@@ -149,7 +148,7 @@ mod tests {
             ("whsec_MfKQ9r8GKYqr", "shorter than 16"),
             ("whsec_no base64 at all", "no base64"),
         ] {
-            let error = Secret::new(text).checked().unwrap_err().to_string();
+            let error = Secret::new(text).signer().err().unwrap().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
         let shown = format!("{:?}", Secret::new("sixteen-letters-"));
